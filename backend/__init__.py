@@ -1,0 +1,3 @@
+"""StoryCanvas: plan a film, generate its clips on ComfyUI, hand it to the editor."""
+
+__version__ = "0.1.0"

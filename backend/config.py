@@ -1,0 +1,120 @@
+"""Settings: the only reader of the environment and of `.env`.
+
+Each field is one variable of the same name in capitals; `.env.example` lists them all.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+#: The folder that holds backend/. Relative paths in settings start here, whatever the shell's folder.
+ROOT = Path(__file__).resolve().parent.parent
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class SettingsError(Exception):
+    """The start must stop; the message is one line that names each bad variable."""
+
+
+class Settings(BaseSettings):
+    """Every setting with its default. Secrets are `SecretStr`, so no log or repr shows them."""
+
+    model_config = SettingsConfigDict(
+        env_file=ROOT / ".env", env_file_encoding="utf-8", extra="ignore", frozen=True
+    )
+
+    #: mongodb://… or mongodb+srv://…, `embedded:./data/db`, or `memory:`.
+    mongo_url: str = "mongodb://localhost:27017"
+    mongo_driver: Literal["motor", "pymongo"] = "motor"
+    db_name: str = Field(default="storycanvas", pattern=r"^[A-Za-z0-9_-]{1,38}$")
+
+    backend_host: str = "127.0.0.1"
+    backend_port: int = Field(default=8001, ge=1, le=65535)
+    debug: bool = False
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    #: Comma-separated bearer keys; empty means no authentication.
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    #: Encrypts stored secrets (ComfyUI and RunPod keys) at rest when set.
+    secret_key: SecretStr | None = None
+
+    upload_dir: Path = Path("./uploads")
+    max_music_size_mb: int = Field(default=50, ge=1, le=10_240)
+    max_image_size_mb: int = Field(default=10, ge=1, le=1_024)
+    #: The largest single result that is taken from a ComfyUI server.
+    max_result_size_mb: int = Field(default=2_048, ge=1, le=102_400)
+    max_body_size_mb: int = Field(default=16, ge=1, le=1_024)
+
+    #: How long `POST /generate` waits for its result before it answers 202.
+    generate_wait_seconds: Seconds = 240
+    #: Jobs of equal standing queued this close together may run in any order.
+    queue_age_window: Annotated[float, Field(ge=0, le=86_400)] = 120
+    #: Attempts after a failed execution before a job fails for good.
+    queue_max_retries: int = Field(default=2, ge=0, le=20)
+    #: How often a running job is looked up at its server, beside the WebSocket.
+    queue_poll_seconds: Annotated[float, Field(ge=0.02, le=60)] = 1.0
+    #: How long an unreachable server keeps its running jobs before they go elsewhere.
+    server_lost_seconds: Seconds = 30
+    #: How often each ComfyUI server is asked how it is.
+    server_check_seconds: Annotated[float, Field(ge=0.05, le=600)] = 5.0
+
+    openai_api_key: SecretStr | None = None
+    openai_base_url: str = "https://api.openai.com/v1"
+
+    @field_validator("openai_api_key", "secret_key", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(key.strip() for key in value.split(",") if key.strip())
+        return value
+
+    @field_validator("mongo_url")
+    @classmethod
+    def _known_scheme(cls, value: str) -> str:
+        if value == "memory:" or (value.startswith("embedded:") and value != "embedded:"):
+            return value
+        if not value.startswith(("mongodb://", "mongodb+srv://")):
+            raise ValueError(
+                "must start with mongodb://, mongodb+srv:// or embedded:, or be memory:"
+            )
+        return value
+
+    @field_validator("openai_base_url")
+    @classmethod
+    def _http_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("must be an http:// or https:// URL")
+        return value.rstrip("/")
+
+    @field_validator("upload_dir")
+    @classmethod
+    def _from_root(cls, value: Path) -> Path:
+        return (ROOT / value.expanduser()).resolve()
+
+    @property
+    def embedded_path(self) -> Path | None:
+        """Where the embedded database keeps its files, or None when another one is used."""
+        if not self.mongo_url.startswith("embedded:"):
+            return None
+        return (ROOT / Path(self.mongo_url.removeprefix("embedded:")).expanduser()).resolve()
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read environment and `.env`; raise SettingsError naming what is wrong, never the value."""
+        try:
+            return cls()
+        except ValidationError as error:
+            faults = (
+                f"{str(fault['loc'][0]).upper()}: {fault['msg'].removeprefix('Value error, ')}"
+                for fault in error.errors(include_input=False)
+            )
+            raise SettingsError("; ".join(faults)) from None

@@ -1,0 +1,11 @@
+"""What all models share: frozen, strict about numbers, lenient about unknown stored fields."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class FrozenModel(BaseModel):
+    """An immutable value. Documents of older versions may carry fields that no longer exist."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", allow_inf_nan=False, protected_namespaces=()
+    )

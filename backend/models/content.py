@@ -1,0 +1,48 @@
+"""A take: one generated image or video in a clip's gallery."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from backend.models.base import FrozenModel
+
+
+class ContentType(StrEnum):
+    IMAGE = "image"
+    VIDEO = "video"
+
+
+class GeneratedContent(FrozenModel):
+    """Paths are relative to UPLOAD_DIR, so that the folder can move; urls are `/uploads/…`.
+
+    `duration` is seconds and `fps` frames a second; both are None for images.
+    """
+
+    id: str
+    content_type: ContentType
+    path: str
+    thumbnail_path: str | None = None
+    prompt: str = ""
+    negative_prompt: str = ""
+    server_id: str | None = None
+    server_name: str | None = None
+    model_name: str | None = None
+    model_type: str | None = None
+    generation_params: dict[str, Any] = Field(default_factory=dict)
+    seed: int | None = None
+    width: int | None = None
+    height: int | None = None
+    duration: float | None = None
+    fps: float | None = None
+    job_id: str | None = None
+    created_at: datetime
+
+    @property
+    def url(self) -> str:
+        return f"/uploads/{self.path}"
+
+    @property
+    def thumbnail_url(self) -> str | None:
+        return f"/uploads/{self.thumbnail_path}" if self.thumbnail_path else None

@@ -1,0 +1,132 @@
+"""Every error StoryCanvas raises on purpose, in one tree.
+
+StoryCanvasError
+├── InvalidRequestError        400  well-formed, but makes no sense
+├── UnauthorizedError          401
+├── ResourceNotFoundError      404
+├── ConflictError              409  exists already, or is in the wrong state
+│   └── TimelineOverlapError   409  carries a position that fits
+├── PayloadTooLargeError       413
+├── UnsupportedMediaError      415
+├── UnprocessableError         422  a rule beyond the schema
+│   ├── WorkflowError          422  a graph that ComfyUI would refuse, or did
+│   └── ModelUnavailableError  422  no server has what the job names
+├── UpstreamError              502  a ComfyUI server said no
+│   ├── ServerUnreachableError 503  … could not be reached at all
+│   └── UpstreamTimeoutError   504  … did not answer in time
+├── ServiceUnavailableError    503
+│   └── DatabaseUnavailableError
+└── StorageFullError           507
+
+An error knows its status and code and nothing of HTTP; backend.api.errors alone renders it.
+"""
+
+from typing import Any, ClassVar
+
+
+class StoryCanvasError(Exception):
+    """Base of all. `message` is a sentence for people, `details` is JSON for programs."""
+
+    status: ClassVar[int] = 500
+    default_code: ClassVar[str] = "INTERNAL_ERROR"
+    #: Seconds after which a repeat may succeed; becomes the Retry-After header.
+    retry_after: ClassVar[int | None] = None
+
+    def __init__(self, message: str, *, code: str | None = None, **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or self.default_code
+        self.details = details
+
+
+class InvalidRequestError(StoryCanvasError):
+    status = 400
+    default_code = "INVALID_REQUEST"
+
+
+class UnauthorizedError(StoryCanvasError):
+    status = 401
+    default_code = "UNAUTHORIZED"
+
+
+class ResourceNotFoundError(StoryCanvasError):
+    """`ResourceNotFoundError.of("project", id)` gives PROJECT_NOT_FOUND."""
+
+    status = 404
+    default_code = "NOT_FOUND"
+
+    @classmethod
+    def of(cls, kind: str, resource_id: str) -> "ResourceNotFoundError":
+        code = f"{kind.upper().replace(' ', '_')}_NOT_FOUND"
+        sentence = f"{kind[0].upper()}{kind[1:]} '{resource_id}' was not found."
+        return cls(sentence, code=code, id=resource_id)
+
+
+class ConflictError(StoryCanvasError):
+    status = 409
+    default_code = "CONFLICT"
+
+
+class TimelineOverlapError(ConflictError):
+    """The 409 of a move. Details: suggested_position, clip_id, requested_position."""
+
+    default_code = "TIMELINE_OVERLAP"
+
+
+class PayloadTooLargeError(StoryCanvasError):
+    status = 413
+    default_code = "PAYLOAD_TOO_LARGE"
+
+
+class UnsupportedMediaError(StoryCanvasError):
+    status = 415
+    default_code = "UNSUPPORTED_MEDIA"
+
+
+class UnprocessableError(StoryCanvasError):
+    status = 422
+    default_code = "UNPROCESSABLE"
+
+
+class WorkflowError(UnprocessableError):
+    """`details["errors"]` lists {loc: ["workflow", node, input], msg, type}."""
+
+    default_code = "WORKFLOW_REJECTED"
+
+
+class ModelUnavailableError(UnprocessableError):
+    """`details["servers"]` lists per server what is missing there."""
+
+    default_code = "MODEL_UNAVAILABLE"
+
+
+class UpstreamError(StoryCanvasError):
+    status = 502
+    default_code = "UPSTREAM_ERROR"
+
+
+class ServerUnreachableError(UpstreamError):
+    status = 503
+    default_code = "COMFYUI_UNREACHABLE"
+    retry_after = 5
+
+
+class UpstreamTimeoutError(UpstreamError):
+    status = 504
+    default_code = "UPSTREAM_TIMEOUT"
+
+
+class ServiceUnavailableError(StoryCanvasError):
+    status = 503
+    default_code = "SERVICE_UNAVAILABLE"
+    retry_after = 5
+
+
+class DatabaseUnavailableError(ServiceUnavailableError):
+    default_code = "DATABASE_UNAVAILABLE"
+    retry_after = 3
+
+
+class StorageFullError(StoryCanvasError):
+    status = 507
+    default_code = "STORAGE_FULL"
