@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-#: The folder that holds backend/. Relative paths in settings start here, whatever the shell's folder.
+#: The folder that holds backend/. Relative paths in settings start here.
 ROOT = Path(__file__).resolve().parent.parent
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -109,7 +109,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls) -> Self:
-        """Read environment and `.env`; raise SettingsError naming what is wrong, never the value."""
+        """Read the environment; raise SettingsError naming what is wrong, never its value."""
         try:
             return cls()
         except ValidationError as error:
