@@ -22,6 +22,8 @@ class ComfyUIServer(FrozenModel):
     endpoint_id: str | None = None
     is_active: bool = True
     max_concurrent: int = 1
+    #: Known by whoever watches the servers, not stored.
+    is_online: bool = False
     created_at: datetime
     updated_at: datetime
 

@@ -37,6 +37,7 @@ class GeneratedContent(FrozenModel):
     duration: float | None = None
     fps: float | None = None
     job_id: str | None = None
+    is_selected: bool = False
     created_at: datetime
 
     @property

@@ -1,0 +1,130 @@
+"""A generation job, the attempts made to carry it out, and the only moves it may make."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from backend.models.base import FrozenModel
+from backend.models.content import ContentType
+
+
+class JobStatus(StrEnum):
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+ACTIVE = frozenset({JobStatus.PENDING, JobStatus.PROCESSING})
+
+#: Which status may follow which. Failed and cancelled leave only when a person asks for a retry.
+MOVES: Mapping[JobStatus, frozenset[JobStatus]] = {
+    JobStatus.PENDING: frozenset({JobStatus.PROCESSING, JobStatus.FAILED, JobStatus.CANCELLED}),
+    JobStatus.PROCESSING: frozenset(
+        {JobStatus.PENDING, JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED}
+    ),
+    JobStatus.COMPLETED: frozenset(),
+    JobStatus.FAILED: frozenset({JobStatus.PENDING}),
+    JobStatus.CANCELLED: frozenset({JobStatus.PENDING}),
+}
+
+
+class Outcome(StrEnum):
+    """How an attempt ended."""
+
+    COMPLETED = "completed"
+    #: ComfyUI refused the graph, or the graph could not be built for this server.
+    REJECTED = "rejected"
+    #: A node raised while it ran.
+    FAILED = "failed"
+    #: Somebody interrupted the prompt at the server.
+    INTERRUPTED = "interrupted"
+    #: The server answers, but knows the prompt neither as queued nor as done: it was restarted.
+    FORGOTTEN = "forgotten"
+    #: The server did not answer for longer than SERVER_LOST_SECONDS.
+    LOST = "lost"
+    #: The server could not be reached when the prompt was to be sent; it never got it.
+    UNREACHABLE = "unreachable"
+    CANCELLED = "cancelled"
+
+
+class Attempt(FrozenModel):
+    """One sending of a job to a server, saved before the POST. `words` says what happened."""
+
+    number: int
+    server_id: str
+    server_name: str
+    prompt_id: str
+    client_id: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    outcome: Outcome | None = None
+    words: str | None = None
+
+    def ended(self, outcome: Outcome, words: str, now: datetime) -> "Attempt":
+        return self.model_copy(update={"outcome": outcome, "words": words, "ended_at": now})
+
+
+class Job(FrozenModel):
+    """`progress` runs from 0 to 1. `number` grows with creation, `seq` with every change.
+
+    `workflow_json` is the custom graph as JSON text: its keys may hold what a document's may not.
+    """
+
+    id: str
+    number: int = 0
+    seq: int = 0
+    status: JobStatus = JobStatus.PENDING
+    priority: int = 0
+    project_id: str
+    scene_id: str
+    clip_id: str
+    batch_id: str | None = None
+    generation_type: ContentType
+    prompt: str = ""
+    negative_prompt: str = ""
+    model: str | None = None
+    params: dict[str, Any] = Field(default_factory=dict)
+    loras: tuple[dict[str, Any], ...] = ()
+    workflow_json: str | None = None
+    ignored_params: tuple[str, ...] = ()
+    #: What the graph really asks for: model_name, model_type, width, height, frames, fps, seed.
+    render: dict[str, Any] | None = None
+    #: The server the user asked for; None lets the balancer choose.
+    pinned_server_id: str | None = None
+    server_id: str | None = None
+    server_name: str | None = None
+    assignment_reason: str | None = None
+    attempt: int = 0
+    attempts: tuple[Attempt, ...] = ()
+    retry_count: int = 0
+    max_retries: int = 2
+    not_before: datetime | None = None
+    progress: float = 0.0
+    progress_step: int | None = None
+    progress_total: int | None = None
+    current_node: str | None = None
+    error: str | None = None
+    error_code: str | None = None
+    error_details: dict[str, Any] | None = None
+    result_url: str | None = None
+    content_id: str | None = None
+    idempotency_key: str | None = None
+    created_at: datetime
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+
+    @property
+    def current_attempt(self) -> Attempt | None:
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def is_finished(self) -> bool:
+        return self.status not in ACTIVE
+
+    def may_move_to(self, status: JobStatus) -> bool:
+        return status in MOVES[self.status]

@@ -1,0 +1,94 @@
+"""Clips and the takes in their galleries."""
+
+from datetime import datetime
+from typing import Any
+
+from backend.models.clip import Clip
+from backend.models.content import ContentType, GeneratedContent
+from backend.repositories.base import BaseRepository, Document
+from backend.utils.index_spec import IndexSpec
+from backend.utils.timeline_validator import Span, to_ms
+
+_GALLERIES = {ContentType.IMAGE: "generated_images", ContentType.VIDEO: "generated_videos"}
+_SELECTIONS = {ContentType.IMAGE: "selected_image_id", ContentType.VIDEO: "selected_video_id"}
+_ALONG_TIMELINE = (("timeline_position", 1), ("created_at", 1), ("_id", 1))
+
+
+class ClipRepository(BaseRepository[Clip]):
+    collection = "clips"
+    kind = "clip"
+    model = Clip
+    indexes = (
+        IndexSpec(name="by_timeline", keys=(("scene_id", 1), ("timeline_position", 1))),
+        IndexSpec(name="by_project", keys=(("project_id", 1),)),
+        IndexSpec(name="by_change", keys=(("updated_at", -1),)),
+    )
+
+    def to_model(self, document: Document) -> Clip:
+        """Mark the selected take of each kind: the clip stores only its id."""
+        marked = {
+            gallery: [
+                {**take, "is_selected": take["id"] == document.get(_SELECTIONS[kind])}
+                for take in document.get(gallery, ())
+            ]
+            for kind, gallery in _GALLERIES.items()
+        }
+        return super().to_model({**document, **marked})
+
+    async def page_for_scene(
+        self, scene_id: str, *, skip: int, limit: int
+    ) -> tuple[list[Clip], int]:
+        where = {"scene_id": scene_id}
+        return await self._page(where, sort=_ALONG_TIMELINE, skip=skip, limit=limit)
+
+    async def list_for_scene(self, scene_id: str, *, skip: int = 0, limit: int = 0) -> list[Clip]:
+        where = {"scene_id": scene_id}
+        return await self._find(where, sort=_ALONG_TIMELINE, skip=skip, limit=limit)
+
+    async def list_for_project(self, project_id: str) -> list[Clip]:
+        """All clips of a project, in no order: the caller knows the order of the scenes."""
+        return await self._find({"project_id": project_id})
+
+    async def ids_for_scene(self, scene_id: str) -> list[str]:
+        found = await self._find_raw({"scene_id": scene_id}, fields={"_id": 1})
+        return [document["_id"] for document in found]
+
+    async def count_for_scene(self, scene_id: str) -> int:
+        return await self._count({"scene_id": scene_id})
+
+    async def changed_since(self, moment: datetime) -> set[str]:
+        """The scenes whose clips changed since then."""
+        found = await self._find_raw({"updated_at": {"$gte": moment}}, fields={"scene_id": 1})
+        return {document["scene_id"] for document in found}
+
+    async def spans(self, scene_id: str) -> list[Span]:
+        """Where the scene's clips lie, alternates left out."""
+        fields = {"name": 1, "timeline_position": 1, "length": 1, "is_alternate": 1}
+        found = await self._find_raw({"scene_id": scene_id}, fields=fields)
+        return [_span(document) for document in found if not document.get("is_alternate")]
+
+    async def add_take(self, clip_id: str, take: GeneratedContent) -> bool:
+        """Put a take into the gallery once, however often it is delivered; False: no such clip.
+
+        The first take of its kind becomes the selected one.
+        """
+        gallery, selection = _GALLERIES[take.content_type], _SELECTIONS[take.content_type]
+        stored = take.model_dump(exclude={"is_selected"})
+        added = await self._update_one(
+            {"_id": clip_id, f"{gallery}.id": {"$ne": take.id}},
+            {"$push": {gallery: stored}, "$set": {"updated_at": take.created_at}},
+        )
+        await self._update_one({"_id": clip_id, selection: None}, {"$set": {selection: take.id}})
+        return added or await self.find_by_id(clip_id) is not None
+
+    async def delete_for_scene(self, scene_id: str) -> int:
+        return await self._delete_where({"scene_id": scene_id})
+
+    async def delete_for_project(self, project_id: str) -> int:
+        return await self._delete_where({"project_id": project_id})
+
+
+def _span(document: Document) -> Span:
+    start = to_ms(document["timeline_position"])
+    name: Any = document.get("name", "")
+    return Span(document["_id"], name, start, start + to_ms(document["length"]))

@@ -1,0 +1,35 @@
+"""Projects."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from backend.models.project import Project
+from backend.repositories.base import BaseRepository
+from backend.utils.index_spec import IndexSpec
+
+#: Every project changed after this; naming it lets the list use the index on `updated_at`.
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class ProjectRepository(BaseRepository[Project]):
+    collection = "projects"
+    kind = "project"
+    model = Project
+    indexes = (IndexSpec(name="by_change", keys=(("updated_at", -1),)),)
+
+    async def list_newest(self, *, search: str, skip: int, limit: int) -> tuple[list[Project], int]:
+        """Newest change first; `search` is looked for in name and description, whatever case."""
+        where: dict[str, Any] = {"updated_at": {"$gte": _EVER}}
+        if search:
+            pattern = {"$regex": re.escape(search), "$options": "i"}
+            where["$or"] = [{"name": pattern}, {"description": pattern}]
+        return await self._page(where, sort=[("updated_at", -1)], skip=skip, limit=limit)
+
+    async def adjust(self, project_id: str, amounts: Mapping[str, float], *, now: datetime) -> bool:
+        """Add to the kept totals (`scene_count`, `clip_count`, `duration`) in one write."""
+        change: dict[str, Any] = {"$set": {"updated_at": now}}
+        if amounts:
+            change["$inc"] = dict(amounts)
+        return await self._update_one({"_id": project_id}, change)

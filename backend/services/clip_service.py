@@ -1,0 +1,109 @@
+"""Clips: create, read, change, delete; their galleries and prompts."""
+
+from typing import Any
+
+from backend.dtos.clip_dto import ClipCreateDTO, ClipUpdateDTO, PromptsDTO
+from backend.models.clip import Clip
+from backend.models.scene import Scene
+from backend.repositories.clip_repository import ClipRepository
+from backend.repositories.scene_repository import SceneRepository
+from backend.services.clip_timeline import ClipTimeline, TimelineReport
+from backend.services.media_files import MediaFiles, clip_folder
+from backend.services.project_service import JobCanceller
+from backend.utils.clock import Clock
+from backend.utils.errors import InvalidRequestError, ResourceNotFoundError
+from backend.utils.ids import new_id
+
+#: Changing one of these moves the end of the clip.
+_ON_TIMELINE = {"length", "timeline_position"}
+
+
+class ClipService:
+    def __init__(
+        self,
+        scenes: SceneRepository,
+        clips: ClipRepository,
+        *,
+        timeline: ClipTimeline,
+        jobs: JobCanceller,
+        media: MediaFiles,
+        clock: Clock,
+    ) -> None:
+        self._scenes = scenes
+        self._clips = clips
+        self._timeline = timeline
+        self._jobs = jobs
+        self._media = media
+        self._clock = clock
+
+    async def create(self, dto: ClipCreateDTO) -> Clip:
+        """Add a clip to a scene: where it was asked for, else after the last one."""
+        async with self._timeline.lock(dto.scene_id):
+            scene = await self._scenes.get(dto.scene_id)
+            clip = await self._clips.add(self._new_clip(dto, scene))
+            try:
+                await self._timeline.count_in(scene, clip)
+            except ResourceNotFoundError:
+                await self._clips.delete(clip.id)
+                raise
+        return clip
+
+    async def get(self, clip_id: str) -> Clip:
+        return await self._clips.get(clip_id)
+
+    async def page_for_scene(
+        self, scene_id: str, *, skip: int, limit: int
+    ) -> tuple[list[Clip], int]:
+        await self._scenes.get(scene_id)
+        return await self._clips.page_for_scene(scene_id, skip=skip, limit=limit)
+
+    async def update(self, clip_id: str, dto: ClipUpdateDTO) -> Clip:
+        clip = await self._clips.get(clip_id)
+        changes = dto.changes()
+        _check_selection(clip, changes)
+        await self._clips.update(clip_id, {**changes, "updated_at": self._clock()})
+        if _ON_TIMELINE & changes.keys():
+            await self._timeline.recount(clip.scene_id)
+        return await self._clips.get(clip_id)
+
+    async def set_prompts(self, clip_id: str, dto: PromptsDTO) -> Clip:
+        changes = {**dto.changes(), "updated_at": self._clock()}
+        if not await self._clips.update(clip_id, changes):
+            raise ResourceNotFoundError.of("clip", clip_id)
+        return await self._clips.get(clip_id)
+
+    async def move(self, clip_id: str, position: float, *, check_overlap: bool) -> TimelineReport:
+        """Move along the timeline; TimelineOverlapError suggests a position that fits."""
+        clip = await self._clips.get(clip_id)
+        return await self._timeline.place(clip, position, check_overlap=check_overlap)
+
+    async def delete(self, clip_id: str) -> int:
+        clip = await self._clips.get(clip_id)
+        await self._jobs.cancel_for("clip_id", clip_id)
+        removed = await self._clips.delete(clip_id)
+        await self._timeline.recount(clip.scene_id)
+        await self._media.remove_folder(clip_folder(clip.project_id, clip_id))
+        return int(removed)
+
+    def _new_clip(self, dto: ClipCreateDTO, scene: Scene) -> Clip:
+        fields = dto.changes()
+        fields.pop("auto_generate", None)
+        fields.setdefault("name", f"Clip {scene.clip_count + 1}")
+        fields.setdefault("order", scene.clip_count)
+        fields.setdefault("timeline_position", scene.duration)
+        now = self._clock()
+        return Clip(
+            id=new_id(), project_id=scene.project_id, created_at=now, updated_at=now, **fields
+        )
+
+
+def _check_selection(clip: Clip, changes: dict[str, Any]) -> None:
+    for field, takes in (
+        ("selected_image_id", clip.generated_images),
+        ("selected_video_id", clip.generated_videos),
+    ):
+        chosen = changes.get(field)
+        if chosen is not None and all(take.id != chosen for take in takes):
+            raise InvalidRequestError(
+                f"{field} names no take in this clip's gallery.", code="TAKE_NOT_FOUND"
+            )

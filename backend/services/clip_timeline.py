@@ -1,0 +1,147 @@
+"""Scene timelines: kept totals, moves with overlap check, and the analysis.
+
+A scene keeps how many clips it has and where the last one ends, a project the sums, so that
+no list has to load clips for them. Alternates lie outside the timeline and count in neither.
+"""
+
+import asyncio
+from collections import defaultdict
+from datetime import timedelta
+from typing import NamedTuple
+
+from backend.models.clip import Clip
+from backend.models.scene import Scene
+from backend.repositories.clip_repository import ClipRepository
+from backend.repositories.project_repository import ProjectRepository
+from backend.repositories.scene_repository import SceneRepository, Totals
+from backend.utils.clock import Clock
+from backend.utils.errors import TimelineOverlapError
+from backend.utils.timeline_validator import (
+    Gap,
+    Overlap,
+    Span,
+    find_gaps,
+    find_overlaps,
+    in_order,
+    nearest_fit,
+    overlaps_at,
+    ripple,
+    to_ms,
+    to_seconds,
+)
+
+
+class TimelineReport(NamedTuple):
+    """Spans in milliseconds, in order; `moves` clear every overlap when all are applied."""
+
+    spans: list[Span]
+    gaps: list[Gap]
+    overlaps: list[Overlap]
+    moves: list[tuple[Span, int]]
+
+    @property
+    def end(self) -> int:
+        return max((span.end for span in self.spans), default=0)
+
+    @property
+    def filled(self) -> int:
+        return sum(span.end - span.start for span in self.spans)
+
+
+def report_on(spans: list[Span]) -> TimelineReport:
+    ordered = in_order(spans)
+    return TimelineReport(ordered, find_gaps(ordered), find_overlaps(ordered), ripple(ordered))
+
+
+class ClipTimeline:
+    def __init__(
+        self,
+        projects: ProjectRepository,
+        scenes: SceneRepository,
+        clips: ClipRepository,
+        *,
+        clock: Clock,
+    ) -> None:
+        self._projects = projects
+        self._scenes = scenes
+        self._clips = clips
+        self._clock = clock
+        # Two moves in one scene must not both find the same free place. Processes beside this
+        # one are not held back; the analysis shows what they did.
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def lock(self, scene_id: str) -> asyncio.Lock:
+        return self._locks[scene_id]
+
+    async def report(self, scene_id: str) -> TimelineReport:
+        return report_on(await self._clips.spans(scene_id))
+
+    async def place(self, clip: Clip, position: float, *, check_overlap: bool) -> TimelineReport:
+        """Move a clip along its scene; TimelineOverlapError carries a position that fits."""
+        async with self.lock(clip.scene_id):
+            spans = await self._clips.spans(clip.scene_id)
+            others = in_order(span for span in spans if span.id != clip.id)
+            start, length = to_ms(position), to_ms(clip.length)
+            if check_overlap and not clip.is_alternate and overlaps_at(others, start, length):
+                raise _overlap(clip, position, to_seconds(nearest_fit(others, start, length)))
+            now = self._clock()
+            await self._clips.update(clip.id, {"timeline_position": position, "updated_at": now})
+            if not clip.is_alternate:
+                others.append(Span(clip.id, clip.name, start, start + length))
+            moved = report_on(others)
+            await self._keep(clip.scene_id, Totals(len(others), to_seconds(moved.end)))
+        return moved
+
+    async def count_in(self, scene: Scene, clip: Clip) -> None:
+        """Count a new clip into the scene as just read; its end can only make it longer.
+
+        ResourceNotFoundError when the scene was deleted meanwhile.
+        """
+        totals = Totals(scene.clip_count + 1, max(scene.duration, clip.timeline_end))
+        if not await self._replace(scene, totals):
+            await self._scenes.get(scene.id)
+            await self.recount(scene.id)
+
+    async def recount(self, scene_id: str) -> None:
+        """Set a scene's totals to what its clips say."""
+        spans = await self._clips.spans(scene_id)
+        end = max((span.end for span in spans), default=0)
+        await self._keep(scene_id, Totals(len(spans), to_seconds(end)))
+
+    async def recount_recent(self, seconds: float) -> None:
+        """Mend the totals of what changed last, after a stop between a write and its count."""
+        newest, _ = await self._projects.list_newest(search="", skip=0, limit=1)
+        if not newest:
+            return
+        since = newest[0].updated_at - timedelta(seconds=seconds)
+        touched = {scene.id for scene in await self._scenes.changed_since(since)}
+        for scene_id in sorted(touched | await self._clips.changed_since(since)):
+            await self.recount(scene_id)
+
+    async def _keep(self, scene_id: str, totals: Totals) -> None:
+        scene = await self._scenes.find_by_id(scene_id)
+        if scene is not None and not await self._replace(scene, totals):
+            await self.recount(scene_id)
+
+    async def _replace(self, scene: Scene, totals: Totals) -> bool:
+        now = self._clock()
+        if not await self._scenes.replace_totals(scene, totals, now=now):
+            return False
+        if scene.is_alternate:
+            return True
+        amounts = {
+            "clip_count": totals.clip_count - scene.clip_count,
+            "duration": round(totals.duration - scene.duration, 3),
+        }
+        await self._projects.adjust(scene.project_id, amounts, now=now)
+        return True
+
+
+def _overlap(clip: Clip, requested: float, suggested: float) -> TimelineOverlapError:
+    return TimelineOverlapError(
+        f"'{clip.name}' would overlap another clip at {requested:g} s;"
+        f" {suggested:g} s is the nearest free position.",
+        suggested_position=suggested,
+        clip_id=clip.id,
+        requested_position=requested,
+    )

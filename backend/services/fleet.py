@@ -1,0 +1,134 @@
+"""What is known of the ComfyUI servers right now, and the loop that finds out."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from backend.models.comfyui_server import ComfyUIServer
+from backend.repositories.comfyui_repository import ComfyUIRepository
+from backend.services.comfyui_client import ComfyUIClient
+from backend.services.comfyui_messages import ServerQueue, SystemStats
+from backend.services.server_catalog import ServerCatalog
+from backend.utils.clock import Clock
+from backend.utils.errors import DatabaseUnavailableError, StoryCanvasError, UpstreamError
+
+logger = logging.getLogger(__name__)
+
+#: New model files show up in /object_info at once; this is how long we may not know of them.
+CATALOG_SECONDS = 300
+#: A server that takes longer than this to say how it is counts as offline.
+CHECK_TIMEOUT = 4.0
+
+
+@dataclass(frozen=True)
+class ServerState:
+    """`latency_ms` is milliseconds of one check; `queue` counts strangers' prompts too."""
+
+    server: ComfyUIServer
+    online: bool = False
+    catalog: ServerCatalog | None = None
+    stats: SystemStats | None = None
+    queue: ServerQueue | None = None
+    latency_ms: float | None = None
+    last_seen: datetime | None = None
+    catalog_read_at: datetime | None = None
+
+
+class Fleet:
+    """Checks every registered server at an interval; `on_change` is called after each round."""
+
+    def __init__(
+        self,
+        servers: ComfyUIRepository,
+        client: ComfyUIClient,
+        *,
+        check_seconds: float,
+        clock: Clock,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._servers = servers
+        self._client = client
+        self._check_seconds = check_seconds
+        self._clock = clock
+        self.on_change = on_change
+        self._states: dict[str, ServerState] = {}
+
+    @property
+    def states(self) -> list[ServerState]:
+        return list(self._states.values())
+
+    def state_of(self, server_id: str) -> ServerState | None:
+        return self._states.get(server_id)
+
+    def forget(self, server_id: str) -> None:
+        self._states.pop(server_id, None)
+
+    def mark_offline(self, server_id: str) -> None:
+        """Take no chances until the next check: somebody just failed to reach it."""
+        if state := self._states.get(server_id):
+            self._keep(replace(state, online=False))
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self.check_all()
+            except DatabaseUnavailableError:
+                logger.debug("The list of servers cannot be read while the database is away.")
+            self.on_change()
+            await asyncio.sleep(self._check_seconds)
+
+    async def check_all(self) -> None:
+        servers = await self._servers.list_all()
+        for gone in self._states.keys() - {server.id for server in servers}:
+            self.forget(gone)
+        await asyncio.gather(*(self.check(server) for server in servers))
+
+    async def check(self, server: ComfyUIServer, *, fresh: bool = False) -> ServerState:
+        """Ask one server how it is; `fresh` reads its models again. Never raises for the server."""
+        state = replace(self._states.get(server.id, ServerState(server)), server=server)
+        try:
+            async with asyncio.timeout(CHECK_TIMEOUT):
+                state = await self._ask(state, fresh=fresh)
+        except (UpstreamError, TimeoutError) as error:
+            reason = error.message if isinstance(error, StoryCanvasError) else "no answer in time"
+            state = replace(state, online=False)
+            self._log_change(state, reason)
+        else:
+            self._log_change(state, "online")
+        return self._keep(state)
+
+    async def _ask(self, state: ServerState, *, fresh: bool) -> ServerState:
+        started = time.perf_counter()
+        stats = await self._client.system_stats(state.server)
+        latency = (time.perf_counter() - started) * 1000
+        queue = await self._client.queue(state.server)
+        now = self._clock()
+        if fresh or not state.online or _is_stale(state, now):
+            catalog = await self._client.catalog(state.server)
+            state = replace(state, catalog=catalog, catalog_read_at=now)
+        return replace(
+            state,
+            online=True,
+            stats=stats,
+            queue=queue,
+            latency_ms=round(latency, 1),
+            last_seen=now,
+        )
+
+    def _keep(self, state: ServerState) -> ServerState:
+        self._states[state.server.id] = state
+        return state
+
+    def _log_change(self, state: ServerState, reason: str) -> None:
+        known = self._states.get(state.server.id)
+        if known is None or known.online != state.online:
+            word = "online" if state.online else f"offline: {reason}"
+            logger.info("ComfyUI server '%s' is %s", state.server.name, word)
+
+
+def _is_stale(state: ServerState, now: datetime) -> bool:
+    read_at = state.catalog_read_at
+    return read_at is None or (now - read_at).total_seconds() > CATALOG_SECONDS

@@ -1,0 +1,112 @@
+"""Projects: create, read, change, and delete with everything in them."""
+
+from typing import Protocol
+
+from backend.dtos.project_dto import ProjectCreateDTO, ProjectUpdateDTO
+from backend.models.clip import Clip
+from backend.models.frame_rate import DROP_FRAME_FPS
+from backend.models.project import Project
+from backend.models.scene import Scene
+from backend.repositories.clip_repository import ClipRepository
+from backend.repositories.project_repository import ProjectRepository
+from backend.repositories.scene_repository import SceneRepository
+from backend.services.media_files import MediaFiles, project_folder
+from backend.utils.clock import Clock
+from backend.utils.errors import UnprocessableError
+from backend.utils.ids import new_id
+
+
+class JobCanceller(Protocol):
+    """The part of the queue that a cascade needs."""
+
+    async def cancel_for(self, field: str, value: str) -> int: ...
+
+
+class ProjectService:
+    def __init__(
+        self,
+        projects: ProjectRepository,
+        scenes: SceneRepository,
+        clips: ClipRepository,
+        *,
+        jobs: JobCanceller,
+        media: MediaFiles,
+        clock: Clock,
+    ) -> None:
+        self._projects = projects
+        self._scenes = scenes
+        self._clips = clips
+        self._jobs = jobs
+        self._media = media
+        self._clock = clock
+
+    async def create(self, dto: ProjectCreateDTO) -> Project:
+        now = self._clock()
+        return await self._projects.add(
+            Project(id=new_id(), created_at=now, updated_at=now, **dto.model_dump())
+        )
+
+    async def get(self, project_id: str) -> Project:
+        return await self._projects.get(project_id)
+
+    async def list_newest(self, search: str, *, skip: int, limit: int) -> tuple[list[Project], int]:
+        return await self._projects.list_newest(search=search.strip(), skip=skip, limit=limit)
+
+    async def update(self, project_id: str, dto: ProjectUpdateDTO) -> Project:
+        """Change what was sent; UnprocessableError when drop frame and rate do not go together."""
+        project = await self._projects.get(project_id)
+        changes = dto.changes()
+        fps = changes.get("fps", project.fps)
+        if changes.get("drop_frame", project.drop_frame) and fps not in DROP_FRAME_FPS:
+            raise UnprocessableError(
+                f"drop_frame needs fps 29.97 or 59.94, and this project has {fps:g}.",
+                code="DROP_FRAME_RATE",
+            )
+        removes_music = "music_file_path" in changes
+        if removes_music:
+            changes |= {"music_file_url": None, "music_duration": None}
+        await self._projects.update(project_id, {**changes, "updated_at": self._clock()})
+        if removes_music and project.music_file_path:
+            await self._media.remove_file(project.music_file_path)
+        return await self._projects.get(project_id)
+
+    async def scenes_of(self, project_id: str) -> tuple[Project, list[Scene]]:
+        return await self._projects.get(project_id), await self._scenes.list_for_project(project_id)
+
+    async def clips_by_scene(self, project_id: str) -> dict[str, list[Clip]]:
+        """Every clip of a project, by scene, along each timeline."""
+        grouped: dict[str, list[Clip]] = {}
+        for clip in await self._clips.list_for_project(project_id):
+            grouped.setdefault(clip.scene_id, []).append(clip)
+        for clips in grouped.values():
+            clips.sort(key=lambda clip: (clip.timeline_position, clip.created_at, clip.id))
+        return grouped
+
+    async def page_of_clips(
+        self, project_id: str, *, skip: int, limit: int
+    ) -> tuple[list[Clip], int]:
+        """Clips in story order: scene by scene, then along the timeline."""
+        _, scenes = await self.scenes_of(project_id)
+        page: list[Clip] = []
+        total = 0
+        for scene in scenes:
+            count = await self._clips.count_for_scene(scene.id)
+            wanted = limit - len(page)
+            first = max(0, skip - total)
+            if wanted and first < count:
+                page += await self._clips.list_for_scene(scene.id, skip=first, limit=wanted)
+            total += count
+        return page, total
+
+    async def delete(self, project_id: str) -> int:
+        """Remove a project and all that is in it; the project itself goes last.
+
+        A delete that was cut short can therefore be repeated. Gives the number of documents.
+        """
+        await self._projects.get(project_id)
+        await self._jobs.cancel_for("project_id", project_id)
+        removed = await self._clips.delete_for_project(project_id)
+        removed += await self._scenes.delete_for_project(project_id)
+        await self._media.remove_folder(project_folder(project_id))
+        await self._projects.delete(project_id)
+        return removed + 1

@@ -1,0 +1,93 @@
+"""Scenes of a project, in order."""
+
+from backend.dtos.scene_dto import SceneCreateDTO, SceneUpdateDTO
+from backend.models.scene import Scene
+from backend.repositories.clip_repository import ClipRepository
+from backend.repositories.project_repository import ProjectRepository
+from backend.repositories.scene_repository import SceneRepository
+from backend.services.clip_timeline import ClipTimeline
+from backend.services.media_files import MediaFiles, clip_folder
+from backend.services.project_service import JobCanceller
+from backend.utils.clock import Clock
+from backend.utils.errors import InvalidRequestError
+from backend.utils.ids import new_id
+
+
+class SceneService:
+    def __init__(  # noqa: PLR0913 - a cascade touches what it deletes
+        self,
+        projects: ProjectRepository,
+        scenes: SceneRepository,
+        clips: ClipRepository,
+        *,
+        timeline: ClipTimeline,
+        jobs: JobCanceller,
+        media: MediaFiles,
+        clock: Clock,
+    ) -> None:
+        self._projects = projects
+        self._scenes = scenes
+        self._clips = clips
+        self._timeline = timeline
+        self._jobs = jobs
+        self._media = media
+        self._clock = clock
+
+    async def create(self, dto: SceneCreateDTO) -> Scene:
+        await self._projects.get(dto.project_id)
+        if dto.parent_scene_id:
+            await self._check_parent(dto.parent_scene_id, dto.project_id)
+        fields = dto.changes()
+        if "order" not in fields:
+            fields["order"] = await self._next_order(dto.project_id)
+        now = self._clock()
+        scene = Scene(id=new_id(), created_at=now, updated_at=now, **fields)
+        await self._scenes.add(scene)
+        await self._projects.adjust(dto.project_id, {"scene_count": 1}, now=now)
+        return scene
+
+    async def get(self, scene_id: str) -> Scene:
+        return await self._scenes.get(scene_id)
+
+    async def page_for_project(
+        self, project_id: str, *, skip: int, limit: int
+    ) -> tuple[list[Scene], int]:
+        await self._projects.get(project_id)
+        return await self._scenes.page_for_project(project_id, skip=skip, limit=limit)
+
+    async def update(self, scene_id: str, dto: SceneUpdateDTO) -> Scene:
+        scene = await self._scenes.get(scene_id)
+        changes = dto.changes()
+        if changes.get("parent_scene_id"):
+            if changes["parent_scene_id"] == scene_id:
+                raise InvalidRequestError("A scene cannot be its own parent.")
+            await self._check_parent(changes["parent_scene_id"], scene.project_id)
+        now = self._clock()
+        await self._scenes.update(scene_id, {**changes, "updated_at": now})
+        await self._projects.adjust(scene.project_id, {}, now=now)
+        return await self._scenes.get(scene_id)
+
+    async def delete(self, scene_id: str) -> int:
+        """Remove a scene with its clips; the scene goes last, so a cut-short delete repeats."""
+        scene = await self._scenes.get(scene_id)
+        await self._jobs.cancel_for("scene_id", scene_id)
+        folders = [
+            clip_folder(scene.project_id, clip_id)
+            for clip_id in await self._clips.ids_for_scene(scene_id)
+        ]
+        removed = await self._clips.delete_for_scene(scene_id)
+        await self._timeline.recount(scene_id)
+        for folder in folders:
+            await self._media.remove_folder(folder)
+        if await self._scenes.delete(scene_id) and not scene.is_alternate:
+            await self._projects.adjust(scene.project_id, {"scene_count": -1}, now=self._clock())
+        return removed + 1
+
+    async def _next_order(self, project_id: str) -> int:
+        scenes = await self._scenes.list_for_project(project_id)
+        return scenes[-1].order + 1 if scenes else 0
+
+    async def _check_parent(self, parent_id: str, project_id: str) -> None:
+        parent = await self._scenes.get(parent_id)
+        if parent.project_id != project_id:
+            raise InvalidRequestError("The parent scene belongs to another project.")
