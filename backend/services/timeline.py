@@ -1,0 +1,251 @@
+"""Builds the Timeline that all exporters write. Pure: documents in, whole frames out.
+
+Positions are added up in milliseconds over the whole film and each start and end is rounded by
+itself, so that neither drift nor a doubled frame can arise (rounding lengths would do both).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from backend.models.clip import Clip
+from backend.models.frame_rate import FrameRate, milliseconds
+from backend.models.project import Project
+from backend.models.scene import Scene
+from backend.models.timeline import (
+    ClipItem,
+    Gap,
+    Item,
+    Marker,
+    Media,
+    MediaKind,
+    Music,
+    Problem,
+    ProblemCode,
+    Timeline,
+)
+from backend.services.timeline_media import MediaFacts, MediaMaker, MediaMode, shown_takes
+
+
+def build_timeline(
+    project: Project,
+    scenes: Sequence[Scene],
+    clips: Sequence[Clip],
+    media: Mapping[str, MediaFacts],
+    *,
+    include_alternates: bool = False,
+    media_mode: MediaMode = "selected",
+) -> Timeline:
+    """Lay the scenes one after another by `order`, their clips by position.
+
+    `media` maps a take's id (and MUSIC) to what probing its file told; what is not in it is
+    taken from the take's document. A later clip gives way to an earlier one: it loses its
+    beginning, or moves behind if nothing of it would be left. Alternates, when asked for,
+    follow the whole film, so that the film itself stays in step with its music.
+    `problems` says what was changed. UnprocessableError for a frame rate that no editor knows.
+    """
+    rate = FrameRate.of(project.fps)
+    maker = MediaMaker(rate, (project.width, project.height), media)
+    by_scene, orphans = _by_scene(scenes, clips)
+    track = _Track(maker, media_mode, problems=orphans)
+    for block in _main_blocks(scenes, by_scene):
+        track.lay(block)
+    music = _music(project, maker, track)
+    if include_alternates:
+        for block in _alternate_blocks(scenes, by_scene):
+            track.lay(block)
+    return Timeline(
+        name=project.name,
+        rate=rate,
+        width=project.width,
+        height=project.height,
+        drop_frame=project.drop_frame and rate.supports_drop_frame,
+        items=tuple(track.items),
+        markers=tuple(track.markers_inside()),
+        music=music,
+        problems=tuple(track.problems),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Clips that share a marker. `in_a_row`: their positions don't count, they are alternates."""
+
+    name: str
+    note: str
+    clips: Sequence[Clip]
+    in_a_row: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A clip and where it lies within its block, in milliseconds, after overlaps were solved."""
+
+    clip: Clip
+    start: int
+    end: int
+    gave_way: str = ""
+
+
+@dataclass(slots=True)
+class _Track:
+    """The spine while it grows: frames for items, milliseconds for where the next block starts."""
+
+    maker: MediaMaker
+    mode: MediaMode
+    items: list[Item] = field(default_factory=list)
+    markers: list[Marker] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    end: int = 0
+    end_ms: int = 0
+    blocks: int = 0
+    _made: dict[str, Media] = field(default_factory=dict)
+
+    def lay(self, block: _Block) -> None:
+        self.blocks += 1
+        start_ms = self.end_ms
+        start = max(self.end, self.maker.rate.frames_of_ms(start_ms))
+        self.markers.append(Marker(start, block.name, block.note))
+        for number, placed in enumerate(_placed(block), start=1):
+            self._place(placed, start_ms, (self.blocks, number))
+            self.end_ms = start_ms + placed.end
+
+    def markers_inside(self) -> Iterator[Marker]:
+        """An empty last scene would mark the frame after the film, where nothing can carry it."""
+        for marker in self.markers if self.end else ():
+            yield Marker(min(marker.frame, self.end - 1), marker.name, marker.note)
+
+    def _place(self, placed: _Placed, start_ms: int, place: tuple[int, int]) -> None:
+        clip = placed.clip
+        if placed.gave_way:
+            self._report(ProblemCode.OVERLAP, placed.gave_way, clip)
+        start = max(self.end, self.maker.rate.frames_of_ms(start_ms + placed.start))
+        # A clip shorter than half a frame still shows, for one frame.
+        end = max(start + 1, self.maker.rate.frames_of_ms(start_ms + placed.end))
+        if start > self.end:
+            self._add(Gap(self.end, start - self.end))
+        self._show(clip, end, place)
+
+    def _show(self, clip: Clip, end: int, place: tuple[int, int]) -> None:
+        medium = self._medium(clip, place)
+        if medium is None:
+            gap = Gap(self.end, end - self.end, clip.name, _note(clip), clip.id)
+            self._add(gap)
+            return
+        length = end - self.end
+        if medium.kind is MediaKind.VIDEO and medium.frames < length:
+            length = medium.frames
+            self._report(
+                ProblemCode.SHORT_VIDEO,
+                f"The video of clip '{clip.name}' is shorter than the clip; a gap follows it.",
+                clip,
+            )
+        self._add(
+            ClipItem(self.end, length, medium, clip.name, clip.id, clip.scene_id, note=_note(clip))
+        )
+        if self.end < end:
+            self._add(Gap(self.end, end - self.end))
+
+    def _medium(self, clip: Clip, place: tuple[int, int]) -> Media | None:
+        """What the clip shows; a take shown twice is one file under its first name."""
+        for take in shown_takes(clip):
+            made = self._made.get(take.id) or self.maker.take(take, clip, place)
+            if made is None:
+                sentence = f"The length of the video of clip '{clip.name}' is unknown."
+                self._report(ProblemCode.UNKNOWN_LENGTH, sentence, clip)
+                continue
+            if not self.maker.facts_of(take).exists:
+                sentence = f"The file of clip '{clip.name}' is not in the upload folder."
+                self._report(ProblemCode.MISSING_FILE, sentence, clip)
+            return self._made.setdefault(take.id, made)
+        self._report(ProblemCode.NO_MEDIA, f"Clip '{clip.name}' has nothing to show.", clip)
+        return self.maker.placeholder(clip, place) if self.mode == "placeholder" else None
+
+    def _add(self, item: Item) -> None:
+        self.items.append(item)
+        self.end = item.end
+
+    def _report(self, code: ProblemCode, message: str, clip: Clip) -> None:
+        self.problems.append(Problem(code, message, clip.id))
+
+
+def _placed(block: _Block) -> Iterator[_Placed]:
+    """Each clip after the ones before it. Whoever comes later gives way."""
+    cursor = 0
+    for clip in sorted(block.clips, key=_by_position):
+        start, length = milliseconds(clip.timeline_position), milliseconds(clip.length)
+        end = start + length
+        gave_way = ""
+        if block.in_a_row:
+            start, end = cursor, cursor + length
+        elif end <= cursor and start < cursor:
+            gave_way = f"Clip '{clip.name}' lies under an earlier one and was moved behind it."
+            start, end = cursor, cursor + length
+        elif start < cursor:
+            gave_way = f"Clip '{clip.name}' overlaps an earlier one and starts later."
+            start = cursor
+        cursor = end
+        yield _Placed(clip, start, end, gave_way)
+
+
+def _by_position(clip: Clip) -> tuple[float, int]:
+    return clip.timeline_position, clip.order
+
+
+def _by_scene(
+    scenes: Iterable[Scene], clips: Iterable[Clip]
+) -> tuple[Mapping[str, list[Clip]], list[Problem]]:
+    known = {scene.id for scene in scenes}
+    found: defaultdict[str, list[Clip]] = defaultdict(list)
+    orphans = []
+    for clip in clips:
+        if clip.scene_id in known:
+            found[clip.scene_id].append(clip)
+        else:
+            message = f"Clip '{clip.name}' belongs to no scene and was left out."
+            orphans.append(Problem(ProblemCode.ORPHAN_CLIP, message, clip.id))
+    return found, orphans
+
+
+def _main_blocks(
+    scenes: Iterable[Scene], by_scene: Mapping[str, Sequence[Clip]]
+) -> Iterator[_Block]:
+    for scene in sorted(scenes, key=lambda scene: scene.order):
+        if not scene.is_alternate:
+            yield _main_block(scene, by_scene)
+
+
+def _alternate_blocks(
+    scenes: Iterable[Scene], by_scene: Mapping[str, Sequence[Clip]]
+) -> Iterator[_Block]:
+    """First the alternate clips of each scene of the film, then the alternate scenes."""
+    ordered = sorted(scenes, key=lambda s: (s.is_alternate, s.order, s.alternate_number))
+    for scene in ordered:
+        if scene.is_alternate:
+            yield _main_block(scene, by_scene)
+        spare = [clip for clip in by_scene.get(scene.id, ()) if clip.is_alternate]
+        if spare:
+            yield _Block(f"{scene.name} (alternates)", "", spare, in_a_row=True)
+
+
+def _main_block(scene: Scene, by_scene: Mapping[str, Sequence[Clip]]) -> _Block:
+    clips = [clip for clip in by_scene.get(scene.id, ()) if not clip.is_alternate]
+    return _Block(scene.name, scene.description, clips)
+
+
+def _music(project: Project, maker: MediaMaker, track: _Track) -> Music | None:
+    """From the first frame to the film's last; alternates behind the film play without it."""
+    if not project.music_file_path:
+        return None
+    medium = maker.music(project)
+    if medium is None or not track.end:
+        why = "its length is unknown" if track.end else "there is no picture to play it under"
+        message = f"The music was left out: {why}."
+        track.problems.append(Problem(ProblemCode.MUSIC_LEFT_OUT, message))
+        return None
+    return Music(medium, 0, min(track.end, medium.frames))
+
+
+def _note(clip: Clip) -> str:
+    prompt = clip.image_prompt or clip.video_prompt
+    return "\n".join(text for text in (clip.lyrics, prompt) if text)
