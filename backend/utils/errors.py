@@ -13,7 +13,8 @@ StoryCanvasError
 │   └── ModelUnavailableError  422  no server has what the job names
 ├── UpstreamError              502  a ComfyUI server said no
 │   ├── ServerUnreachableError 503  … could not be reached at all
-│   └── UpstreamTimeoutError   504  … did not answer in time
+│   ├── UpstreamTimeoutError   504  … did not answer in time
+│   └── SubmissionUncertainError 502 … may have queued the prompt, or not
 ├── ServiceUnavailableError    503
 │   └── DatabaseUnavailableError
 └── StorageFullError           507
@@ -114,6 +115,12 @@ class ServerUnreachableError(UpstreamError):
 class UpstreamTimeoutError(UpstreamError):
     status = 504
     default_code = "UPSTREAM_TIMEOUT"
+
+
+class SubmissionUncertainError(UpstreamError):
+    """The answer to a submission was lost: look in /queue and /history before sending again."""
+
+    default_code = "SUBMISSION_UNCERTAIN"
 
 
 class ServiceUnavailableError(StoryCanvasError):
