@@ -1,0 +1,173 @@
+"""The service over plain lists and a real folder."""
+
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from backend.models.clip import Clip
+from backend.models.project import Project
+from backend.models.scene import Scene
+from backend.models.timeline import ProblemCode
+from backend.services.export_service import ExportFormat, ExportService
+from backend.utils.errors import InvalidRequestError, ResourceNotFoundError, UnprocessableError
+from tests.export.fcpxml_reader import check
+from tests.export.films import Film, film, make_clip, still, video
+
+
+@dataclass
+class _Projects:
+    project: Project
+
+    async def get(self, project_id: str, /) -> Project:
+        if project_id != self.project.id:
+            raise ResourceNotFoundError.of("project", project_id)
+        return self.project
+
+
+@dataclass
+class _Scenes:
+    scenes: list[Scene]
+
+    async def list_for_project(self, _project_id: str, /) -> list[Scene]:
+        return self.scenes
+
+
+@dataclass
+class _Clips:
+    clips: list[Clip]
+
+    async def list_for_project(self, _project_id: str, /) -> list[Clip]:
+        return self.clips
+
+
+def _service(found: Film, uploads: Path) -> ExportService:
+    return ExportService(
+        _Projects(found.project), _Scenes(found.scenes), _Clips(found.clips), uploads
+    )
+
+
+def _put(uploads: Path, *paths: str) -> None:
+    for path in paths:
+        (uploads / path).parent.mkdir(parents=True, exist_ok=True)
+        (uploads / path).write_bytes(path.encode())
+
+
+def _film() -> Film:
+    second = make_clip("b", video(), timeline_position=5.0)
+    third = make_clip("c", timeline_position=10.0)
+    project: dict[str, Any] = {
+        "name": "Zoë's Film!",
+        "music_file_path": "music/a.mp3",
+        "music_duration": 9.0,
+    }
+    return film(make_clip("a", still()), second, third, **project)
+
+
+@pytest.mark.parametrize(
+    ("fmt", "media_type", "filename"),
+    [
+        ("fcpxml", "application/xml", "zoe_s_film.fcpxml"),
+        ("resolve", "application/xml", "zoe_s_film_resolve.fcpxml"),
+        ("edl", "text/plain", "zoe_s_film.edl"),
+        ("json", "application/json", "zoe_s_film.json"),
+    ],
+)
+async def test_each_format(
+    fmt: ExportFormat, media_type: str, filename: str, tmp_path: Path
+) -> None:
+    file = await _service(_film(), tmp_path).export("p", fmt)
+    assert (file.media_type, file.filename) == (media_type, filename)
+    assert len(file.body) > 100
+
+
+@pytest.mark.parametrize("fmt", ["fcpxml", "resolve", "edl", "json"])
+async def test_a_project_with_nothing_in_it(fmt: ExportFormat, tmp_path: Path) -> None:
+    empty = Film(film().project.model_copy(update={"name": "夜"}))
+    file = await _service(empty, tmp_path).export("p", fmt)
+    assert file.filename.startswith("project")
+    assert file.body
+
+
+async def test_media_files_are_named_as_the_timeline_names_them(tmp_path: Path) -> None:
+    _put(tmp_path, "images/i1.png", "videos/v1.mp4", "music/a.mp3")
+    service = _service(_film(), tmp_path)
+    files = await service.media_files("p")
+    document = check((await service.export("p", "fcpxml")).body)
+    sources = [asset.find("media-rep") for asset in document.assets.values()]
+    urls = {source.attrib["src"] for source in sources if source is not None}
+    assert {f"./media/{file.name}" for file in files} == urls
+    assert [file.source.read_bytes() for file in files] == [
+        b"images/i1.png",
+        b"videos/v1.mp4",
+        b"music/a.mp3",
+    ]
+
+
+async def test_placeholder_cards_complete_the_media(tmp_path: Path) -> None:
+    _put(tmp_path, "images/i1.png", "videos/v1.mp4", "music/a.mp3")
+    service = _service(_film(), tmp_path)
+    files = await service.media_files("p", media_mode="placeholder")
+    (card,) = await service.placeholder_cards("p")
+    body = (await service.export("p", "resolve", media_mode="placeholder")).body
+    names = {asset.attrib["name"] for asset in check(body).assets.values()}
+    assert names == {card.name, *(file.name for file in files)}
+    with Image.open(io.BytesIO(card.body)) as image:
+        assert image.size == (1920, 1080)
+        assert len(image.getcolors(1 << 16) or []) > 1
+
+
+async def test_files_that_are_gone_are_reported_and_not_offered(tmp_path: Path) -> None:
+    _put(tmp_path, "images/i1.png")
+    service = _service(_film(), tmp_path)
+    timeline = await service.timeline("p")
+    missing = [p.clip_id for p in timeline.problems if p.code is ProblemCode.MISSING_FILE]
+    assert missing == ["b"]
+    assert [file.source.name for file in await service.media_files("p")] == ["i1.png"]
+
+
+@pytest.mark.parametrize("path", ["../secret.png", "/etc/hostname", ""])
+async def test_nothing_outside_the_upload_folder_is_offered(path: str, tmp_path: Path) -> None:
+    _put(tmp_path, "secret.png", "uploads/images/i1.png")
+    found = film(make_clip("a", still(path=path)))
+    assert await _service(found, tmp_path / "uploads").media_files("p") == []
+
+
+async def test_a_long_edl_is_a_zip_of_parts(tmp_path: Path) -> None:
+    clips = [
+        make_clip(f"c{n}", still(f"i{n}"), timeline_position=float(n), length=1.0)
+        for n in range(1_000)
+    ]
+    file = await _service(film(*clips), tmp_path).export("p", "edl")
+    assert (file.media_type, file.filename) == ("application/zip", "film_edl.zip")
+    with zipfile.ZipFile(io.BytesIO(file.body)) as parts:
+        assert parts.namelist() == ["film_part01.edl", "film_part02.edl"]
+
+
+async def test_a_media_root_makes_absolute_urls(tmp_path: Path) -> None:
+    service = _service(_film(), tmp_path)
+    file = await service.export("p", "fcpxml", media_root="C:\\Film 1")
+    assert b'src="file:///C:/Film%201/s01_c01_clip_a_' in file.body
+    with pytest.raises(InvalidRequestError):
+        await service.export("p", "fcpxml", media_root="Film 1")
+
+
+async def test_alternates_come_when_asked_for(tmp_path: Path) -> None:
+    found = film(make_clip("a", still()), make_clip("b", still("i2"), is_alternate=True))
+    service = _service(found, tmp_path)
+    plain = json.loads((await service.export("p", "json")).body)
+    full = json.loads((await service.export("p", "json", include_alternates=True)).body)
+    assert len(plain["timeline"]["items"]) == 1
+    assert len(full["timeline"]["items"]) == 2
+
+
+async def test_what_cannot_be_exported_says_why(tmp_path: Path) -> None:
+    with pytest.raises(ResourceNotFoundError):
+        await _service(film(), tmp_path).export("other", "edl")
+    with pytest.raises(UnprocessableError):
+        await _service(film(fps=16), tmp_path).export("p", "edl")
