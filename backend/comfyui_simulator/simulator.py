@@ -1,0 +1,188 @@
+"""The server itself: it listens, dies, comes back on the same port."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from aiohttp import web
+
+from backend.comfyui_simulator import (
+    routes_control,
+    routes_info,
+    routes_prompt,
+    routes_upload,
+    routes_view,
+)
+from backend.comfyui_simulator.engine import ENGINE, Engine
+from backend.comfyui_simulator.faults import FaultBook
+from backend.comfyui_simulator.folders import Folders
+from backend.comfyui_simulator.nodes import load_nodes
+from backend.comfyui_simulator.options import SimulatorOptions
+from backend.comfyui_simulator.responses import (
+    add_simulator_header,
+    errors_middleware,
+    origin_middleware,
+)
+from backend.comfyui_simulator.sockets import FEATURES
+from backend.comfyui_simulator.tally import Tally
+from backend.comfyui_simulator.worker import World
+
+ROUTES = [
+    *routes_prompt.ROUTES,
+    *routes_view.ROUTES,
+    *routes_upload.ROUTES,
+    *routes_info.ROUTES,
+    *routes_control.ROUTES,
+]
+
+
+def build_app(engine: Engine) -> web.Application:
+    """Every route, and every route again under /api."""
+    app = web.Application(
+        middlewares=[errors_middleware, origin_middleware],
+        client_max_size=int(FEATURES["max_upload_size"]),
+    )
+    app[ENGINE] = engine
+    app.add_routes(ROUTES)
+    for route in ROUTES:
+        app.router.add_route(route.method, f"/api{route.path}", route.handler)
+    app.on_response_prepare.append(add_simulator_header)
+    return app
+
+
+def bound_socket(host: str, port: int) -> socket.socket:
+    """A socket that holds the port without listening: until it listens, connects are refused."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    found = socket.socket(family, socket.SOCK_STREAM)
+    if os.name == "posix":
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((host, port))
+    except OSError:
+        found.close()
+        raise
+    return found
+
+
+class Simulator:
+    """`async with Simulator(options) as simulator: …` runs one in this event loop.
+
+    Counts, faults and output files outlive die() and restart(); queue, history, node cache, loaded
+    models, sockets and temp files do not. `on_death` replaces what the fault `die` does (the
+    command line ends its process there).
+    """
+
+    def __init__(
+        self,
+        options: SimulatorOptions | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        on_death: Callable[[], None] | None = None,
+    ) -> None:
+        self.options = options or SimulatorOptions()
+        self.faults = FaultBook(self.options.faults)
+        self.tally = Tally()
+        self.folders = Folders(self.options.output_directory)
+        self._host = host
+        self._nodes = load_nodes(self.options)
+        self._on_death = on_death or self._die_soon
+        self._socket: socket.socket | None = None
+        self._runner: web.AppRunner | None = None
+        self._engine: Engine | None = None
+        self._dying: asyncio.Task[None] | None = None
+        self.port = port
+
+    @property
+    def url(self) -> str:
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self.port}"
+
+    @property
+    def alive(self) -> bool:
+        return self._runner is not None
+
+    @property
+    def stats(self) -> dict[str, Any]:
+        """What GET /simulator/stats answers."""
+        return routes_control.stats_of(self.tally.as_json(), self.faults)
+
+    def set_fault(self, name: str, value: Any = None, *, times: int | None = None) -> None:
+        """Switch one fault on, beside the others; UnknownFaultError when there is none."""
+        self.faults.set(name, value, times=times)
+        if self._engine is not None:
+            routes_control.mute_open_sockets(self._engine)
+
+    def clear_faults(self) -> None:
+        self.faults.replace({})
+
+    def forget(self) -> None:
+        """Lose history and pending jobs at once; a running job runs on."""
+        if self._engine is not None:
+            self._engine.queue.forget()
+
+    async def start(self) -> None:
+        """Listen. Raises OSError when the port is taken."""
+        if self._socket is None:
+            self._socket = bound_socket(self._host, self.port)
+            self.port = self._socket.getsockname()[1]
+        self.folders.wipe_temp()
+        world = World(
+            self.options, self._nodes, self.folders, self.faults, self.tally, self._on_death
+        )
+        self._engine = Engine(world)
+        self._runner = web.AppRunner(build_app(self._engine), access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.SockSite(self._runner, self._socket, backlog=256).start()
+        self._socket = None
+        self._engine.start()
+
+    async def die(self) -> None:
+        """Drop the listening socket and every connection at once, with queue and history."""
+        runner, self._runner = self._runner, None
+        engine, self._engine = self._engine, None
+        if runner is None or engine is None:
+            return
+        self.tally.deaths += 1
+        for connection in getattr(runner.server, "connections", []):
+            if connection.transport is not None:
+                connection.transport.abort()
+        await runner.cleanup()
+        await engine.stop()
+        self._socket = bound_socket(self._host, self.port)
+
+    async def restart(self) -> None:
+        """Come back on the same port, with nothing in memory; output and input files are kept."""
+        if self._dying is not None:
+            await self._dying
+        await self.die()
+        await self.start()
+
+    async def stop(self) -> None:
+        """As die(), and remove the temporary folder."""
+        if self._dying is not None:
+            await self._dying
+        await self.die()
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        self.folders.remove()
+
+    def _die_soon(self) -> None:
+        """The worker calls this and is cancelled by it, so it can't wait for it."""
+        self._dying = asyncio.create_task(self.die(), name="simulator death")
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
