@@ -80,7 +80,7 @@ class ExportService:
         self._projects = projects
         self._scenes = scenes
         self._clips = clips
-        self._upload_dir = upload_dir
+        self._upload_dir = upload_dir.resolve()
 
     async def export(
         self,
@@ -93,7 +93,7 @@ class ExportService:
     ) -> ExportFile:
         """The project in a format. ResourceNotFoundError, or UnprocessableError if it can't be.
 
-        Building runs in a thread: 10,000 clips take a second, and the event loop has others.
+        Building runs in a thread: 10,000 clips take two seconds, and others wait on the loop.
         """
         options = ExportOptions(
             include_alternates=include_alternates, media_mode=media_mode, media_root=media_root
@@ -190,7 +190,7 @@ class ExportService:
     def _locate(self, path: str) -> Path | None:
         """The file of a stored path, None if there is none inside the upload folder."""
         source = (self._upload_dir / path).resolve()
-        inside = source.is_relative_to(self._upload_dir.resolve())
+        inside = source.is_relative_to(self._upload_dir)
         return source if inside and source.is_file() else None
 
 

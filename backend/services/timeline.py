@@ -7,6 +7,7 @@ itself, so that neither drift nor a doubled frame can arise (rounding lengths wo
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from backend.models.clip import Clip
 from backend.models.frame_rate import FrameRate, milliseconds
@@ -188,8 +189,9 @@ def _placed(block: _Block) -> Iterator[_Placed]:
         yield _Placed(clip, start, end, gave_way)
 
 
-def _by_position(clip: Clip) -> tuple[float, int]:
-    return clip.timeline_position, clip.order
+def _by_position(clip: Clip) -> tuple[float, int, datetime, str]:
+    """Down to the id, since repositories promise no order and exports must repeat."""
+    return clip.timeline_position, clip.order, clip.created_at, clip.id
 
 
 def _by_scene(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Literal
 
 from backend.models.clip import Clip
@@ -116,6 +117,7 @@ def _exact_seconds(facts: MediaFacts) -> Fraction | None:
     return Fraction(facts.duration).limit_denominator(1_000_000)
 
 
+@lru_cache(maxsize=64)
 def _exact_fps(fps: float) -> Fraction:
     known = (rate.exact for rate in RATES if abs(rate.fps - fps) < 0.005)
     return next(known, Fraction(fps).limit_denominator(1001))

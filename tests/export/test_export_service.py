@@ -15,6 +15,7 @@ from backend.models.project import Project
 from backend.models.scene import Scene
 from backend.models.timeline import ProblemCode
 from backend.services.export_service import ExportFormat, ExportService
+from backend.services.exporters import placeholder
 from backend.utils.errors import InvalidRequestError, ResourceNotFoundError, UnprocessableError
 from tests.export.fcpxml_reader import check
 from tests.export.films import Film, film, make_clip, still, video
@@ -120,6 +121,13 @@ async def test_placeholder_cards_complete_the_media(tmp_path: Path) -> None:
     with Image.open(io.BytesIO(card.body)) as image:
         assert image.size == (1920, 1080)
         assert len(image.getcolors(1 << 16) or []) > 1
+
+
+def test_a_long_label_stays_on_its_card() -> None:
+    """Cut to nine tenths of the width, so the card's edges stay plain."""
+    with Image.open(io.BytesIO(placeholder.draw("W" * 500, size=(320, 180)))) as card:
+        assert card.getpixel((2, 90)) == card.getpixel((0, 0))
+        assert len(card.getcolors(1 << 16) or []) > 1
 
 
 async def test_files_that_are_gone_are_reported_and_not_offered(tmp_path: Path) -> None:

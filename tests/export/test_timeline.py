@@ -1,9 +1,12 @@
 """How a film becomes frames."""
 
+from dataclasses import replace
+from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from backend.models.frame_rate import FrameRate
 from backend.models.timeline import (
@@ -257,6 +260,23 @@ def test_an_unknown_rate_is_refused() -> None:
 def test_a_timeline_with_holes_cannot_be_made(items: tuple[Item, ...]) -> None:
     with pytest.raises(ValueError, match="must start at"):
         Timeline("x", FrameRate.of(24), 1920, 1080, items=items)
+
+
+def test_a_clip_that_reads_past_its_video_cannot_be_made() -> None:
+    timeline = film(make_clip("a", video(duration=2.0), length=2.0)).timeline()
+    (clip,) = timeline.clips
+    with pytest.raises(ValueError, match="reads past the end"):
+        replace(timeline, items=(replace(clip, source_in=1),))
+
+
+@given(films(), modes(), st.randoms())
+def test_the_order_of_documents_does_not_matter(
+    random: Film, mode: dict[str, Any], dice: Random
+) -> None:
+    shuffled = list(random.clips)
+    dice.shuffle(shuffled)
+    again = replace(random, clips=shuffled).timeline(**mode)
+    assert again.items == random.timeline(**mode).items
 
 
 @given(films(), modes())

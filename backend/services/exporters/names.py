@@ -3,7 +3,7 @@
 import hashlib
 import re
 import unicodedata
-from pathlib import PurePosixPath
+from posixpath import splitext
 
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 _NOT_PRINTABLE_ASCII = re.compile(r"[^\x20-\x7e]+")
@@ -25,9 +25,13 @@ def slug(text: str, *, fallback: str, limit: int = 24) -> str:
 
 def ascii_only(text: str) -> str:
     """Accents are folded, whatever else is not printable ASCII becomes one space."""
-    folded = unicodedata.normalize("NFKD", text)
-    bare = "".join(char for char in folded if not unicodedata.combining(char))
+    bare = text if text.isascii() else _without_accents(text)
     return _SPACE.sub(" ", _NOT_PRINTABLE_ASCII.sub(" ", bare)).strip()
+
+
+def _without_accents(text: str) -> str:
+    folded = unicodedata.normalize("NFKD", text)
+    return "".join(char for char in folded if not unicodedata.combining(char))
 
 
 def media_name(place: tuple[int, int], title: str, *, media_id: str, path: str) -> str:
@@ -67,5 +71,5 @@ def _mark(media_id: str) -> str:
 
 
 def _suffix(path: str) -> str:
-    ending = _NOT_SLUG.sub("", PurePosixPath(path).suffix.lower())
+    ending = _NOT_SLUG.sub("", splitext(path)[1].lower())
     return f".{ending}" if ending else ""
