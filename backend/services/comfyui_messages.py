@@ -240,7 +240,7 @@ def parse_system_stats(answer: object) -> SystemStats:
     return SystemStats(
         version=_text(system.get("comfyui_version")) or None,
         devices=tuple(_device(_mapping(item)) for item in _list(answer.get("devices"))),
-        simulator=bool(system.get("simulator")),
+        simulator=(system.get("simulator") or answer.get("simulator")) is True,
     )
 
 

@@ -1,0 +1,15 @@
+"""Graphs for ComfyUI: one file a model family, parameters in, API-format graph out, all pure."""
+
+from backend.services.workflows.build import BuiltWorkflow, build_workflow
+from backend.services.workflows.files import FileNeed
+from backend.services.workflows.requirements import Missing, Requirements, missing, requirements
+
+__all__ = [
+    "BuiltWorkflow",
+    "FileNeed",
+    "Missing",
+    "Requirements",
+    "build_workflow",
+    "missing",
+    "requirements",
+]
