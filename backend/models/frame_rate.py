@@ -147,3 +147,8 @@ RATES = (
 def milliseconds(seconds: float) -> int:
     """Positions are stored to the millisecond, so this loses nothing and ends float error."""
     return round(seconds * 1000)
+
+
+#: The rates as people write them: 23.976, 24, … 60.
+SUPPORTED_FPS = tuple(round(rate.fps, 3) for rate in RATES)
+DROP_FRAME_FPS = tuple(round(rate.fps, 3) for rate in RATES if rate.supports_drop_frame)

@@ -75,10 +75,11 @@ class JobRepository(BaseRepository[Job]):
         """Change fields of a job that stays where it is; False when it has moved on."""
         return await self._update_one(_guard(job), {"$set": changes, "$inc": {"seq": 1}})
 
-    async def pending(self, limit: int) -> list[Job]:
+    async def pending(self, *, skip: int, limit: int) -> list[Job]:
         """The jobs whose turn comes first: by priority, then by age."""
         turn = (("priority", -1), ("number", 1))
-        return await self._find({"status": JobStatus.PENDING}, sort=turn, limit=limit)
+        where = {"status": JobStatus.PENDING}
+        return await self._find(where, sort=turn, skip=skip, limit=limit)
 
     async def processing(self) -> list[Job]:
         return await self._find({"status": JobStatus.PROCESSING}, sort=(("number", 1),))
@@ -93,6 +94,12 @@ class JobRepository(BaseRepository[Job]):
         higher = await self._count({**pending, "priority": {"$gt": job.priority}})
         older = {**pending, "priority": job.priority, "number": {"$lt": job.number}}
         return higher + await self._count(older)
+
+    async def turns(self) -> list[tuple[int, int]]:
+        """(-priority, number) of every pending job, the next one first."""
+        fields = {"_id": 0, "priority": 1, "number": 1}
+        found = await self._find_raw({"status": JobStatus.PENDING}, fields=fields)
+        return sorted((-document["priority"], document["number"]) for document in found)
 
     async def newest(self, where: Mapping[str, Any], *, skip: int, limit: int) -> list[Job]:
         """A page, newest first, read in windows of `number` that grow until the page is full."""

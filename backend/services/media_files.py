@@ -6,6 +6,9 @@ from pathlib import Path
 
 from backend.utils.errors import InvalidRequestError
 
+#: Files on their way in; never served, swept at start.
+INCOMING = ".incoming"
+
 
 def project_folder(project_id: str) -> str:
     return f"projects/{project_id}"
@@ -27,6 +30,18 @@ class MediaFiles:
         if path == self._root or not path.is_relative_to(self._root):
             raise InvalidRequestError("That path is outside the media folder.")
         return path
+
+    def incoming(self, name: str) -> Path:
+        """Give a place for a file that is not known to be good yet, on the same disk."""
+        folder = self._root / INCOMING
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / name
+
+    def take_in(self, incoming: Path, relative: str) -> None:
+        """Move a checked file to its place, whole or not at all."""
+        target = self.absolute(relative)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        incoming.replace(target)
 
     async def remove_file(self, relative: str) -> None:
         await asyncio.to_thread(self.absolute(relative).unlink, missing_ok=True)

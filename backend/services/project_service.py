@@ -73,7 +73,17 @@ class ProjectService:
     async def scenes_of(self, project_id: str) -> tuple[Project, list[Scene]]:
         return await self._projects.get(project_id), await self._scenes.list_for_project(project_id)
 
-    async def clips_by_scene(self, project_id: str) -> dict[str, list[Clip]]:
+    async def with_scenes(self, project_id: str, *, include_clips: bool) -> dict[str, object]:
+        """The project's fields and `scenes` in order, each with `clips` when asked for."""
+        project, scenes = await self.scenes_of(project_id)
+        clips = await self._clips_by_scene(project_id) if include_clips else {}
+        nested = [
+            {**dict(scene), "clips": clips.get(scene.id, []) if include_clips else None}
+            for scene in scenes
+        ]
+        return {**dict(project), "scenes": nested}
+
+    async def _clips_by_scene(self, project_id: str) -> dict[str, list[Clip]]:
         """Every clip of a project, by scene, along each timeline."""
         grouped: dict[str, list[Clip]] = {}
         for clip in await self._clips.list_for_project(project_id):

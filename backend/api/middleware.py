@@ -1,0 +1,215 @@
+"""What wraps every request: its id, the access log, CORS, the body limit, API keys.
+
+Pure ASGI: nothing here reads a body or a response into memory.
+"""
+
+import hmac
+import json
+import logging
+import re
+import time
+from collections.abc import Sequence
+from contextvars import ContextVar
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from backend.api.errors import envelope
+from backend.utils.ids import new_id
+
+logger = logging.getLogger(__name__)
+access_log = logging.getLogger("storycanvas.access")
+
+#: The id of the request that is being answered; every log line carries it.
+request_id_var: ContextVar[str] = ContextVar("request_id", default="-")
+
+_SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
+_OPEN_CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "*",
+}
+
+
+class RequestContextMiddleware:
+    """Outermost: gives the id, opens CORS, logs one line, and turns a crash into a 500."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        request_id = _request_id(headers)
+        scope.setdefault("state", {})["request_id"] = request_id
+        token = request_id_var.set(request_id)
+        answer = _Answer(send, request_id)
+        started = time.perf_counter()
+        try:
+            if _is_preflight(scope, headers):
+                await _answer_preflight(headers, answer)
+            else:
+                await self._app(scope, receive, answer)
+        except Exception:
+            logger.exception("Unhandled error")
+            await _answer_crash(answer, request_id)
+        finally:
+            _log(scope, answer.status, time.perf_counter() - started)
+            request_id_var.reset(token)
+
+
+class _Answer:
+    """Adds the headers that every response has, and remembers the status."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._request_id = request_id
+        self.status: int | None = None
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-ID"] = self._request_id
+            for name, value in _OPEN_CORS.items():
+                headers[name] = value
+        await self._send(message)
+
+
+class BodyLimitMiddleware:
+    """413 as soon as a body passes the limit, whatever its Content-Length said.
+
+    `uploads` names path endings with a limit of their own, in bytes.
+    """
+
+    def __init__(self, app: ASGIApp, *, limit: int, uploads: dict[str, int]) -> None:
+        self._app = app
+        self._limit = limit
+        self._uploads = uploads
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        limit = self._limit_for(scope["path"])
+        declared = Headers(scope=scope).get("content-length", "")
+        if declared.isdigit() and int(declared) > limit:
+            await _refuse_body(scope, send, limit)
+            return
+        await self._counted(scope, receive, send, limit)
+
+    def _limit_for(self, path: str) -> int:
+        for ending, limit in self._uploads.items():
+            if path.rstrip("/").endswith(ending):
+                return limit
+        return self._limit
+
+    async def _counted(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
+        received = 0
+
+        async def counting_receive() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > limit:
+                raise BodyTooLargeError(limit)
+            return message
+
+        await self._app(scope, counting_receive, send)
+
+
+class BodyTooLargeError(HTTPException):
+    """Ends the reading of a body from within; FastAPI lets only this kind through."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(413, f"The body is larger than {limit / 1_048_576:g} MB.")
+
+
+class ApiKeyMiddleware:
+    """With keys configured, every route but health, docs and preflights needs one."""
+
+    _OPEN = ("/docs", "/redoc", "/openapi.json", "/static-offline-docs")
+
+    def __init__(self, app: ASGIApp, *, keys: Sequence[str]) -> None:
+        self._app = app
+        self._keys = [key.encode() for key in keys]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or self._is_open(scope["path"]) or self._is_known(scope):
+            await self._app(scope, receive, send)
+            return
+        message = "This server needs an API key: send 'Authorization: Bearer <key>'."
+        await _send_error(scope, send, 401, "UNAUTHORIZED", message, {"WWW-Authenticate": "Bearer"})
+
+    def _is_open(self, path: str) -> bool:
+        return path in {"/api/v1/health", "/api/v1/"} or path.startswith(self._OPEN)
+
+    def _is_known(self, scope: Scope) -> bool:
+        scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
+        given_bytes = given.strip().encode("latin-1")
+        # Every key is compared, so that the time taken tells nothing about which one is close.
+        matches = [hmac.compare_digest(key, given_bytes) for key in self._keys]
+        return scheme.lower() == "bearer" and any(matches)
+
+
+def _request_id(headers: Headers) -> str:
+    given = headers.get("x-request-id", "")
+    return given if _SANE_ID.fullmatch(given) else new_id()
+
+
+def _is_preflight(scope: Scope, headers: Headers) -> bool:
+    return scope["method"] == "OPTIONS" and "access-control-request-method" in headers
+
+
+async def _answer_preflight(headers: Headers, send: Send) -> None:
+    allowed = {
+        "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS",
+        "Access-Control-Allow-Headers": headers.get("access-control-request-headers", "*"),
+        "Access-Control-Max-Age": "600",
+    }
+    await _send(send, 204, b"", allowed)
+
+
+async def _answer_crash(answer: _Answer, request_id: str) -> None:
+    if answer.status is not None:
+        return  # the response is under way; cutting it off is all that can be done
+    body = envelope(request_id, code="INTERNAL_ERROR", message="Something went wrong on our side.")
+    await _send(answer, 500, json.dumps(body).encode(), {"Content-Type": "application/json"})
+
+
+async def _refuse_body(scope: Scope, send: Send, limit: int) -> None:
+    message = BodyTooLargeError(limit).detail
+    await _send_error(scope, send, 413, "PAYLOAD_TOO_LARGE", message, {"Connection": "close"})
+
+
+async def _send_error(
+    scope: Scope, send: Send, status: int, code: str, message: str, headers: dict[str, str]
+) -> None:
+    body = envelope(scope.get("state", {}).get("request_id", ""), code=code, message=message)
+    headers = {"Content-Type": "application/json", **headers}
+    await _send(send, status, json.dumps(body).encode(), headers)
+
+
+async def _send(send: Send, status: int, body: bytes, headers: dict[str, str]) -> None:
+    raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+    if body:
+        raw.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _log(scope: Scope, status: int | None, seconds: float) -> None:
+    access_log.info(
+        "request",
+        extra={
+            "fields": {
+                "method": scope["method"],
+                "path": scope["path"],
+                "status": status,
+                "ms": round(seconds * 1000, 1),
+                "client": (scope.get("client") or ("-",))[0],
+            }
+        },
+    )

@@ -1,0 +1,55 @@
+"""ComfyUI servers (5)."""
+
+from fastapi import APIRouter, Response
+
+from backend.api.dependencies import ComfyUIServiceDep, Id, PageDep
+from backend.dtos.comfyui_dto import (
+    ServerCreateDTO,
+    ServerInfoDTO,
+    ServerResponseDTO,
+    ServerUpdateDTO,
+)
+from backend.dtos.common_dto import DeletedDTO
+from backend.models.comfyui_server import ComfyUIServer
+
+router = APIRouter(prefix="/comfyui/servers", tags=["ComfyUI servers"])
+
+
+@router.post("", response_model=ServerResponseDTO, status_code=201, summary="Register a server")
+async def create_server(body: ServerCreateDTO, servers: ComfyUIServiceDep) -> ComfyUIServer:
+    return await servers.create(body)
+
+
+@router.get("", response_model=list[ServerResponseDTO], summary="List the servers")
+async def list_servers(
+    servers: ComfyUIServiceDep, page: PageDep, response: Response
+) -> list[ComfyUIServer]:
+    found, total = await servers.list_all(skip=page.skip, limit=page.limit)
+    response.headers["X-Total-Count"] = str(total)
+    return found
+
+
+@router.get(
+    "/{server_id}/info",
+    response_model=ServerInfoDTO,
+    summary="Ask a server what it has; offline is an answer too",
+)
+async def read_server_info(server_id: Id, servers: ComfyUIServiceDep) -> dict[str, object]:
+    return await servers.info(server_id)
+
+
+@router.put("/{server_id}", response_model=ServerResponseDTO, summary="Change a server")
+async def update_server(
+    server_id: Id, body: ServerUpdateDTO, servers: ComfyUIServiceDep
+) -> ComfyUIServer:
+    return await servers.update(server_id, body)
+
+
+@router.delete(
+    "/{server_id}",
+    response_model=DeletedDTO,
+    summary="Remove a server; its running jobs go back to the queue",
+)
+async def delete_server(server_id: Id, servers: ComfyUIServiceDep) -> dict[str, object]:
+    deleted = await servers.delete(server_id)
+    return {"message": "Server removed.", "deleted": deleted}

@@ -1,0 +1,28 @@
+"""Health (2)."""
+
+from fastapi import APIRouter, Response
+
+from backend.api.dependencies import HealthServiceDep
+from backend.dtos.health_dto import ApiRootDTO, HealthDTO
+from backend.services.health_service import HealthReport
+
+router = APIRouter(tags=["Health"])
+
+
+@router.get("/", response_model=ApiRootDTO, summary="What this is")
+async def read_root(health: HealthServiceDep) -> dict[str, str]:
+    return {"message": "StoryCanvas API", "status": "running", "version": health.version}
+
+
+@router.get(
+    "/health",
+    response_model=HealthDTO,
+    summary="How every part is",
+    responses={503: {"model": HealthDTO, "description": "The database is down."}},
+)
+async def read_health(health: HealthServiceDep, response: Response) -> HealthReport:
+    report = await health.report()
+    if report.status == "unhealthy":
+        response.status_code = 503
+        response.headers["Retry-After"] = "3"
+    return report

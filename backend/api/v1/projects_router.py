@@ -1,0 +1,85 @@
+"""Projects (7)."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from backend.api.dependencies import Id, PageDep, ProjectServiceDep
+from backend.dtos.clip_dto import ClipResponseDTO
+from backend.dtos.common_dto import DeletedDTO
+from backend.dtos.project_dto import (
+    ProjectCreateDTO,
+    ProjectListDTO,
+    ProjectResponseDTO,
+    ProjectUpdateDTO,
+    ProjectWithScenesDTO,
+)
+from backend.models.clip import Clip
+from backend.models.project import Project
+
+router = APIRouter(prefix="/projects", tags=["Projects"])
+
+
+@router.post("", response_model=ProjectResponseDTO, status_code=201, summary="Create a project")
+async def create_project(body: ProjectCreateDTO, projects: ProjectServiceDep) -> Project:
+    return await projects.create(body)
+
+
+@router.get("", response_model=ProjectListDTO, summary="List projects, newest change first")
+async def list_projects(
+    projects: ProjectServiceDep,
+    page: PageDep,
+    response: Response,
+    search: Annotated[str, Query(max_length=200, description="In name and description.")] = "",
+) -> dict[str, object]:
+    found, total = await projects.list_newest(search, skip=page.skip, limit=page.limit)
+    response.headers["X-Total-Count"] = str(total)
+    return {"projects": found, "total": total}
+
+
+@router.get("/{project_id}", response_model=ProjectResponseDTO, summary="Read a project")
+async def read_project(project_id: Id, projects: ProjectServiceDep) -> Project:
+    return await projects.get(project_id)
+
+
+@router.get(
+    "/{project_id}/with-scenes",
+    response_model=ProjectWithScenesDTO,
+    summary="Read a project with its scenes in order",
+)
+async def read_project_with_scenes(
+    project_id: Id,
+    projects: ProjectServiceDep,
+    include_clips: Annotated[bool, Query(description="Add `clips` to each scene.")] = False,
+) -> dict[str, object]:
+    return await projects.with_scenes(project_id, include_clips=include_clips)
+
+
+@router.put("/{project_id}", response_model=ProjectResponseDTO, summary="Change a project")
+async def update_project(
+    project_id: Id, body: ProjectUpdateDTO, projects: ProjectServiceDep
+) -> Project:
+    return await projects.update(project_id, body)
+
+
+@router.get(
+    "/{project_id}/clips",
+    response_model=list[ClipResponseDTO],
+    summary="List a project's clips in story order",
+)
+async def list_project_clips(
+    project_id: Id, projects: ProjectServiceDep, page: PageDep, response: Response
+) -> list[Clip]:
+    clips, total = await projects.page_of_clips(project_id, skip=page.skip, limit=page.limit)
+    response.headers["X-Total-Count"] = str(total)
+    return clips
+
+
+@router.delete(
+    "/{project_id}",
+    response_model=DeletedDTO,
+    summary="Delete a project with its scenes, clips, jobs and media",
+)
+async def delete_project(project_id: Id, projects: ProjectServiceDep) -> dict[str, object]:
+    deleted = await projects.delete(project_id)
+    return {"message": "Project deleted.", "deleted": deleted}

@@ -1,0 +1,62 @@
+"""Scenes (6)."""
+
+from fastapi import APIRouter, Response
+
+from backend.api.dependencies import Id, PageDep, SceneServiceDep, TimelineDep
+from backend.dtos.common_dto import DeletedDTO
+from backend.dtos.scene_dto import (
+    SceneCreateDTO,
+    SceneResponseDTO,
+    SceneUpdateDTO,
+    TimelineAnalysisDTO,
+)
+from backend.models.scene import Scene
+from backend.services.timeline_analysis import analysis_of
+
+router = APIRouter(prefix="/scenes", tags=["Scenes"])
+
+
+@router.post("", response_model=SceneResponseDTO, status_code=201, summary="Create a scene")
+async def create_scene(body: SceneCreateDTO, scenes: SceneServiceDep) -> Scene:
+    return await scenes.create(body)
+
+
+@router.get(
+    "/project/{project_id}",
+    response_model=list[SceneResponseDTO],
+    summary="List a project's scenes in order",
+)
+async def list_project_scenes(
+    project_id: Id, scenes: SceneServiceDep, page: PageDep, response: Response
+) -> list[Scene]:
+    found, total = await scenes.page_for_project(project_id, skip=page.skip, limit=page.limit)
+    response.headers["X-Total-Count"] = str(total)
+    return found
+
+
+@router.get("/{scene_id}", response_model=SceneResponseDTO, summary="Read a scene")
+async def read_scene(scene_id: Id, scenes: SceneServiceDep) -> Scene:
+    return await scenes.get(scene_id)
+
+
+@router.put("/{scene_id}", response_model=SceneResponseDTO, summary="Change a scene")
+async def update_scene(scene_id: Id, body: SceneUpdateDTO, scenes: SceneServiceDep) -> Scene:
+    return await scenes.update(scene_id, body)
+
+
+@router.delete("/{scene_id}", response_model=DeletedDTO, summary="Delete a scene with its clips")
+async def delete_scene(scene_id: Id, scenes: SceneServiceDep) -> dict[str, object]:
+    deleted = await scenes.delete(scene_id)
+    return {"message": "Scene deleted.", "deleted": deleted}
+
+
+@router.get(
+    "/{scene_id}/timeline-analysis",
+    response_model=TimelineAnalysisDTO,
+    summary="Find gaps and overlaps on a scene's timeline",
+)
+async def analyse_timeline(
+    scene_id: Id, scenes: SceneServiceDep, timeline: TimelineDep
+) -> dict[str, object]:
+    await scenes.get(scene_id)
+    return analysis_of(scene_id, await timeline.report(scene_id))

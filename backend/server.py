@@ -1,0 +1,145 @@
+"""The server: `python -m backend.server`, `python backend/server.py`, `uvicorn backend.server:app`.
+
+It wires; it decides nothing.
+"""
+
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+if __package__ in {None, ""}:  # run as a file: make `backend` importable, not its parts
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
+from fastapi_offline import FastAPIOffline
+
+from backend import __version__
+from backend.api import errors, legacy_exports_router
+from backend.api.logs import configure_logging
+from backend.api.middleware import (
+    ApiKeyMiddleware,
+    BodyLimitMiddleware,
+    RequestContextMiddleware,
+)
+from backend.api.uploads import UploadedFiles
+from backend.api.v1 import api_v1
+from backend.config import Settings, SettingsError
+from backend.container import Container, build_container
+from backend.embedded_database import DatabaseStartError
+
+_MEGABYTE = 1_048_576
+#: Room for the multipart frame around an uploaded file.
+_MULTIPART_SLACK = 65_536
+
+Build = Callable[[Settings], AbstractAsyncContextManager[Container]]
+
+
+def create_app(settings: Settings, *, build: Build = build_container) -> FastAPI:
+    """Make the application. Nothing is opened before its lifespan starts."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with build(settings) as container:
+            app.state.container = container
+            with_early_warning(container.queue.stop_waiting)
+            yield
+
+    app: FastAPI = FastAPIOffline(
+        title="StoryCanvas",
+        version=__version__,
+        summary="Plan a film, generate its clips on your own ComfyUI servers, hand it over.",
+        lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    errors.install(app)
+    app.include_router(api_v1())
+    app.include_router(legacy_exports_router.router)
+    app.add_api_route("/", _to_docs, include_in_schema=False)
+    app.mount("/uploads", UploadedFiles(settings.upload_dir))
+    _add_middleware(app, settings)
+    return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    """Innermost first."""
+    if settings.api_keys:
+        keys = [key.get_secret_value() for key in settings.api_keys]
+        app.add_middleware(ApiKeyMiddleware, keys=keys)
+    music = settings.max_music_size_mb * _MEGABYTE + _MULTIPART_SLACK
+    app.add_middleware(
+        BodyLimitMiddleware,
+        limit=settings.max_body_size_mb * _MEGABYTE,
+        uploads={"/upload-music": music},
+    )
+    app.add_middleware(RequestContextMiddleware)
+
+
+async def _to_docs() -> RedirectResponse:
+    return RedirectResponse("/docs")
+
+
+def with_early_warning(warn: Callable[[], None]) -> None:
+    """Have `warn` called when a signal ends the server, before it waits for open requests.
+
+    A `POST /generate` may wait for minutes; without this a stop would wait along.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        previous = signal.getsignal(number)
+        if not callable(previous):
+            continue
+
+        def warned(
+            signum: int, frame: FrameType | None, previous: Callable[..., Any] = previous
+        ) -> None:
+            warn()
+            previous(signum, frame)
+
+        try:
+            signal.signal(number, warned)
+        except ValueError:
+            return  # not the main thread: whoever runs us there sends no signals either
+
+
+def main() -> int:
+    """Serve until a signal; 1 when the settings or the database make that impossible."""
+    try:
+        settings = Settings.load()
+    except SettingsError as error:
+        sys.stderr.write(f"StoryCanvas cannot start: {error}\n")
+        return 1
+    configure_logging(settings.log_level)
+    config = uvicorn.Config(
+        create_app(settings),
+        host=settings.backend_host,
+        port=settings.backend_port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=3,
+    )
+    server = uvicorn.Server(config)
+    server.run()
+    return 0 if server.started else 1
+
+
+def __getattr__(name: str) -> FastAPI:
+    """Make `app` when somebody asks for it: importing this module builds nothing."""
+    if name != "app":
+        raise AttributeError(name)
+    try:
+        settings = Settings.load()
+    except SettingsError as error:
+        raise SystemExit(f"StoryCanvas cannot start: {error}") from None
+    configure_logging(settings.log_level)
+    return create_app(settings)
+
+
+__all__ = ["DatabaseStartError", "create_app", "main"]
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,268 @@
+"""One attempt at a job, from the saved record to the take in the gallery.
+
+The attempt, with our own prompt id, is saved before the POST. What became of it is decided by
+the server's /history and /queue alone; the WebSocket only tells progress. So an attempt can be
+picked up at any point by whoever comes next, and nothing is rendered twice.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from backend.models.comfyui_server import ComfyUIServer
+from backend.models.job import Attempt, Job, JobStatus, Outcome
+from backend.repositories.job_repository import JobRepository
+from backend.repositories.server_stats_repository import ServerStatsRepository
+from backend.services.comfyui_client import ComfyUIClient
+from backend.services.comfyui_messages import PromptOutcome, PromptState
+from backend.services.delivery import Delivery
+from backend.services.prompt_follower import Ending, PromptFollower
+from backend.services.render_request import render_request
+from backend.services.retry_policy import Failure, judge
+from backend.services.server_catalog import ServerCatalog
+from backend.services.workflows import BuiltWorkflow, build_workflow
+from backend.utils.clock import Clock
+from backend.utils.errors import (
+    ServerUnreachableError,
+    SubmissionUncertainError,
+    UnprocessableError,
+    UpstreamError,
+)
+from backend.utils.ids import new_id
+
+logger = logging.getLogger(__name__)
+
+#: Older attempts than these are dropped from the job: a document must not grow for ever.
+_ATTEMPTS_KEPT = 20
+_ADOPTABLE = frozenset({Outcome.LOST, Outcome.FORGOTTEN, Outcome.UNREACHABLE})
+
+
+class Watch(Protocol):
+    """What the dispatcher tells a running attempt."""
+
+    def mark_offline(self, server_id: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where an attempt goes, and what is known of that server."""
+
+    server: ComfyUIServer
+    catalog: ServerCatalog
+    reason: str
+
+
+class AttemptRunner:
+    def __init__(  # noqa: PLR0913 - the stations of a job's way
+        self,
+        jobs: JobRepository,
+        client: ComfyUIClient,
+        *,
+        follower: PromptFollower,
+        delivery: Delivery,
+        stats: ServerStatsRepository,
+        watch: Watch,
+        clock: Clock,
+    ) -> None:
+        self._jobs = jobs
+        self._client = client
+        self._follower = follower
+        self._delivery = delivery
+        self._stats = stats
+        self._watch = watch
+        self._clock = clock
+
+    async def carry_out(self, job: Job, placement: Placement) -> None:
+        """Claim a pending job for a server, send it there and see it through."""
+        server = placement.server
+        known = await self._known_there(job, server)
+        try:
+            built = build_workflow(render_request(job, job.attempt + 1), placement.catalog)
+        except UnprocessableError as error:
+            await self.refuse(job, error)
+            return
+        attempt = self._new_attempt(job, server, known)
+        claimed = await self._claim(job, attempt, placement, built)
+        if claimed is None:
+            return
+        if known is None:
+            failure = await self._send(claimed, server, attempt, built)
+            if failure is not None:
+                await self.fail(claimed, failure)
+                return
+        await self.resume(claimed, server)
+
+    async def resume(self, job: Job, server: ComfyUIServer) -> None:
+        """Follow a processing job's current attempt to its end and deliver the result."""
+        attempt = job.current_attempt
+        if attempt is None:
+            raise UpstreamError("A processing job has no attempt on record.")
+        ending = await self._follower.follow(job, attempt, server)
+        if isinstance(ending, Failure):
+            if ending.outcome is Outcome.LOST:
+                self._watch.mark_offline(server.id)
+            await self.fail(job, ending)
+        elif ending is not Ending.TAKEN_AWAY:
+            await self._conclude(job, server, ending)
+
+    async def refuse(self, job: Job, error: UnprocessableError) -> None:
+        """Fail a job that no attempt could carry out."""
+        await self._jobs.move(
+            job,
+            JobStatus.FAILED,
+            error=error.message,
+            error_code=error.code,
+            error_details=error.details,
+            completed_at=self._clock(),
+        )
+
+    async def fail(self, job: Job, failure: Failure) -> None:
+        """Write down how the attempt ended and let the policy decide what follows."""
+        now = self._clock()
+        verdict = judge(job, failure, now)
+        moved = await self._jobs.move(
+            job,
+            verdict.status,
+            attempts=closed(job, failure.outcome, failure.words, now),
+            retry_count=verdict.retry_count,
+            not_before=verdict.not_before,
+            error=failure.words,
+            error_code=failure.code,
+            error_details=failure.details,
+            completed_at=now if verdict.status is JobStatus.FAILED else None,
+            **_unstarted(),
+        )
+        if moved is not None and moved.is_finished and job.server_id:
+            await self._stats.record(job.server_id, completed_in=None, model=None)
+        logger.info(
+            "Job %s: attempt %s %s: %s", job.id, job.attempt, failure.outcome, failure.words
+        )
+
+    async def _known_there(self, job: Job, server: ComfyUIServer) -> Attempt | None:
+        """An earlier attempt that this server still has: adopt it rather than render again."""
+        for attempt in reversed(job.attempts):
+            if attempt.server_id != server.id or attempt.outcome not in _ADOPTABLE:
+                continue
+            try:
+                if await self._follower.is_known(server, attempt.prompt_id):
+                    return attempt
+            except UpstreamError:
+                return None
+        return None
+
+    def _new_attempt(self, job: Job, server: ComfyUIServer, known: Attempt | None) -> Attempt:
+        return Attempt(
+            number=job.attempt + 1,
+            server_id=server.id,
+            server_name=server.name,
+            prompt_id=known.prompt_id if known else new_id(),
+            client_id=known.client_id if known else new_id(),
+            started_at=self._clock(),
+        )
+
+    async def _claim(
+        self, job: Job, attempt: Attempt, placement: Placement, built: BuiltWorkflow
+    ) -> Job | None:
+        attempts = [*job.attempts, attempt][-_ATTEMPTS_KEPT:]
+        return await self._jobs.move(
+            job,
+            JobStatus.PROCESSING,
+            attempt=attempt.number,
+            attempts=[entry.model_dump() for entry in attempts],
+            server_id=placement.server.id,
+            server_name=placement.server.name,
+            assignment_reason=placement.reason,
+            render=facts_of(built),
+            started_at=attempt.started_at,
+            error=None,
+            error_code=None,
+            error_details=None,
+        )
+
+    async def _send(
+        self, job: Job, server: ComfyUIServer, attempt: Attempt, built: BuiltWorkflow
+    ) -> Failure | None:
+        """POST the prompt. None: it is there, or may be, which following finds out."""
+        try:
+            await self._client.submit(
+                server, built.graph, prompt_id=attempt.prompt_id, client_id=attempt.client_id
+            )
+        except SubmissionUncertainError as error:
+            logger.info("Job %s: whether it arrived is open: %s", job.id, error.message)
+        except UnprocessableError as error:
+            return Failure(Outcome.REJECTED, error.message, error.code, error.details)
+        except ServerUnreachableError as error:
+            self._watch.mark_offline(server.id)
+            return Failure(Outcome.UNREACHABLE, error.message, error.code)
+        except UpstreamError as error:
+            return Failure(Outcome.FAILED, error.message, error.code)
+        return None
+
+    async def _conclude(self, job: Job, server: ComfyUIServer, outcome: PromptOutcome) -> None:
+        if outcome.state is PromptState.SUCCESS:
+            delivered = await self._delivery.deliver(job, server, outcome)
+            if isinstance(delivered, Failure):
+                await self.fail(job, delivered)
+            else:
+                await self._complete(job, delivered.id, delivered.url)
+        else:
+            await self.fail(job, _failure_of(outcome))
+
+    async def _complete(self, job: Job, content_id: str, url: str) -> None:
+        now = self._clock()
+        moved = await self._jobs.move(
+            job,
+            JobStatus.COMPLETED,
+            attempts=closed(job, Outcome.COMPLETED, "The result is in the gallery.", now),
+            progress=1.0,
+            current_node=None,
+            content_id=content_id,
+            result_url=url,
+            completed_at=now,
+        )
+        if moved is not None and job.server_id and job.started_at:
+            await self._stats.record(
+                job.server_id,
+                completed_in=(now - job.started_at).total_seconds(),
+                model=(job.render or {}).get("model_name"),
+            )
+
+
+def closed(job: Job, outcome: Outcome, words: str, now: datetime) -> list[dict[str, Any]]:
+    """The job's attempts as documents, the current one ended."""
+    attempts: Sequence[Attempt] = job.attempts
+    ended = [*attempts[:-1], attempts[-1].ended(outcome, words, now)] if attempts else []
+    return [attempt.model_dump() for attempt in ended]
+
+
+def facts_of(built: BuiltWorkflow) -> dict[str, Any]:
+    """What the take will say of how it was made."""
+    return {
+        "model_name": built.model_name,
+        "model_type": built.family,
+        "width": built.width,
+        "height": built.height,
+        "frames": built.frames,
+        "fps": built.fps,
+        "seed": built.seed,
+        "nodes": {node_id: node["class_type"] for node_id, node in built.graph.items()},
+    }
+
+
+def _failure_of(outcome: PromptOutcome) -> Failure:
+    if outcome.state is PromptState.INTERRUPTED:
+        words = "Somebody interrupted the prompt at the server."
+        return Failure(Outcome.INTERRUPTED, words, "INTERRUPTED")
+    error = outcome.error
+    if error is None:
+        return Failure(Outcome.FAILED, "ComfyUI reports an error.", "EXECUTION_ERROR")
+    code = "OUT_OF_MEMORY" if error.out_of_memory else "EXECUTION_ERROR"
+    where = f" (node {error.node_id}, {error.node_type})" if error.node_id else ""
+    details = {"node_id": error.node_id, "node_type": error.node_type}
+    return Failure(Outcome.FAILED, f"{error.message}{where}", code, details)
+
+
+def _unstarted() -> dict[str, Any]:
+    return {"progress": 0.0, "progress_step": None, "progress_total": None, "current_node": None}

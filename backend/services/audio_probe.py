@@ -1,0 +1,68 @@
+"""What an audio file is, told by its content."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+from av.error import FFmpegError
+
+from backend.utils.errors import UnsupportedMediaError
+
+#: Container (as FFmpeg names it) and codec, to the extension that editors expect.
+_KINDS = {
+    ("mp3", "mp3"): "mp3",
+    ("mp3", "mp3float"): "mp3",
+    ("wav", None): "wav",
+    ("ogg", None): "ogg",
+    ("flac", "flac"): "flac",
+    ("mov,mp4,m4a,3gp,3g2,mj2", "aac"): "m4a",
+    ("mov,mp4,m4a,3gp,3g2,mj2", "alac"): "m4a",
+    ("aac", "aac"): "aac",
+}
+
+
+class AudioFacts(NamedTuple):
+    """`duration` in seconds, rounded to 1 ms."""
+
+    extension: str
+    duration: float
+
+
+def probe_audio(path: Path) -> AudioFacts:
+    """Decode a file's audio to its end. UnsupportedMediaError when it is none we take, or broken.
+
+    Headers lie about the length of VBR and cut-off files, so the samples are counted.
+    """
+    try:
+        with av.open(str(path)) as container:
+            extension = _kind(container)
+            duration = _decoded_seconds(container)
+    except (FFmpegError, ValueError) as error:
+        raise UnsupportedMediaError(
+            "This is no audio file that can be read: mp3, wav, ogg, flac, m4a and aac can."
+        ) from error
+    if duration <= 0:
+        raise UnsupportedMediaError("The file holds no sound.")
+    return AudioFacts(extension, round(duration, 3))
+
+
+def _kind(container: av.container.InputContainer) -> str:
+    if not container.streams.audio:
+        raise UnsupportedMediaError("The file holds no sound.")
+    # A cover picture counts as a video stream of one frame; a film with sound is no music file.
+    if any(stream.average_rate and stream.frames > 1 for stream in container.streams.video):
+        raise UnsupportedMediaError("This is a video; music must be an audio file.")
+    codec = container.streams.audio[0].codec_context.name
+    name = container.format.name
+    extension = _KINDS.get((name, codec)) or _KINDS.get((name, None))
+    if extension is None:
+        raise UnsupportedMediaError(
+            f"{name}/{codec} is not taken: use mp3, wav, ogg, flac, m4a or aac."
+        )
+    return extension
+
+
+def _decoded_seconds(container: av.container.InputContainer) -> float:
+    stream = container.streams.audio[0]
+    samples = sum(frame.samples for frame in container.decode(stream))
+    return samples / stream.rate if stream.rate else 0.0

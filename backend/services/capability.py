@@ -1,0 +1,52 @@
+"""Which servers have every file and node that a job needs."""
+
+from collections.abc import Iterable
+
+from backend.models.job import Job
+from backend.services.fleet import ServerState
+from backend.services.render_request import render_request
+from backend.services.workflows import Missing, Requirements, missing, requirements
+from backend.utils.errors import ModelUnavailableError, UnprocessableError
+
+
+class CapableServers:
+    """Answers for one look at the fleet; jobs that need the same are worked out once."""
+
+    def __init__(self, states: Iterable[ServerState]) -> None:
+        self._states = list(states)
+        self._known: dict[Requirements, frozenset[str]] = {}
+
+    def of(self, job: Job) -> frozenset[str]:
+        """Ids of the servers that could run it. A broken graph may go anywhere: it fails there."""
+        try:
+            needs = requirements(render_request(job, 1))
+        except UnprocessableError:
+            return frozenset(state.server.id for state in self._states)
+        if needs not in self._known:
+            self._known[needs] = frozenset(
+                state.server.id for state in self._states if not _missing(needs, state)
+            )
+        return self._known[needs]
+
+
+def check_capability(job: Job, states: Iterable[ServerState]) -> None:
+    """Refuse a job that no server could ever run.
+
+    Raises WorkflowError for a graph that is broken anywhere, ModelUnavailableError listing per
+    server what it lacks. A server never seen online gets the benefit of the doubt.
+    """
+    needs = requirements(render_request(job, 1))
+    lacking = {
+        state.server.name: [str(item) for item in _missing(needs, state)]
+        for state in states
+        if job.pinned_server_id in {None, state.server.id}
+    }
+    if lacking and all(lacking.values()):
+        name, items = next(iter(lacking.items()))
+        raise ModelUnavailableError(
+            f"No server can run this: '{name}' lacks {items[0]}.", servers=lacking
+        )
+
+
+def _missing(needs: Requirements, state: ServerState) -> tuple[Missing, ...]:
+    return missing(needs, state.catalog) if state.catalog is not None else ()

@@ -1,0 +1,123 @@
+"""Bring a finished prompt's files home: download, store, and put them into the gallery."""
+
+import asyncio
+from datetime import timedelta
+
+from backend.models.comfyui_server import ComfyUIServer
+from backend.models.content import GeneratedContent
+from backend.models.job import Job, Outcome
+from backend.repositories.clip_repository import ClipRepository
+from backend.services.comfyui_messages import OutputFile, PromptOutcome
+from backend.services.media_files import MediaFiles, clip_folder
+from backend.services.result_store import ResultStore, StoredMedia
+from backend.services.retry_policy import Failure
+from backend.utils.clock import Clock
+from backend.utils.errors import (
+    ServerUnreachableError,
+    StorageFullError,
+    UpstreamError,
+    UpstreamTimeoutError,
+)
+from backend.utils.ids import derived_id
+
+#: A broken download is tried this often before the attempt counts as failed.
+_TRIES = 3
+_PAUSE = 0.5
+
+
+class Delivery:
+    """`lost_seconds`: how long an unreachable server may keep us waiting for its file."""
+
+    def __init__(
+        self,
+        clips: ClipRepository,
+        results: ResultStore,
+        *,
+        media: MediaFiles,
+        lost_seconds: float,
+        clock: Clock,
+    ) -> None:
+        self._clips = clips
+        self._results = results
+        self._media = media
+        self._lost = timedelta(seconds=lost_seconds)
+        self._clock = clock
+
+    async def deliver(
+        self, job: Job, server: ComfyUIServer, outcome: PromptOutcome
+    ) -> GeneratedContent | Failure:
+        """Give the job's first take, or say why there is none.
+
+        Takes have ids derived from prompt and file, so delivering twice adds nothing.
+        """
+        if not outcome.files:
+            words = "The workflow finished without an image or video."
+            return Failure(Outcome.FAILED, words, "NO_OUTPUT", final=True)
+        takes: list[GeneratedContent] = []
+        for file in outcome.files:
+            stored = await self._fetch(job, server, file)
+            if isinstance(stored, Failure):
+                return stored
+            takes.append(self._take(job, server, stored, _content_id(job, file)))
+        for take in takes:
+            if not await self._clips.add_take(job.clip_id, take):
+                await self._media.remove_folder(clip_folder(job.project_id, job.clip_id))
+                words = "The clip was deleted before its result came."
+                return Failure(Outcome.CANCELLED, words, "CLIP_GONE", final=True)
+        wanted = (take for take in takes if take.content_type == job.generation_type)
+        return next(wanted, takes[0])
+
+    async def _fetch(
+        self, job: Job, server: ComfyUIServer, file: OutputFile
+    ) -> StoredMedia | Failure:
+        deadline = self._clock() + self._lost
+        tries = 0
+        while True:
+            try:
+                return await self._results.fetch(
+                    server,
+                    file,
+                    content_id=_content_id(job, file),
+                    folder=clip_folder(job.project_id, job.clip_id),
+                )
+            except StorageFullError as error:
+                return Failure(Outcome.FAILED, error.message, error.code, final=True)
+            except (ServerUnreachableError, UpstreamTimeoutError) as error:
+                if self._clock() >= deadline:
+                    return Failure(Outcome.LOST, error.message, error.code)
+            except UpstreamError as error:
+                tries += 1
+                if tries == _TRIES:
+                    return Failure(Outcome.FAILED, error.message, error.code)
+            await asyncio.sleep(_PAUSE)
+
+    def _take(
+        self, job: Job, server: ComfyUIServer, stored: StoredMedia, content_id: str
+    ) -> GeneratedContent:
+        render = job.render or {}
+        return GeneratedContent(
+            id=content_id,
+            content_type=stored.content_type,
+            path=stored.path,
+            thumbnail_path=stored.thumbnail_path,
+            prompt=job.prompt,
+            negative_prompt=job.negative_prompt,
+            server_id=server.id,
+            server_name=server.name,
+            model_name=render.get("model_name"),
+            model_type=render.get("model_type"),
+            generation_params={**job.params, "loras": list(job.loras)},
+            seed=render.get("seed"),
+            width=stored.width,
+            height=stored.height,
+            duration=stored.duration,
+            fps=stored.fps,
+            job_id=job.id,
+            created_at=self._clock(),
+        )
+
+
+def _content_id(job: Job, file: OutputFile) -> str:
+    attempt = job.current_attempt
+    prompt_id = attempt.prompt_id if attempt else job.id
+    return derived_id(prompt_id, file.node_id, file.subfolder, file.filename)

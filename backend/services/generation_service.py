@@ -1,0 +1,208 @@
+"""From a wish to a queued job, and, where somebody waits for it, to the take."""
+
+import json
+import secrets
+from typing import NamedTuple
+
+import orjson
+
+from backend.dtos.clip_dto import ClipCreateDTO
+from backend.dtos.generation_dto import GenerateDTO, GenerationParamsDTO, RenderOrderDTO
+from backend.dtos.queue_dto import JobCreateDTO
+from backend.models.clip import Clip
+from backend.models.content import ContentType, GeneratedContent
+from backend.models.job import Job, JobStatus
+from backend.repositories.clip_repository import ClipRepository
+from backend.repositories.comfyui_repository import ComfyUIRepository
+from backend.services.capability import check_capability
+from backend.services.clip_service import ClipService
+from backend.services.fleet import Fleet
+from backend.services.queue_manager import QueueManager
+from backend.utils.clock import Clock
+from backend.utils.errors import (
+    ConflictError,
+    InvalidRequestError,
+    ModelUnavailableError,
+    StorageFullError,
+    StoryCanvasError,
+    UnprocessableError,
+    UpstreamError,
+    WorkflowError,
+)
+from backend.utils.ids import new_id
+
+#: A person waits for `POST /generate`, so it goes ahead of everything queued.
+INTERACTIVE_PRIORITY = 50
+#: JavaScript clients read seeds as doubles: 53 bits survive.
+_SEED_BITS = 53
+#: Parameters of the contract that no model here reads yet; a job names them as ignored.
+_UNREAD = ("motion_bucket_id", "input_reference_url")
+_NOT_STORED = {"workflow_json", "use_custom_workflow", "provider"}
+_ERRORS: dict[str, type[StoryCanvasError]] = {
+    WorkflowError.default_code: WorkflowError,
+    ModelUnavailableError.default_code: ModelUnavailableError,
+    StorageFullError.default_code: StorageFullError,
+}
+
+
+class Generated(NamedTuple):
+    job: Job
+    clip: Clip
+    content: GeneratedContent
+
+
+class GenerationService:
+    """`wait_seconds`: how long `generate` waits; `max_retries`: for jobs that name none."""
+
+    def __init__(  # noqa: PLR0913 - it joins clips, servers and the queue
+        self,
+        clips: ClipRepository,
+        servers: ComfyUIRepository,
+        *,
+        clip_service: ClipService,
+        queue: QueueManager,
+        fleet: Fleet,
+        wait_seconds: float,
+        max_retries: int,
+        clock: Clock,
+    ) -> None:
+        self._clips = clips
+        self._servers = servers
+        self._clip_service = clip_service
+        self._queue = queue
+        self._fleet = fleet
+        self._wait_seconds = wait_seconds
+        self._max_retries = max_retries
+        self._clock = clock
+
+    async def create_clip(self, dto: ClipCreateDTO) -> tuple[Clip, list[str]]:
+        """Create a clip and queue a job for its prompt; gives the ids of the jobs queued."""
+        clip = await self._clip_service.create(dto)
+        if not dto.auto_generate or not (clip.image_prompt or clip.video_prompt):
+            return clip, []
+        kind = ContentType.IMAGE if clip.image_prompt else ContentType.VIDEO
+        job = await self._queue.add_job(self._job(clip, kind, RenderOrderDTO()))
+        return clip, [job.id]
+
+    async def add_job(self, dto: JobCreateDTO, *, idempotency_key: str | None) -> Job:
+        """Queue a job as the queue's own route takes it."""
+        clip = await self._clips.get(dto.clip_id)
+        if dto.project_id not in {None, clip.project_id}:
+            raise InvalidRequestError("The clip belongs to another project.")
+        job = await self.prepare_generation(clip, dto.generation_type, dto)
+        changes = {"priority": dto.priority, "idempotency_key": idempotency_key}
+        if "max_retries" in dto.model_fields_set:
+            changes["max_retries"] = dto.max_retries
+        return await self._queue.add_job(job.model_copy(update=changes))
+
+    async def prepare_generation(self, clip: Clip, kind: ContentType, order: RenderOrderDTO) -> Job:
+        """Make a job that some server could run; errors say what cannot work before it queues."""
+        job = self._job(clip, kind, order)
+        if job.pinned_server_id:
+            await self._servers.get(job.pinned_server_id)
+        if not job.prompt and not job.workflow_json:
+            raise UnprocessableError(
+                f"There is no prompt: send one, or give the clip its {kind}_prompt.",
+                code="PROMPT_MISSING",
+            )
+        check_capability(job, self._fleet.states)
+        return job
+
+    async def generate(self, dto: GenerateDTO, *, wait: bool) -> Job | Generated:
+        """Queue a job ahead of batch work and wait for its take.
+
+        A Job as answer means that it still waits or runs. Raises what went wrong with the job:
+        WorkflowError, ModelUnavailableError, StorageFullError, ConflictError when it was
+        cancelled, else UpstreamError.
+        """
+        clip = await self._clips.get(dto.clip_id)
+        job = await self.prepare_generation(clip, dto.generation_type, dto)
+        job = await self._queue.add_job(job.model_copy(update={"priority": INTERACTIVE_PRIORITY}))
+        if not wait or not await self._servers.list_all(limit=1):
+            return job
+        job = await self._queue.wait_for(job.id, self._wait_seconds)
+        if job.status is not JobStatus.COMPLETED:
+            if job.is_finished:
+                raise _error_of(job)
+            return job
+        return await self._generated(job)
+
+    async def _generated(self, job: Job) -> Generated:
+        clip = await self._clips.get(job.clip_id)
+        takes = (*clip.generated_images, *clip.generated_videos)
+        content = next((take for take in takes if take.id == job.content_id), None)
+        if content is None:
+            raise ConflictError("The take was removed.", code="TAKE_GONE", job_id=job.id)
+        return Generated(job, clip, content)
+
+    def _job(self, clip: Clip, kind: ContentType, order: RenderOrderDTO) -> Job:
+        params = order.params
+        own = clip.image_prompt if kind is ContentType.IMAGE else clip.video_prompt
+        loras = [lora.model_dump() for lora in order.loras]
+        if order.lora:
+            loras.insert(0, {"name": order.lora, "weight": 1.0})
+        return Job(
+            id=new_id(),
+            project_id=clip.project_id,
+            scene_id=clip.scene_id,
+            clip_id=clip.id,
+            generation_type=kind,
+            prompt=order.prompt.strip() or own or clip.image_prompt,
+            negative_prompt=order.negative_prompt,
+            model=order.model,
+            params=_stored(params),
+            loras=tuple(loras),
+            workflow_json=_custom_workflow(params),
+            ignored_params=_ignored(params),
+            pinned_server_id=None if order.server_id in {None, "auto"} else order.server_id,
+            max_retries=self._max_retries,
+            created_at=self._clock(),
+        )
+
+
+def _stored(params: GenerationParamsDTO) -> dict[str, object]:
+    """What the job keeps: the known parameters that were given, and always a seed."""
+    known = set(GenerationParamsDTO.model_fields) - _NOT_STORED
+    stored = params.model_dump(include=known, exclude_none=True)
+    if stored.get("seed", -1) == -1:
+        stored["seed"] = secrets.randbits(_SEED_BITS)
+    return stored
+
+
+def _ignored(params: GenerationParamsDTO) -> tuple[str, ...]:
+    unread = [name for name in _UNREAD if getattr(params, name) is not None]
+    return tuple(sorted({*params.unknown, *unread}))
+
+
+def _custom_workflow(params: GenerationParamsDTO) -> str | None:
+    """The custom graph as checked JSON text. Raises WorkflowError when it is none."""
+    if params.provider not in {None, "comfyui"}:
+        raise UnprocessableError(
+            f"There is no provider '{params.provider}' here.", code="PROVIDER_UNKNOWN"
+        )
+    if not params.use_custom_workflow:
+        return None
+    if params.workflow_json is None:
+        raise WorkflowError(
+            "use_custom_workflow needs workflow_json.", code="WORKFLOW_MISSING", errors=[]
+        )
+    return _as_json_text(params.workflow_json)
+
+
+def _as_json_text(workflow: dict[str, object] | str) -> str:
+    try:
+        graph = orjson.loads(workflow) if isinstance(workflow, str) else workflow
+    except orjson.JSONDecodeError as error:
+        raise WorkflowError(f"workflow_json is no JSON: {error.msg}.", errors=[]) from None
+    if not isinstance(graph, dict):
+        raise WorkflowError("workflow_json must be an object of nodes.", errors=[])
+    return json.dumps(graph)
+
+
+def _error_of(job: Job) -> StoryCanvasError:
+    """The error that a waiting client gets for a job that ended without a take."""
+    if job.status is JobStatus.CANCELLED:
+        return ConflictError("The job was cancelled.", code="JOB_CANCELLED", job_id=job.id)
+    kind = _ERRORS.get(job.error_code or "", UpstreamError)
+    details = {**(job.error_details or {}), "job_id": job.id}
+    return kind(job.error or "The generation failed.", code=job.error_code, **details)

@@ -1,0 +1,156 @@
+"""Follow one prompt at its server until there is an outcome, a failure, or it was taken away.
+
+/history and /queue decide; the WebSocket, which may fall silent for good, only tells progress
+and that it is worth looking now.
+"""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+
+from backend.models.comfyui_server import ComfyUIServer
+from backend.models.job import Attempt, Job, Outcome
+from backend.repositories.job_repository import JobRepository
+from backend.services.comfyui_client import ComfyUIClient
+from backend.services.comfyui_messages import PromptFinished, PromptOutcome
+from backend.services.progress import Progress
+from backend.services.retry_policy import Failure
+from backend.utils.clock import Clock
+from backend.utils.errors import DatabaseUnavailableError, UpstreamError
+
+#: A prompt that is in neither /queue nor /history this often in a row is not there: /history
+#: may lag behind the end of a prompt (17 of 80 runs measured), and so may the queue.
+_UNKNOWN_LOOKS = 4
+_UNKNOWN_PAUSE = 0.25
+#: Progress is written at most this often, in seconds.
+_NOTE_INTERVAL = 0.5
+#: The server must have dropped the old socket first: a client id that two of them share goes deaf.
+_RECONNECT_PAUSE = 2.0
+
+
+class Ending(Enum):
+    #: Another process or a person moved the job on; this attempt is nobody's any more.
+    TAKEN_AWAY = "taken away"
+
+
+@dataclass
+class _Look:
+    """What the looks so far have shown."""
+
+    unknown: int = 0
+    unreachable_since: datetime | None = None
+    stirred: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class PromptFollower:
+    """`poll_seconds` between looks; a server silent for `lost_seconds` has lost the prompt."""
+
+    def __init__(
+        self,
+        jobs: JobRepository,
+        client: ComfyUIClient,
+        *,
+        poll_seconds: float,
+        lost_seconds: float,
+        clock: Clock,
+    ) -> None:
+        self._jobs = jobs
+        self._client = client
+        self._poll_seconds = poll_seconds
+        self._lost = timedelta(seconds=lost_seconds)
+        self._clock = clock
+
+    async def is_known(self, server: ComfyUIServer, prompt_id: str) -> bool:
+        """Whether the server has the prompt queued, running or done. Raises UpstreamError."""
+        if prompt_id in await self._client.queue(server):
+            return True
+        return await self._client.history(server, prompt_id) is not None
+
+    async def follow(
+        self, job: Job, attempt: Attempt, server: ComfyUIServer
+    ) -> PromptOutcome | Failure | Ending:
+        look = _Look()
+        progress = asyncio.create_task(self._tell_progress(job, attempt, server, look))
+        try:
+            return await self._look_until_over(job, attempt, server, look)
+        finally:
+            progress.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await progress
+
+    async def _look_until_over(
+        self, job: Job, attempt: Attempt, server: ComfyUIServer, look: _Look
+    ) -> PromptOutcome | Failure | Ending:
+        while True:
+            if not await self._is_ours(job):
+                return Ending.TAKEN_AWAY
+            over = await self._look_once(attempt, server, look)
+            if over is not None:
+                return over
+            pause = _UNKNOWN_PAUSE if look.unknown else self._poll_seconds
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await look.stirred.wait()
+            look.stirred.clear()
+
+    async def _look_once(
+        self, attempt: Attempt, server: ComfyUIServer, look: _Look
+    ) -> PromptOutcome | Failure | None:
+        try:
+            queue = await self._client.queue(server)
+            outcome = await self._client.history(server, attempt.prompt_id)
+        except UpstreamError as error:
+            return self._unreachable(server, look, error.message)
+        look.unreachable_since = None
+        if outcome is not None:
+            return outcome
+        look.unknown = 0 if attempt.prompt_id in queue else look.unknown + 1
+        if look.unknown < _UNKNOWN_LOOKS:
+            return None
+        words = f"'{server.name}' knows nothing of the prompt: it was restarted or never got it."
+        return Failure(Outcome.FORGOTTEN, words, "PROMPT_FORGOTTEN")
+
+    def _unreachable(self, server: ComfyUIServer, look: _Look, reason: str) -> Failure | None:
+        now = self._clock()
+        look.unreachable_since = look.unreachable_since or now
+        if now - look.unreachable_since < self._lost:
+            return None
+        words = f"'{server.name}' did not answer for {self._lost.total_seconds():g} s: {reason}"
+        return Failure(Outcome.LOST, words, "SERVER_LOST")
+
+    async def _is_ours(self, job: Job) -> bool:
+        """Somebody may have cancelled the job, deleted it, or given it to another server."""
+        current = await self._jobs.find_by_id(job.id)
+        return (
+            current is not None and current.status == job.status and current.attempt == job.attempt
+        )
+
+    async def _tell_progress(
+        self, job: Job, attempt: Attempt, server: ComfyUIServer, look: _Look
+    ) -> None:
+        nodes = (job.render or {}).get("nodes", {})
+        progress = Progress(nodes)
+        noted, due = progress, 0.0
+        loop = asyncio.get_running_loop()
+        while True:
+            async for event in self._client.progress(server, attempt.client_id):
+                if isinstance(event, PromptFinished):
+                    look.stirred.set()
+                progress = progress.after(event, attempt.prompt_id)
+                if progress != noted and loop.time() >= due:
+                    noted, due = progress, loop.time() + _NOTE_INTERVAL
+                    await self._note(job, progress)
+            await asyncio.sleep(_RECONNECT_PAUSE)
+
+    async def _note(self, job: Job, progress: Progress) -> None:
+        # Progress that is lost to an outage is worth nothing a moment later.
+        with contextlib.suppress(DatabaseUnavailableError):
+            await self._jobs.note(
+                job,
+                progress=progress.fraction,
+                progress_step=progress.step,
+                progress_total=progress.total,
+                current_node=progress.node_name,
+            )

@@ -1,0 +1,174 @@
+"""The queue as the rest of the system sees it: add, look, cancel, wait."""
+
+import asyncio
+import contextlib
+import logging
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from backend.models.job import Job, JobStatus, Outcome
+from backend.repositories.comfyui_repository import ComfyUIRepository
+from backend.repositories.job_repository import JobRepository, job_filter
+from backend.services.attempt_runner import closed
+from backend.services.comfyui_client import ComfyUIClient
+from backend.services.dispatcher import Dispatcher
+from backend.utils.clock import Clock
+from backend.utils.errors import ConflictError, UpstreamError
+
+logger = logging.getLogger(__name__)
+
+#: Another process may finish a job, so a waiter looks for itself this often, in seconds.
+_LOOK_INTERVAL = 1.0
+
+
+class QueueManager:
+    def __init__(
+        self,
+        jobs: JobRepository,
+        servers: ComfyUIRepository,
+        client: ComfyUIClient,
+        *,
+        dispatcher: Dispatcher,
+        clock: Clock,
+    ) -> None:
+        self._jobs = jobs
+        self._servers = servers
+        self._client = client
+        self._dispatcher = dispatcher
+        self._clock = clock
+        self._waiters: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._closing = asyncio.Event()
+        dispatcher.on_settled = self._settle
+
+    async def add_job(self, job: Job) -> Job:
+        """Queue a job; a known idempotency key gives the job that came with it first."""
+        if job.idempotency_key is None:
+            return (await self.add_jobs([job]))[0]
+        known = await self._jobs.by_idempotency_key(job.idempotency_key)
+        if known is not None:
+            return known
+        try:
+            return (await self.add_jobs([job]))[0]
+        except ConflictError:
+            known = await self._jobs.by_idempotency_key(job.idempotency_key)
+            if known is None:
+                raise
+            return known
+
+    async def add_jobs(self, jobs: Sequence[Job]) -> list[Job]:
+        queued = await self._jobs.enqueue(jobs)
+        self._dispatcher.wake()
+        return queued
+
+    async def get(self, job_id: str) -> Job:
+        return await self._jobs.get(job_id)
+
+    async def page(self, *, skip: int, limit: int, **wanted: Any) -> tuple[list[Job], int]:
+        """Newest first; `wanted` as `job_filter` takes it."""
+        where = job_filter(**wanted)
+        jobs = await self._jobs.newest(where, skip=skip, limit=limit)
+        return jobs, await self._jobs.count(where)
+
+    async def position(self, job: Job) -> int | None:
+        """1 for the job that is next; None for one that is not waiting."""
+        if job.status is not JobStatus.PENDING:
+            return None
+        return await self._jobs.count_ahead(job) + 1
+
+    async def positions(self, jobs: Sequence[Job]) -> dict[str, int]:
+        """The places of those that wait, by id; the line is read once for all of them."""
+        waiting = [job for job in jobs if job.status is JobStatus.PENDING]
+        turns = await self._jobs.turns() if waiting else []
+        return {job.id: bisect_left(turns, (-job.priority, job.number)) + 1 for job in waiting}
+
+    async def totals(self) -> dict[JobStatus, int]:
+        return await self._jobs.totals()
+
+    async def cancel_for(self, field: str, value: str) -> int:
+        """Cancel every unfinished job of a project, scene, clip or batch."""
+        jobs = await self._jobs.active_for(field, value)
+        results = await asyncio.gather(*(self.cancel(job) for job in jobs))
+        return sum(results)
+
+    async def cancel(self, job: Job) -> bool:
+        """Cancel a job wherever it stands; False when it had finished by itself."""
+        current: Job | None = job
+        while current is not None and not current.is_finished:
+            now = self._clock()
+            words = "It was cancelled."
+            moved = await self._jobs.move(
+                current,
+                JobStatus.CANCELLED,
+                attempts=closed(current, Outcome.CANCELLED, words, now)
+                if current.status is JobStatus.PROCESSING
+                else [attempt.model_dump() for attempt in current.attempts],
+                completed_at=now,
+            )
+            if moved is not None:
+                await self._take_back(current)
+                self._settle(job.id)
+                return True
+            current = await self._jobs.find_by_id(job.id)
+        return False
+
+    async def release_server(self, server_id: str) -> int:
+        """Send a server's running jobs back to the queue; gives how many."""
+        held = [job for job in await self._jobs.processing() if job.server_id == server_id]
+        now = self._clock()
+        words = "The server was removed."
+        for job in held:
+            attempts = closed(job, Outcome.LOST, words, now)
+            await self._jobs.move(job, JobStatus.PENDING, attempts=attempts, progress=0.0)
+            await self._take_back(job)
+        self._dispatcher.wake()
+        return len(held)
+
+    async def wait_for(self, job_id: str, seconds: float) -> Job:
+        """Give the job as soon as it is finished, or as it stands after `seconds`."""
+        event = asyncio.Event()
+        self._waiters[job_id].add(event)
+        deadline = asyncio.get_running_loop().time() + seconds
+        try:
+            while True:
+                job = await self._jobs.get(job_id)
+                left = deadline - asyncio.get_running_loop().time()
+                if job.is_finished or left <= 0 or self._closing.is_set():
+                    return job
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(min(left, _LOOK_INTERVAL)):
+                        await event.wait()
+                event.clear()
+        finally:
+            self._waiters[job_id].discard(event)
+            if not self._waiters[job_id]:
+                del self._waiters[job_id]
+
+    def stop_waiting(self) -> None:
+        """Let everybody who waits for a job go: the server is about to end."""
+        self._closing.set()
+        for events in self._waiters.values():
+            for event in events:
+                event.set()
+
+    def _settle(self, job_id: str) -> None:
+        for event in self._waiters.get(job_id, ()):
+            event.set()
+
+    async def _take_back(self, job: Job) -> None:
+        """Clear the prompt from its server: dequeue it, and interrupt it if it runs."""
+        attempt = job.current_attempt
+        if job.status is not JobStatus.PROCESSING or attempt is None:
+            return
+        server = await self._servers.find_by_id(attempt.server_id)
+        if server is None:
+            return
+        try:
+            await self._client.take_back(server, attempt.prompt_id)
+            await self._client.interrupt(server, attempt.prompt_id)
+        except UpstreamError as error:
+            # The job is settled either way; a server that is away has nothing left to stop.
+            logger.info(
+                "Prompt %s stays at '%s': %s", attempt.prompt_id, server.name, error.message
+            )

@@ -1,0 +1,98 @@
+"""The queue as clients read it: jobs with their place in line, totals, what each server does."""
+
+from typing import Any
+
+from backend.models.job import Job, JobStatus
+from backend.repositories.server_stats_repository import ServerStats, ServerStatsRepository
+from backend.services.dispatcher import Dispatcher
+from backend.services.fleet import Fleet, ServerState
+from backend.services.queue_manager import QueueManager
+from backend.utils.errors import UnprocessableError
+
+
+class QueueView:
+    def __init__(
+        self,
+        queue: QueueManager,
+        stats: ServerStatsRepository,
+        *,
+        fleet: Fleet,
+        dispatcher: Dispatcher,
+    ) -> None:
+        self._queue = queue
+        self._stats = stats
+        self._fleet = fleet
+        self._dispatcher = dispatcher
+
+    async def job(self, job_id: str) -> dict[str, object]:
+        job = await self._queue.get(job_id)
+        return _shown(job, await self._queue.position(job))
+
+    async def page(
+        self, *, skip: int, limit: int, **wanted: Any
+    ) -> tuple[list[dict[str, object]], int]:
+        jobs, total = await self._queue.page(skip=skip, limit=limit, **wanted)
+        positions = await self._queue.positions(jobs)
+        return [_shown(job, positions.get(job.id)) for job in jobs], total
+
+    async def status(self) -> dict[str, object]:
+        totals = await self._queue.totals()
+        stats = await self._stats.by_server()
+        states = self._fleet.states
+        return {
+            "pending_jobs": totals[JobStatus.PENDING],
+            "queued_jobs": totals[JobStatus.PENDING],
+            "processing_jobs": totals[JobStatus.PROCESSING],
+            "completed_jobs": totals[JobStatus.COMPLETED],
+            "failed_jobs": totals[JobStatus.FAILED],
+            "cancelled_jobs": totals[JobStatus.CANCELLED],
+            "total_jobs": sum(totals.values()),
+            "active_servers": sum(state.online and state.server.is_active for state in states),
+            "servers": {
+                state.server.id: self._load(state, stats.get(state.server.id, ServerStats()))
+                for state in states
+            },
+        }
+
+    def _load(self, state: ServerState, stats: ServerStats) -> dict[str, object]:
+        queue = state.queue
+        return {
+            "server_name": state.server.name,
+            "is_online": state.online,
+            "mode": "push",
+            "current_jobs": self._dispatcher.load[state.server.id],
+            "max_concurrent": state.server.max_concurrent,
+            "queue_length": len(queue.running) + len(queue.pending) if queue else 0,
+            "average_job_time": stats.average_seconds,
+            "total_completed": stats.completed,
+            "total_failed": stats.failed,
+            "last_heartbeat": state.last_seen,
+            "loaded_model": stats.last_model,
+            "circuit": "closed",
+        }
+
+
+def _shown(job: Job, position: int | None) -> dict[str, object]:
+    return {
+        **dict(job),
+        "job_id": job.id,
+        "job_type": job.generation_type,
+        "queue_position": position,
+        "eta_seconds": None,
+    }
+
+
+def parse_statuses(text: str) -> list[JobStatus]:
+    """Read 'all', one status or a comma list; UnprocessableError names what is none."""
+    names = [name.strip().lower() for name in text.split(",") if name.strip()]
+    if not names or names == ["all"]:
+        return []
+    unknown = sorted(set(names) - set(JobStatus))
+    if unknown:
+        choices = ", ".join(JobStatus)
+        raise UnprocessableError(
+            f"status: '{unknown[0]}' is none of {choices}, all.",
+            code="UNKNOWN_STATUS",
+            errors=[{"loc": ["query", "status"], "msg": f"not one of {choices}", "type": "enum"}],
+        )
+    return [JobStatus(name) for name in dict.fromkeys(names)]
