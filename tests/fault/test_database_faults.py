@@ -105,24 +105,31 @@ async def test_killed_guard_takes_its_database_along(manager: DatabaseManager) -
     assert await one_read(manager, 1) == {"_id": 1}
 
 
+@with_motor
 async def test_hanging_database_fails_200_calls_in_time(manager: DatabaseManager) -> None:
+    """Both drivers at once: Motor, whose few threads all block, and PyMongo's async client."""
     own = process_of(manager)
+    second = DatabaseManager(own.url, name="app", driver="pymongo")
+    await second.start()
+    both = [manager, second]
+
+    async def call_all() -> tuple[set[type], float]:
+        return await outcomes([one_read(each, 1) for each in both for _ in range(200)])
+
     os.kill(own.database_pid, signal.SIGSTOP)
     try:
-        kinds, seconds = await outcomes([one_read(manager, 1) for _ in range(200)])
+        kinds, seconds = await call_all()
         assert kinds == {DatabaseUnavailableError}
         assert seconds < 6
-        await eventually(lambda: not manager.available, 4)
-        kinds, seconds = await outcomes([one_read(manager, 1) for _ in range(200)])
+        await eventually(lambda: not manager.available and not second.available, 4)
+        kinds, seconds = await call_all()
         assert kinds == {DatabaseUnavailableError}
         assert seconds < 0.5
-        began = time.monotonic()
-        assert (await manager.health()).status == "unhealthy"
-        assert time.monotonic() - began < 2
     finally:
         os.kill(own.database_pid, signal.SIGCONT)
-    await eventually(lambda: manager.available, 4)
-    assert await one_read(manager, 1) == {"_id": 1}
+    await eventually(lambda: manager.available and second.available, 4)
+    assert (await call_all())[0] == {dict}
+    await second.stop()
 
 
 @with_motor

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +20,12 @@ from backend.embedded_database import (
 from backend.repositories.translation import translated
 from backend.utils.errors import ConflictError, DatabaseUnavailableError, PayloadTooLargeError
 from backend.utils.index_spec import IndexSpec
+
+
+async def eventually(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(4):
+        while not holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
@@ -166,9 +172,28 @@ async def test_database_that_appears_later_is_found(driver: Driver, tmp_path: Pa
     with pytest.raises(DatabaseUnavailableError):
         manager.require()
     await asyncio.to_thread(late.start)
-    async with asyncio.timeout(4):
-        while not manager.available:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+    await eventually(lambda: manager.available)
     assert "late_a" in await manager.database()["things"].index_information()
+    await manager.stop()
+    await asyncio.to_thread(late.stop)
+
+
+async def test_conflict_found_later_is_said_and_waited_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It must not serve without a unique index; once the duplicates are gone it comes up."""
+    first = DatabaseManager("", name="app", driver="pymongo", embedded_path=tmp_path)
+    await first.start()
+    await first.database()["things"].insert_many([{"_id": 1, "a": 1}, {"_id": 2, "a": 1}])
+    await first.stop()
+    late = EmbeddedDatabase(tmp_path, port=free_port())
+    manager = DatabaseManager(late.url, name="app", driver="pymongo")
+    await manager.ensure_indexes({"things": (IndexSpec((("a", 1),), unique=True),)})
+    await manager.start(patience=0.1)
+    await asyncio.to_thread(late.start)
+    await eventually(lambda: "'a_1' of the collection 'things'" in caplog.text)
+    assert not manager.available
+    await manager.database()["things"].delete_one({"_id": 2})
+    await eventually(lambda: manager.available)
     await manager.stop()
     await asyncio.to_thread(late.stop)
