@@ -108,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         asyncio.run(serve(options_from(arguments), arguments.host, arguments.port))
-    except OSError as error:
+    except (OSError, ValueError) as error:
         sys.stderr.write(f"simulated ComfyUI: {error}\n")
         return 1
     return 0

@@ -7,10 +7,13 @@ from aiohttp import web
 from backend.comfyui_simulator.engine import Engine, engine_of
 from backend.comfyui_simulator.faults import Fault, FaultBook, UnknownFaultError
 from backend.comfyui_simulator.responses import json_body
+from backend.comfyui_simulator.tally import Tally
 
 
-def stats_of(tally: dict[str, Any], faults: FaultBook) -> dict[str, Any]:
-    return {**tally, "faults": faults.as_json()}
+def stats_of(tally: Tally, faults: FaultBook, engine: Engine | None) -> dict[str, Any]:
+    """Counts, faults, and the client ids that are connected."""
+    clients = [] if engine is None else engine.hub.client_ids
+    return {**tally.as_json(), "clients": clients, "faults": faults.as_json()}
 
 
 def mute_open_sockets(engine: Engine) -> None:
@@ -38,8 +41,8 @@ async def post_faults(request: web.Request) -> web.Response:
 
 
 async def get_stats(request: web.Request) -> web.Response:
-    world = engine_of(request).world
-    return web.json_response(stats_of(world.tally.as_json(), world.faults))
+    engine = engine_of(request)
+    return web.json_response(stats_of(engine.world.tally, engine.world.faults, engine))
 
 
 async def post_forget(request: web.Request) -> web.Response:

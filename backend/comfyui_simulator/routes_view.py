@@ -58,7 +58,7 @@ def headers_of(path: Path) -> dict[str, str]:
 
 
 async def reencoded(request: web.Request, path: Path) -> web.Response:
-    channel = request.query.get("channel", "rgba")
+    channel = request.query.get("channel", "")
     try:
         if "preview" in request.query:
             preview = request.query["preview"]

@@ -47,8 +47,10 @@ def build_app(engine: Engine) -> web.Application:
     )
     app[ENGINE] = engine
     app.add_routes(ROUTES)
-    for route in ROUTES:
-        app.router.add_route(route.method, f"/api{route.path}", route.handler)
+    app.add_routes(
+        web.RouteDef(route.method, f"/api{route.path}", route.handler, route.kwargs)
+        for route in ROUTES
+    )
     app.on_response_prepare.append(add_simulator_header)
     return app
 
@@ -86,9 +88,9 @@ class Simulator:
         self.options = options or SimulatorOptions()
         self.faults = FaultBook(self.options.faults)
         self.tally = Tally()
-        self.folders = Folders(self.options.output_directory)
         self._host = host
         self._nodes = load_nodes(self.options)
+        self.folders = Folders(self.options.output_directory)
         self._on_death = on_death or self._die_soon
         self._socket: socket.socket | None = None
         self._runner: web.AppRunner | None = None
@@ -108,7 +110,7 @@ class Simulator:
     @property
     def stats(self) -> dict[str, Any]:
         """What GET /simulator/stats answers."""
-        return routes_control.stats_of(self.tally.as_json(), self.faults)
+        return routes_control.stats_of(self.tally, self.faults, self._engine)
 
     def set_fault(self, name: str, value: Any = None, *, times: int | None = None) -> None:
         """Switch one fault on, beside the others; UnknownFaultError when there is none."""
@@ -127,8 +129,7 @@ class Simulator:
     async def start(self) -> None:
         """Listen. Raises OSError when the port is taken."""
         if self._socket is None:
-            self._socket = bound_socket(self._host, self.port)
-            self.port = self._socket.getsockname()[1]
+            self._socket = self._bind()
         self.folders.wipe_temp()
         world = World(
             self.options, self._nodes, self.folders, self.faults, self.tally, self._on_death
@@ -139,6 +140,15 @@ class Simulator:
         await web.SockSite(self._runner, self._socket, backlog=256).start()
         self._socket = None
         self._engine.start()
+
+    def _bind(self) -> socket.socket:
+        try:
+            found = bound_socket(self._host, self.port)
+        except OSError:
+            self.folders.remove()
+            raise
+        self.port = found.getsockname()[1]
+        return found
 
     async def die(self) -> None:
         """Drop the listening socket and every connection at once, with queue and history."""
@@ -152,7 +162,7 @@ class Simulator:
                 connection.transport.abort()
         await runner.cleanup()
         await engine.stop()
-        self._socket = bound_socket(self._host, self.port)
+        self._socket = self._bind()
 
     async def restart(self) -> None:
         """Come back on the same port, with nothing in memory; output and input files are kept."""

@@ -56,6 +56,11 @@ class Hub:
         self.client_id: str | None = None
         self.last_node: str | None = None
 
+    @property
+    def client_ids(self) -> list[str]:
+        """Ids that messages reach now."""
+        return list(self._sockets)
+
     async def publish(self) -> None:
         """Send what tell() queued, in order, until cancelled."""
         while True:
@@ -68,6 +73,8 @@ class Hub:
 
     def tell(self, event: str, data: dict[str, Any], client_id: str | None = None) -> None:
         """Queue a message for one client, or for all. Nobody there: it is lost."""
+        if not self._sockets:
+            return
         self._outbox.put_nowait((json.dumps({"type": event, "data": data}), client_id))
 
     def status(self) -> None:
