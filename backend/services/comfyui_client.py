@@ -7,7 +7,7 @@ import asyncio
 import errno
 import json
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,8 +102,8 @@ class ComfyUIClient:
         if node_errors_of(told):
             await self._withdraw(server, prompt_id)
             raise rejection(told)
-        if told.get("prompt_id") != prompt_id:
-            await self._withdraw(server, str(told.get("prompt_id")))
+        if told["prompt_id"] != prompt_id:
+            await self._withdraw(server, told["prompt_id"])
             raise UpstreamError(
                 f"ComfyUI server '{server.name}' is too old: it does not keep our prompt ids.",
                 code="COMFYUI_TOO_OLD",
@@ -164,7 +164,9 @@ class ComfyUIClient:
                 raise UpstreamError(f"The result came cut short: {size} of {expected} bytes.")
         return size
 
-    async def progress(self, server: ComfyUIServer, client_id: str) -> AsyncIterator[ProgressEvent]:
+    async def progress(
+        self, server: ComfyUIServer, client_id: str
+    ) -> AsyncGenerator[ProgressEvent, None]:
         """Yield what the server tells this client id until the socket closes.
 
         It may close, or go silent, at any time while prompts go on: never wait for it alone.
@@ -261,7 +263,7 @@ def _confirmation(answer: Answer) -> Mapping[str, Any]:
         told = answer.json()
     except UpstreamError as error:
         raise SubmissionUncertainError(error.message) from error
-    if not isinstance(told, Mapping):
+    if not isinstance(told, Mapping) or not isinstance(told.get("prompt_id"), str):
         raise SubmissionUncertainError(
             f"ComfyUI server '{answer.server}' did not confirm the prompt."
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 
 from backend.utils.errors import (
     ServerUnreachableError,
@@ -65,9 +66,13 @@ async def refuse_redirects(
 
 
 @asynccontextmanager
-async def open_session() -> AsyncIterator[aiohttp.ClientSession]:
+async def open_session(
+    *, resolver: AbstractResolver | None = None
+) -> AsyncIterator[aiohttp.ClientSession]:
     """Open the one session for all ComfyUI servers. No cookies, no proxies of the environment."""
-    connector = aiohttp.TCPConnector(limit=0, limit_per_host=64, socket_factory=guarded_socket)
+    connector = aiohttp.TCPConnector(
+        limit=0, limit_per_host=64, resolver=resolver, socket_factory=guarded_socket
+    )
     async with aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
