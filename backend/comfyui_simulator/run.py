@@ -23,6 +23,8 @@ class Run:
         self.item = item
         self.graph = graph
         self._hub = hub
+        #: Whether a sampler really runs; faults strike there, else at the output node.
+        self.samples = False
         self.messages: list[list[Any]] = []
         self.executed: list[str] = []
         self.shown: dict[str, dict[str, Any]] = {}

@@ -115,7 +115,9 @@ class Worker:
         run.start([node_id for node_id in run.graph if node_id in cached])
         if set(run.item.outputs) <= cached:
             self._world.tally.cached.append(run.prompt_id)
-        for node_id in graphs.execution_order(run.graph, run.item.outputs, cached):
+        order = graphs.execution_order(run.graph, run.item.outputs, cached)
+        run.samples = any(self._is_sampler(run, n) for n in order if n not in cached)
+        for node_id in order:
             if node_id in cached:
                 run.reuse(node_id, self._cache[names[node_id]])
                 continue
@@ -150,17 +152,17 @@ class Worker:
         self._check_inputs(run, node_id)
         await self._load_model(run, node_id)
         shown: Shown = None
-        if graphs.is_sampler(run.graph, node_id, self._world.nodes):
+        if self._is_sampler(run, node_id):
             await self._sample(run, node_id)
         elif node_id in run.item.outputs:
-            if not self._has_sampler(run):
+            if not run.samples:
                 await self._mishap(run, node_id)
             shown = await self._save(run, node_id)
         run.end(node_id, shown)
         return shown
 
-    def _has_sampler(self, run: Run) -> bool:
-        return any(graphs.is_sampler(run.graph, n, self._world.nodes) for n in run.graph)
+    def _is_sampler(self, run: Run, node_id: str) -> bool:
+        return graphs.is_sampler(run.graph, node_id, self._world.nodes)
 
     def _check_interrupt(self) -> None:
         if self._interrupted:

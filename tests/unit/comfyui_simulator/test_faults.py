@@ -80,6 +80,24 @@ async def test_failing_once_then_succeeding(client: Client, fault: Fault, kind: 
     assert client.simulator.stats["rendered"] == {"two": 1}
 
 
+async def test_faults_strike_without_a_sampler_too(client: Client) -> None:
+    await client.run(text_to_image(1), "one")
+    client.simulator.set_fault("execution_error", "bad luck", times=2)
+    other_name = text_to_image(1)
+    other_name["9"]["inputs"]["filename_prefix"] = "other"
+    for prompt_id, graph in [("cached sampler", other_name), ("no sampler", model_free())]:
+        entry = await client.run(graph, prompt_id)
+        error = entry["status"]["messages"][-1][1]
+        assert (error["node_type"], error["exception_message"]) == ("SaveImage", "bad luck\n")
+
+
+async def test_a_taken_port_raises(simulator: Simulator) -> None:
+    second = Simulator(port=simulator.port)
+    with pytest.raises(OSError, match="in use"):
+        await second.start()
+    assert not second.folders.input.exists()
+
+
 async def test_500s(client: Client) -> None:
     client.simulator.set_fault("prompt_500", times=1)
     client.simulator.set_fault("history_500", times=2)
@@ -122,6 +140,9 @@ async def test_lost_history(client: Client) -> None:
     assert client.simulator.stats["rendered"] == {"before": 1, "lost": 1}
     await client.run(model_free(3), "after")
     assert (await client.post("/simulator/forget"))[0] == 200
+    assert await client.get("/history") == {}
+    await client.run(model_free(4), "last")
+    client.simulator.forget()
     assert await client.get("/history") == {}
 
 
