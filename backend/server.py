@@ -123,6 +123,9 @@ def main() -> int:
         timeout_graceful_shutdown=3,
     )
     server = uvicorn.Server(config)
+    # uvicorn shuts down on these, then raises them again; by then the work is done.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda signum, frame: None)
     server.run()
     return 0 if server.started else 1
 

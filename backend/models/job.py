@@ -113,7 +113,6 @@ class Job(FrozenModel):
     error_details: dict[str, Any] | None = None
     result_url: str | None = None
     content_id: str | None = None
-    idempotency_key: str | None = None
     created_at: datetime
     started_at: datetime | None = None
     completed_at: datetime | None = None

@@ -13,6 +13,9 @@ M = TypeVar("M", bound=FrozenModel)
 Document = dict[str, Any]
 Sort = Sequence[tuple[str, int]]
 
+#: Documents that one bulk call takes: it must end well within the time a call has.
+_CHUNK = 500
+
 
 class BaseRepository(Generic[M]):
     """CRUD by id. `database` is the driver's handle; `gate` raises at once while it is away."""
@@ -59,9 +62,10 @@ class BaseRepository(Generic[M]):
         return model
 
     async def add_many(self, models: Sequence[M]) -> None:
-        if models:
+        documents = [self.to_document(model) for model in models]
+        for first in range(0, len(documents), _CHUNK):
             with self._guarded():
-                await self._documents.insert_many([self.to_document(model) for model in models])
+                await self._documents.insert_many(documents[first : first + _CHUNK])
 
     async def update(self, document_id: str, changes: Mapping[str, Any]) -> bool:
         """Set the given fields; False when the document is gone."""
@@ -79,9 +83,14 @@ class BaseRepository(Generic[M]):
         return bool(result.matched_count)
 
     async def _delete_where(self, where: Mapping[str, Any]) -> int:
-        with self._guarded():
-            result = await self._documents.delete_many(where)
-        return int(result.deleted_count)
+        """Delete all that match, a chunk at a time: each call is short, however many there are."""
+        deleted = 0
+        while found := await self._find_raw(where, fields={"_id": 1}, limit=_CHUNK):
+            ids = [document["_id"] for document in found]
+            with self._guarded():
+                result = await self._documents.delete_many({"_id": {"$in": ids}})
+            deleted += int(result.deleted_count)
+        return deleted
 
     async def _find(
         self,

@@ -24,12 +24,6 @@ class JobRepository(BaseRepository[Job]):
         IndexSpec(name="by_scene", keys=(("scene_id", 1), ("status", 1))),
         IndexSpec(name="by_clip", keys=(("clip_id", 1), ("number", 1))),
         IndexSpec(name="by_batch", keys=(("batch_id", 1), ("number", 1))),
-        IndexSpec(
-            name="unique_idempotency_key",
-            keys=(("idempotency_key", 1),),
-            unique=True,
-            partial={"idempotency_key": {"$type": "string"}},
-        ),
     )
 
     def __init__(self, database: Any, gate: Any) -> None:
@@ -48,10 +42,6 @@ class JobRepository(BaseRepository[Job]):
         await self.add_many(numbered)
         await self._add_to_totals({JobStatus.PENDING: len(numbered)})
         return numbered
-
-    async def by_idempotency_key(self, key: str) -> Job | None:
-        found = await self._find({"idempotency_key": key}, limit=1)
-        return found[0] if found else None
 
     async def move(self, job: Job, to: JobStatus, **changes: Any) -> Job | None:
         """Move a job on, if it still is where `job` says: same status, same attempt.

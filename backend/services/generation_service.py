@@ -90,10 +90,11 @@ class GenerationService:
         if dto.project_id not in {None, clip.project_id}:
             raise InvalidRequestError("The clip belongs to another project.")
         job = await self.prepare_generation(clip, dto.generation_type, dto)
-        changes = {"priority": dto.priority, "idempotency_key": idempotency_key}
+        changes = {"priority": dto.priority}
         if "max_retries" in dto.model_fields_set:
             changes["max_retries"] = dto.max_retries
-        return await self._queue.add_job(job.model_copy(update=changes))
+        job = job.model_copy(update=changes)
+        return await self._queue.add_job(job, idempotency_key=idempotency_key)
 
     async def prepare_generation(self, clip: Clip, kind: ContentType, order: RenderOrderDTO) -> Job:
         """Make a job that some server could run; errors say what cannot work before it queues."""

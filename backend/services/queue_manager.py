@@ -16,6 +16,7 @@ from backend.services.comfyui_client import ComfyUIClient
 from backend.services.dispatcher import Dispatcher
 from backend.utils.clock import Clock
 from backend.utils.errors import ConflictError, UpstreamError
+from backend.utils.ids import derived_id
 
 logger = logging.getLogger(__name__)
 
@@ -42,20 +43,21 @@ class QueueManager:
         self._closing = asyncio.Event()
         dispatcher.on_settled = self._settle
 
-    async def add_job(self, job: Job) -> Job:
-        """Queue a job; a known idempotency key gives the job that came with it first."""
-        if job.idempotency_key is None:
+    async def add_job(self, job: Job, *, idempotency_key: str | None = None) -> Job:
+        """Queue a job; a known idempotency key gives the job that came with it first.
+
+        The job's id is derived from the key, so the database itself lets only one in.
+        """
+        if idempotency_key is None:
             return (await self.add_jobs([job]))[0]
-        known = await self._jobs.by_idempotency_key(job.idempotency_key)
+        job = job.model_copy(update={"id": derived_id("job", idempotency_key)})
+        known = await self._jobs.find_by_id(job.id)
         if known is not None:
             return known
         try:
             return (await self.add_jobs([job]))[0]
         except ConflictError:
-            known = await self._jobs.by_idempotency_key(job.idempotency_key)
-            if known is None:
-                raise
-            return known
+            return await self._jobs.get(job.id)
 
     async def add_jobs(self, jobs: Sequence[Job]) -> list[Job]:
         queued = await self._jobs.enqueue(jobs)
