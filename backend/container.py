@@ -35,8 +35,12 @@ from backend.services.queue_view import QueueView
 from backend.services.result_store import ResultStore
 from backend.services.scene_service import SceneService
 from backend.utils.clock import utc_now
+from backend.utils.errors import DatabaseUnavailableError
+from backend.utils.secret_box import SecretBox
 
 _MEGABYTE = 1_048_576
+#: How far back before the last change totals are counted again at start, in seconds.
+_MEND_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class Container:
     exports: ExportService
     fleet: Fleet
     dispatcher: Dispatcher
+    results: ResultStore
 
 
 @asynccontextmanager
@@ -103,23 +108,38 @@ _REPOSITORIES = (
 )
 
 
-def repositories_on(database: Any, gate: Any) -> Repositories:
+def repositories_on(database: Any, gate: Any, box: SecretBox | None = None) -> Repositories:
     """All repositories on one driver handle; `gate` raises at once while the database is away."""
     return Repositories(
         projects=ProjectRepository(database, gate),
         scenes=SceneRepository(database, gate),
         clips=ClipRepository(database, gate),
         jobs=JobRepository(database, gate),
-        servers=ComfyUIRepository(database, gate),
+        servers=ComfyUIRepository(database, gate, box),
         stats=ServerStatsRepository(database, gate),
     )
 
 
+def _secret_box(settings: Settings) -> SecretBox:
+    key = settings.secret_key
+    return SecretBox(key.get_secret_value() if key else None)
+
+
 def _wire(settings: Settings, database: DatabaseManager, client: ComfyUIClient) -> Container:
-    repos = repositories_on(database.database(), database.require)
+    repos = repositories_on(database.database(), database.require, _secret_box(settings))
     media = MediaFiles(settings.upload_dir)
     fleet = Fleet(repos.servers, client, check_seconds=settings.server_check_seconds, clock=utc_now)
-    dispatcher = _dispatcher(settings, repos, client, fleet=fleet, media=media)
+    results = ResultStore(
+        settings.upload_dir, client, max_bytes=settings.max_result_size_mb * _MEGABYTE
+    )
+    delivery = Delivery(
+        repos.clips,
+        results,
+        media=media,
+        lost_seconds=settings.server_lost_seconds,
+        clock=utc_now,
+    )
+    dispatcher = _dispatcher(settings, repos, client, fleet=fleet, delivery=delivery)
     fleet.on_change = dispatcher.wake
     queue = QueueManager(repos.jobs, repos.servers, client, dispatcher=dispatcher, clock=utc_now)
     timeline = ClipTimeline(repos.projects, repos.scenes, repos.clips, clock=utc_now)
@@ -153,6 +173,7 @@ def _wire(settings: Settings, database: DatabaseManager, client: ComfyUIClient) 
         exports=ExportService(repos.projects, repos.scenes, repos.clips, settings.upload_dir),
         fleet=fleet,
         dispatcher=dispatcher,
+        results=results,
     )
 
 
@@ -162,12 +183,8 @@ def _dispatcher(
     client: ComfyUIClient,
     *,
     fleet: Fleet,
-    media: MediaFiles,
+    delivery: Delivery,
 ) -> Dispatcher:
-    lost_seconds = settings.server_lost_seconds
-    results = ResultStore(
-        settings.upload_dir, client, max_bytes=settings.max_result_size_mb * _MEGABYTE
-    )
     runner = AttemptRunner(
         repos.jobs,
         client,
@@ -175,12 +192,10 @@ def _dispatcher(
             repos.jobs,
             client,
             poll_seconds=settings.queue_poll_seconds,
-            lost_seconds=lost_seconds,
+            lost_seconds=settings.server_lost_seconds,
             clock=utc_now,
         ),
-        delivery=Delivery(
-            repos.clips, results, media=media, lost_seconds=lost_seconds, clock=utc_now
-        ),
+        delivery=delivery,
         stats=repos.stats,
         watch=fleet,
         clock=utc_now,
@@ -194,6 +209,7 @@ async def _running(container: Container) -> AsyncIterator[None]:
     tasks = [
         _start(container.fleet.run(), "fleet"),
         _start(container.dispatcher.run(), "dispatcher"),
+        _start(_mend(container), "mend"),
     ]
     try:
         yield
@@ -202,6 +218,18 @@ async def _running(container: Container) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _mend(container: Container) -> None:
+    """Clear what a crash may have left half done, as soon as the database is there."""
+    await container.results.sweep_incoming()
+    while True:
+        try:
+            await container.timeline.recount_recent(_MEND_SECONDS)
+        except DatabaseUnavailableError:
+            await asyncio.sleep(1)
+        else:
+            return
 
 
 def _start(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:

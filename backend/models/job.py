@@ -92,7 +92,7 @@ class Job(FrozenModel):
     loras: tuple[dict[str, Any], ...] = ()
     workflow_json: str | None = None
     ignored_params: tuple[str, ...] = ()
-    #: What the graph really asks for: model_name, model_type, width, height, frames, fps, seed.
+    #: What the graph really asks for: model_name, model_type, seed, params, and its nodes' classes.
     render: dict[str, Any] | None = None
     #: The server the user asked for; None lets the balancer choose.
     pinned_server_id: str | None = None

@@ -238,14 +238,18 @@ def closed(job: Job, outcome: Outcome, words: str, now: datetime) -> list[dict[s
 
 def facts_of(built: BuiltWorkflow) -> dict[str, Any]:
     """What the take will say of how it was made."""
+    used = {
+        "width": built.width,
+        "height": built.height,
+        "video_frames": built.frames,
+        "video_fps": built.fps,
+        **built.sampling,
+    }
     return {
         "model_name": built.model_name,
         "model_type": built.family,
-        "width": built.width,
-        "height": built.height,
-        "frames": built.frames,
-        "fps": built.fps,
         "seed": built.seed,
+        "params": {name: value for name, value in used.items() if value is not None},
         "nodes": {node_id: node["class_type"] for node_id, node in built.graph.items()},
     }
 

@@ -106,7 +106,12 @@ class Delivery:
             server_name=server.name,
             model_name=render.get("model_name"),
             model_type=render.get("model_type"),
-            generation_params={**job.params, "loras": list(job.loras)},
+            generation_params={
+                **job.params,
+                **render.get("params", {}),
+                "seed": render.get("seed"),
+                "loras": list(job.loras),
+            },
             seed=render.get("seed"),
             width=stored.width,
             height=stored.height,

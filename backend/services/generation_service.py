@@ -36,7 +36,7 @@ INTERACTIVE_PRIORITY = 50
 #: JavaScript clients read seeds as doubles: 53 bits survive.
 _SEED_BITS = 53
 #: Parameters of the contract that no model here reads yet; a job names them as ignored.
-_UNREAD = ("motion_bucket_id", "input_reference_url")
+_UNREAD = ("denoise", "input_reference_url", "motion_bucket_id")
 _NOT_STORED = {"workflow_json", "use_custom_workflow", "provider"}
 _ERRORS: dict[str, type[StoryCanvasError]] = {
     WorkflowError.default_code: WorkflowError,

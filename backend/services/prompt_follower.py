@@ -135,13 +135,16 @@ class PromptFollower:
         noted, due = progress, 0.0
         loop = asyncio.get_running_loop()
         while True:
-            async for event in self._client.progress(server, attempt.client_id):
-                if isinstance(event, PromptFinished):
-                    look.stirred.set()
-                progress = progress.after(event, attempt.prompt_id)
-                if progress != noted and loop.time() >= due:
-                    noted, due = progress, loop.time() + _NOTE_INTERVAL
-                    await self._note(job, progress)
+            async with contextlib.aclosing(
+                self._client.progress(server, attempt.client_id)
+            ) as events:
+                async for event in events:
+                    if isinstance(event, PromptFinished):
+                        look.stirred.set()
+                    progress = progress.after(event, attempt.prompt_id)
+                    if progress != noted and loop.time() >= due:
+                        noted, due = progress, loop.time() + _NOTE_INTERVAL
+                        await self._note(job, progress)
             await asyncio.sleep(_RECONNECT_PAUSE)
 
     async def _note(self, job: Job, progress: Progress) -> None:

@@ -1,7 +1,7 @@
 """From a request and a server's catalog to the graph that this server will take."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from backend.models.render import RenderRequest
@@ -40,6 +40,8 @@ class BuiltWorkflow:
     fps: float | None
     seed: int
     output_node: str
+    #: steps, cfg, sampler and scheduler as the graph has them; empty for a custom graph.
+    sampling: Mapping[str, Any] = field(default_factory=dict)
 
 
 def build_workflow(request: RenderRequest, catalog: ServerCatalog) -> BuiltWorkflow:
@@ -118,6 +120,12 @@ def _built(recipe: Recipe, family: ModelFamily, graph: Graph, output: str) -> Bu
         fps=recipe.fps,
         seed=recipe.seed,
         output_node=output,
+        sampling={
+            "steps": recipe.steps,
+            "cfg": recipe.cfg,
+            "sampler": recipe.sampler,
+            "scheduler": recipe.scheduler,
+        },
     )
 
 
