@@ -1,0 +1,1 @@
+"""The commands of StoryCanvas; run them as files: `python3 scripts/run.py`."""

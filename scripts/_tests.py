@@ -1,0 +1,34 @@
+"""Checks and tests in one go."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from scripts._venv import ROOT, SetupError, ensure_venv
+from scripts.check import run_checks
+
+#: One process a core of the smallest machine that we know of; files stay together, since
+#: their fixtures (a database, a simulator) are made once a file.
+_PARALLEL = ["-n", "2", "--dist", "loadfile"]
+_COVERAGE = ["--cov", "--cov-report=term:skip-covered"]
+
+
+def run_everything(arguments: Sequence[str]) -> int:
+    """0 only when every check and every test passed; pytest's closing line comes last."""
+    try:
+        python = ensure_venv(dev=True)
+    except SetupError as error:
+        print(error, file=sys.stderr)
+        return 1
+    failed = run_checks(python)
+    if failed:
+        print(f"\nFailed: {', '.join(failed)}. The tests run all the same.", flush=True)
+    print("\n=== pytest ===", flush=True)
+    command = [str(python), "-m", "pytest", *pytest_arguments(arguments)]
+    tests = subprocess.run(command, cwd=ROOT, check=False).returncode
+    return tests or int(bool(failed))
+
+
+def pytest_arguments(arguments: Sequence[str]) -> list[str]:
+    """A chosen part of the tests covers a part of the code: no threshold then."""
+    return list(arguments) or [*_PARALLEL, *_COVERAGE]
