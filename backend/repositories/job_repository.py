@@ -1,5 +1,6 @@
 """Jobs: every move is one guarded write, every list a window on an indexed number."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -58,8 +59,11 @@ class JobRepository(BaseRepository[Job]):
         )
         if not won:
             return None
-        await self._add_to_totals({job.status: -1, to: 1})
-        return await self.find_by_id(job.id)
+        # The job has moved, whatever happens next: counting and reading need not wait in turn.
+        _, moved = await asyncio.gather(
+            self._add_to_totals({job.status: -1, to: 1}), self.find_by_id(job.id)
+        )
+        return moved
 
     async def note(self, job: Job, **changes: Any) -> bool:
         """Change fields of a job that stays where it is; False when it has moved on."""
