@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from backend.utils.errors import StoryCanvasError, TimelineOverlapError
+from backend.utils.errors import StoryCanvasError, TimelineOverlapError, UnsupportedMediaError
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +19,9 @@ _FRAMEWORK_ERRORS: dict[int, tuple[str, str | None]] = {
     404: ("ROUTE_NOT_FOUND", "There is nothing at this address."),
     405: ("METHOD_NOT_ALLOWED", "This route does not take that method."),
     413: ("PAYLOAD_TOO_LARGE", None),
+    416: ("RANGE_NOT_SATISFIABLE", None),
 }
+_NOT_JSON = "The body must be JSON, and Content-Type must say so: application/json."
 
 
 def envelope(
@@ -59,11 +61,12 @@ async def _on_validation_error(request: Request, error: Exception) -> JSONRespon
     """Name each fault by place, words and kind; never echo what was sent."""
     if not isinstance(error, RequestValidationError):
         raise error
-    faults = [
-        {"loc": list(fault["loc"]), "msg": fault["msg"], "type": fault["type"]}
-        for fault in error.errors()
-    ]
+    faults = [_fault(fault) for fault in error.errors()]
     first = faults[0]
+    if first["loc"] == ["body"] and isinstance(error.body, bytes):
+        kind = UnsupportedMediaError.default_code
+        wrong_type = envelope(request_id_of(request), code=kind, message=_NOT_JSON)
+        return JSONResponse(wrong_type, status_code=UnsupportedMediaError.status)
     where = ".".join(str(part) for part in first["loc"])
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
     body = envelope(
@@ -73,6 +76,13 @@ async def _on_validation_error(request: Request, error: Exception) -> JSONRespon
         details={"errors": faults},
     )
     return JSONResponse(body, status_code=422)
+
+
+def _fault(fault: Mapping[str, Any]) -> dict[str, Any]:
+    if fault["type"] == "json_invalid":
+        words = f"this is no valid JSON: {fault['ctx']['error']}"
+        return {"loc": ["body"], "msg": words, "type": fault["type"]}
+    return {"loc": list(fault["loc"]), "msg": fault["msg"], "type": fault["type"]}
 
 
 async def _on_http_exception(request: Request, error: Exception) -> JSONResponse:

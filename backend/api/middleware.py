@@ -24,6 +24,8 @@ access_log = logging.getLogger("storycanvas.access")
 #: The id of the request that is being answered; every log line carries it.
 request_id_var: ContextVar[str] = ContextVar("request_id", default="-")
 
+#: Digits that are read of a Content-Length: cut there, it is still larger than any limit.
+_LONGEST_LENGTH = 18
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 _OPEN_CORS = {
     "Access-Control-Allow-Origin": "*",
@@ -94,8 +96,7 @@ class BodyLimitMiddleware:
             await self._app(scope, receive, send)
             return
         limit = self._limit_for(scope["path"])
-        declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdigit() and int(declared) > limit:
+        if _declared_length(scope) > limit:
             await _refuse_body(scope, send, limit)
             return
         await self._counted(scope, receive, send, limit)
@@ -118,6 +119,14 @@ class BodyLimitMiddleware:
             return message
 
         await self._app(scope, counting_receive, send)
+
+
+def _declared_length(scope: Scope) -> int:
+    """What Content-Length says, 0 for nonsense: the counting decides then."""
+    declared = Headers(scope=scope).get("content-length", "")
+    if not (declared.isascii() and declared.isdigit()):
+        return 0
+    return int(declared.lstrip("0")[:_LONGEST_LENGTH] or "0")
 
 
 class BodyTooLargeError(HTTPException):
@@ -148,7 +157,8 @@ class ApiKeyMiddleware:
 
     def _is_known(self, scope: Scope) -> bool:
         scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
-        given_bytes = given.strip().encode("latin-1")
+        # Only what HTTP calls white space: a UTF-8 key may end in a byte that is one in Latin-1.
+        given_bytes = given.strip(" \t").encode("latin-1")
         # Every key is compared, so that the time taken tells nothing about which one is close.
         matches = [hmac.compare_digest(key, given_bytes) for key in self._keys]
         return scheme.lower() == "bearer" and any(matches)

@@ -1,14 +1,38 @@
 """Media under /uploads: Range and ETag by Starlette; no sniffing, no listing, no hidden files."""
 
+from os import PathLike, stat_result
 from pathlib import Path
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
+from starlette.responses import FileResponse, Response
+from starlette.staticfiles import NotModifiedResponse, StaticFiles
+from starlette.types import Message, Receive, Scope, Send
 
 #: Files are named by ids that are never used twice, so a copy stays right for ever.
 _FOREVER = "public, max-age=31536000, immutable"
+_REFUSALS = {
+    400: "The Range header can't be understood.",
+    416: "The file has nothing in that range.",
+}
+
+
+class _RangedFile(FileResponse):
+    """A file whose refusals of a Range have the body that every error has."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def checked(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] in _REFUSALS:
+                status = message["status"]
+                raise HTTPException(status, _REFUSALS[status], _content_range(message))
+            await send(message)
+
+        await super().__call__(scope, receive, checked)
+
+
+def _content_range(message: Message) -> dict[str, str]:
+    given = Headers(raw=message["headers"]).get("content-range")
+    return {"Content-Range": given} if given else {}
 
 
 class UploadedFiles(StaticFiles):
@@ -21,4 +45,16 @@ class UploadedFiles(StaticFiles):
         response = await super().get_response(path, scope)
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Cache-Control"] = _FOREVER
+        return response
+
+    def file_response(
+        self,
+        full_path: str | PathLike[str],
+        stat_result: stat_result,
+        scope: Scope,
+        status_code: int = 200,
+    ) -> Response:
+        response = _RangedFile(full_path, status_code=status_code, stat_result=stat_result)
+        if self.is_not_modified(response.headers, Headers(scope=scope)):
+            return NotModifiedResponse(response.headers)
         return response

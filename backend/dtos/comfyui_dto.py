@@ -9,7 +9,14 @@ from backend.models.comfyui_server import ServerType
 
 Url = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
 Concurrency = Annotated[int, Field(ge=1, le=64)]
-Secret = Annotated[str, Field(max_length=4000)]
+#: It travels in a header: visible ASCII, so that nothing can end the line. "" is no key.
+Secret = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=4000, pattern=r"^[!-~]*$")
+]
+#: It becomes part of a path.
+EndpointId = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=200, pattern=r"^[A-Za-z0-9._-]*$")
+]
 
 
 class ServerCreateDTO(RequestDTO):
@@ -19,7 +26,7 @@ class ServerCreateDTO(RequestDTO):
     )
     server_type: ServerType = ServerType.STANDARD
     api_key: Secret | None = Field(default=None, description="Write-only: never answered.")
-    endpoint_id: Annotated[str, Field(max_length=200)] | None = None
+    endpoint_id: EndpointId | None = None
     is_active: bool = True
     max_concurrent: Concurrency = Field(
         default=1, description="How many prompts of ours it may hold at once."
@@ -33,7 +40,7 @@ class ServerUpdateDTO(RequestDTO):
     url: Url = OMITTED
     server_type: ServerType = OMITTED
     api_key: Secret | None = None
-    endpoint_id: Annotated[str, Field(max_length=200)] | None = None
+    endpoint_id: EndpointId | None = None
     is_active: bool = Field(default=OMITTED, description="false: takes no new work.")
     max_concurrent: Concurrency = OMITTED
 

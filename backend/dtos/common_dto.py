@@ -17,7 +17,8 @@ OMITTED: Any = None
 
 
 def _round_to_ms(seconds: float) -> float:
-    return round(seconds, 3)
+    """Round, and turn -0.0, which JSON would show, into 0.0."""
+    return round(seconds, 3) + 0.0
 
 
 def _rfc3339(moment: datetime) -> str:
@@ -38,6 +39,8 @@ ResourceId = Annotated[str, Field(min_length=1, max_length=100)]
 Position = Annotated[float, Field(ge=0, le=10_000), AfterValidator(_round_to_ms)]
 #: Seconds, 0.001 to 10,000, rounded to 1 ms.
 Length = Annotated[float, Field(ge=0.001, le=10_000), AfterValidator(_round_to_ms)]
+#: Seconds of an answer: a sum of many lengths carries less than a nanosecond of binary dust.
+Seconds = Annotated[float, AfterValidator(_round_to_ms)]
 #: RFC 3339 in UTC with milliseconds and a Z.
 Timestamp = Annotated[datetime, PlainSerializer(_rfc3339, return_type=str, when_used="json")]
 

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from backend.dtos.clip_dto import ClipResponseDTO
-from backend.dtos.common_dto import OMITTED, Name, RequestDTO, ResponseDTO, Timestamp
+from backend.dtos.common_dto import OMITTED, Name, RequestDTO, ResponseDTO, Seconds, Timestamp
 from backend.dtos.scene_dto import SceneResponseDTO
 from backend.models.frame_rate import DROP_FRAME_FPS, SUPPORTED_FPS
 
@@ -51,8 +51,9 @@ class ProjectUpdateDTO(RequestDTO):
     drop_frame: bool = OMITTED
     width: Pixels = OMITTED
     height: Pixels = OMITTED
-    music_file_path: None = Field(
-        default=None, description="Only null: takes the music off. Music comes by upload."
+    music_file_path: Annotated[str, Field(max_length=1000)] | None = Field(
+        default=None,
+        description="null takes the music off; music comes by upload, so no other path is taken.",
     )
 
 
@@ -69,7 +70,7 @@ class ProjectResponseDTO(ResponseDTO):
     height: int
     scene_count: int
     clip_count: int
-    duration: float = Field(description="Seconds: the sum of its scenes.")
+    duration: Seconds = Field(description="Seconds: the sum of its scenes.")
     created_at: Timestamp
     updated_at: Timestamp
 

@@ -15,7 +15,8 @@ from backend.dtos.common_dto import (
 
 Description = Annotated[str, Field(max_length=2000)]
 Lyrics = Annotated[str, Field(max_length=5000)]
-Order = Annotated[int, Field(ge=0, le=1_000_000)]
+LAST_ORDER = 1_000_000
+Order = Annotated[int, Field(ge=0, le=LAST_ORDER)]
 
 
 class SceneCreateDTO(RequestDTO):
@@ -88,7 +89,10 @@ class TimelineSuggestionDTO(ResponseDTO):
 
 
 class TimelineAnalysisDTO(ResponseDTO):
-    """Applying every suggestion clears every overlap. At most 1,000 overlaps are listed."""
+    """Applying every suggestion clears every overlap. At most 1,000 overlaps are listed.
+
+    A suggestion beyond 10,000 s, where no clip may start, is left out.
+    """
 
     scene_id: str
     total_clips: int

@@ -42,22 +42,23 @@ class ComfyUIRepository(BaseRepository[ComfyUIServer]):
         return await super().update(document_id, self._with_sealed_key(changes))
 
     async def list_all(self, *, skip: int = 0, limit: int = 0) -> list[ComfyUIServer]:
-        """Oldest first. A url is never empty, so the filter costs nothing but uses the index."""
-        oldest_first = (("created_at", 1), ("_id", 1))
-        return await self._find({"url": {"$gt": ""}}, sort=oldest_first, skip=skip, limit=limit)
+        """Oldest first. A url is never empty, so the filter costs nothing but uses the index.
 
-    async def seal_keys(self) -> int:
-        """Seal the keys that were stored before there was a SECRET_KEY; gives how many."""
-        if not self._box.has_key:
-            return 0
-        sealed = 0
-        for document in await self._find_raw({"url": {"$gt": ""}}):
-            plain = document.get("api_key")
-            if isinstance(plain, str) and plain:
-                where = {"_id": document["_id"], "api_key": plain}
-                change = self._with_sealed_key({"api_key": plain})
-                sealed += await self._update_one(where, {"$set": change})
-        return sealed
+        Seals keys that were stored before there was a SECRET_KEY: this is read at every start.
+        """
+        oldest_first = (("created_at", 1), ("_id", 1))
+        found = await self._find_raw(
+            {"url": {"$gt": ""}}, sort=oldest_first, skip=skip, limit=limit
+        )
+        for document in found:
+            await self._seal_stored(document)
+        return [self.to_model(document) for document in found]
+
+    async def _seal_stored(self, document: Document) -> None:
+        plain = document.get("api_key")
+        if self._box.has_key and isinstance(plain, str) and plain:
+            change = {"$set": self._with_sealed_key({"api_key": plain})}
+            await self._update_one({"_id": document["_id"], "api_key": plain}, change)
 
     def _with_sealed_key(self, fields: Mapping[str, Any]) -> Document:
         plain = fields.get("api_key")

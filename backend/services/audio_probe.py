@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import av
 from av.error import FFmpegError
+from av.stream import Disposition
 
 from backend.utils.errors import UnsupportedMediaError
 
@@ -19,6 +20,9 @@ _KINDS = {
     ("mov,mp4,m4a,3gp,3g2,mj2", "alac"): "m4a",
     ("aac", "aac"): "aac",
 }
+
+#: Silence compresses a thousandfold: without a limit, 50 MB of it would decode for an hour.
+LONGEST_SECONDS = 6 * 3600
 
 
 class AudioFacts(NamedTuple):
@@ -49,10 +53,13 @@ def probe_audio(path: Path) -> AudioFacts:
 def _kind(container: av.container.InputContainer) -> str:
     if not container.streams.audio:
         raise UnsupportedMediaError("The file holds no sound.")
-    # A cover picture counts as a video stream of one frame; a film with sound is no music file.
-    if any(stream.average_rate and stream.frames > 1 for stream in container.streams.video):
+    # A cover picture is a video stream too; a film with sound is no music file.
+    if any(not stream.disposition & Disposition.attached_pic for stream in container.streams.video):
         raise UnsupportedMediaError("This is a video; music must be an audio file.")
-    codec = container.streams.audio[0].codec_context.name
+    context = container.streams.audio[0].codec_context
+    if context is None:
+        raise UnsupportedMediaError("The sound is in a codec that can't be decoded.")
+    codec = context.name
     name = container.format.name
     extension = _KINDS.get((name, codec)) or _KINDS.get((name, None))
     if extension is None:
@@ -64,5 +71,10 @@ def _kind(container: av.container.InputContainer) -> str:
 
 def _decoded_seconds(container: av.container.InputContainer) -> float:
     stream = container.streams.audio[0]
-    samples = sum(frame.samples for frame in container.decode(stream))
-    return samples / stream.rate if stream.rate else 0.0
+    rate = stream.rate or 0
+    samples = 0
+    for frame in container.decode(stream):
+        samples += frame.samples
+        if samples > LONGEST_SECONDS * rate:
+            raise UnsupportedMediaError(f"Music may last {LONGEST_SECONDS // 3600} hours at most.")
+    return samples / rate if rate else 0.0

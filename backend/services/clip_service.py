@@ -11,8 +11,9 @@ from backend.services.clip_timeline import ClipTimeline, TimelineReport
 from backend.services.media_files import MediaFiles, clip_folder
 from backend.services.project_service import JobCanceller
 from backend.utils.clock import Clock
-from backend.utils.errors import InvalidRequestError, ResourceNotFoundError
+from backend.utils.errors import ConflictError, InvalidRequestError, ResourceNotFoundError
 from backend.utils.ids import new_id
+from backend.utils.timeline_validator import LATEST_START, to_ms
 
 #: Changing one of these moves the end of the clip.
 _ON_TIMELINE = {"length", "timeline_position"}
@@ -61,9 +62,10 @@ class ClipService:
         clip = await self._clips.get(clip_id)
         changes = dto.changes()
         _check_selection(clip, changes)
-        await self._clips.update(clip_id, {**changes, "updated_at": self._clock()})
-        if _ON_TIMELINE & changes.keys():
-            await self._timeline.recount(clip.scene_id)
+        async with self._timeline.lock(clip.scene_id):
+            await self._clips.update(clip_id, {**changes, "updated_at": self._clock()})
+            if _ON_TIMELINE & changes.keys():
+                await self._timeline.recount(clip.scene_id)
         return await self._clips.get(clip_id)
 
     async def set_prompts(self, clip_id: str, dto: PromptsDTO) -> Clip:
@@ -90,11 +92,22 @@ class ClipService:
         fields.pop("auto_generate", None)
         fields.setdefault("name", f"Clip {scene.clip_count + 1}")
         fields.setdefault("order", scene.clip_count)
-        fields.setdefault("timeline_position", scene.duration)
+        if "timeline_position" not in fields:
+            fields["timeline_position"] = _after_the_last(scene)
         now = self._clock()
         return Clip(
             id=new_id(), project_id=scene.project_id, created_at=now, updated_at=now, **fields
         )
+
+
+def _after_the_last(scene: Scene) -> float:
+    if to_ms(scene.duration) > LATEST_START:
+        raise ConflictError(
+            f"The scene ends at {scene.duration:.10g} s, and no clip may start so late:"
+            " name a timeline_position.",
+            code="TIMELINE_FULL",
+        )
+    return scene.duration
 
 
 def _check_selection(clip: Clip, changes: dict[str, Any]) -> None:

@@ -5,9 +5,9 @@ no list has to load clips for them. Alternates lie outside the timeline and coun
 """
 
 import asyncio
-from collections import defaultdict
 from datetime import timedelta
 from typing import NamedTuple
+from weakref import WeakValueDictionary
 
 from backend.models.clip import Clip
 from backend.models.scene import Scene
@@ -17,6 +17,7 @@ from backend.repositories.scene_repository import SceneRepository, Totals
 from backend.utils.clock import Clock
 from backend.utils.errors import TimelineOverlapError
 from backend.utils.timeline_validator import (
+    LATEST_START,
     Gap,
     Overlap,
     Span,
@@ -32,7 +33,10 @@ from backend.utils.timeline_validator import (
 
 
 class TimelineReport(NamedTuple):
-    """Spans in milliseconds, in order; `moves` clear every overlap when all are applied."""
+    """Spans in milliseconds, in order; `moves` clear every overlap when all are applied.
+
+    Moves beyond the latest start that a clip may have are left out: nobody could make them.
+    """
 
     spans: list[Span]
     gaps: list[Gap]
@@ -50,7 +54,8 @@ class TimelineReport(NamedTuple):
 
 def report_on(spans: list[Span]) -> TimelineReport:
     ordered = in_order(spans)
-    return TimelineReport(ordered, find_gaps(ordered), find_overlaps(ordered), ripple(ordered))
+    moves = [(span, start) for span, start in ripple(ordered) if start <= LATEST_START]
+    return TimelineReport(ordered, find_gaps(ordered), find_overlaps(ordered), moves)
 
 
 class ClipTimeline:
@@ -68,10 +73,13 @@ class ClipTimeline:
         self._clock = clock
         # Two moves in one scene must not both find the same free place. Processes beside this
         # one are not held back; the analysis shows what they did.
-        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        # A lock lives as long as somebody holds it or waits for it.
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def lock(self, scene_id: str) -> asyncio.Lock:
-        return self._locks[scene_id]
+        lock = self._locks.get(scene_id) or asyncio.Lock()
+        self._locks[scene_id] = lock
+        return lock
 
     async def report(self, scene_id: str) -> TimelineReport:
         return report_on(await self._clips.spans(scene_id))
@@ -83,7 +91,7 @@ class ClipTimeline:
             others = in_order(span for span in spans if span.id != clip.id)
             start, length = to_ms(position), to_ms(clip.length)
             if check_overlap and not clip.is_alternate and overlaps_at(others, start, length):
-                raise _overlap(clip, position, to_seconds(nearest_fit(others, start, length)))
+                raise _overlap(clip, position, nearest_fit(others, start, length))
             now = self._clock()
             await self._clips.update(clip.id, {"timeline_position": position, "updated_at": now})
             if not clip.is_alternate:
@@ -137,10 +145,15 @@ class ClipTimeline:
         return True
 
 
-def _overlap(clip: Clip, requested: float, suggested: float) -> TimelineOverlapError:
+def _overlap(clip: Clip, requested: float, fit: int | None) -> TimelineOverlapError:
+    suggested = None if fit is None else to_seconds(fit)
+    advice = (
+        "the scene has no room for it."
+        if suggested is None
+        else f"{suggested:.10g} s is the nearest free position."
+    )
     return TimelineOverlapError(
-        f"'{clip.name}' would overlap another clip at {requested:g} s;"
-        f" {suggested:g} s is the nearest free position.",
+        f"'{clip.name}' would overlap another clip at {requested:.10g} s; {advice}",
         suggested_position=suggested,
         clip_id=clip.id,
         requested_position=requested,

@@ -255,7 +255,8 @@ def _url(server: ComfyUIServer, path: str) -> URL:
 
 
 def _headers(server: ComfyUIServer) -> dict[str, str]:
-    return {"Authorization": f"Bearer {server.api_key}"} if server.api_key else {}
+    key = server.require_key()
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def _confirmation(answer: Answer) -> Mapping[str, Any]:

@@ -75,7 +75,7 @@ class ComfyUIService:
         return int(await self._servers.delete(server_id))
 
     async def _looked_at(self, server: ComfyUIServer) -> ComfyUIServer:
-        state = await self._fleet.check(server)
+        state = await self._fleet.check(server, fresh=True)
         self._fleet.on_change()
         return server.model_copy(update={"is_online": state.online})
 

@@ -1,6 +1,5 @@
 """From a wish to a queued job, and, where somebody waits for it, to the take."""
 
-import json
 import secrets
 from typing import NamedTuple
 
@@ -197,7 +196,10 @@ def _as_json_text(workflow: dict[str, object] | str) -> str:
         raise WorkflowError(f"workflow_json is no JSON: {error.msg}.", errors=[]) from None
     if not isinstance(graph, dict):
         raise WorkflowError("workflow_json must be an object of nodes.", errors=[])
-    return json.dumps(graph)
+    try:
+        return orjson.dumps(graph).decode()
+    except orjson.JSONEncodeError:
+        raise WorkflowError("workflow_json is nested too deeply.", errors=[]) from None
 
 
 def _error_of(job: Job) -> StoryCanvasError:

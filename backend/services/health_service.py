@@ -76,15 +76,18 @@ class HealthService:
         database = await self._database.health()
         parts = Components(
             database=database,
-            queue=await self._queue_health(),
+            queue=await self._queue_health(database.status),
             comfyui=self._comfyui_health(),
             storage=await self._storage_health(),
         )
         uptime = round(time.monotonic() - self._started, 3)
         return HealthReport(_overall(parts), __version__, uptime, parts)
 
-    async def _queue_health(self) -> QueueHealth:
+    async def _queue_health(self, database_status: str) -> QueueHealth:
+        """A database that just failed a ping is not asked again: it would take seconds more."""
         try:
+            if database_status != "healthy":
+                raise DatabaseUnavailableError("The database is not reachable.")
             totals = await self._queue.totals()
         except DatabaseUnavailableError:
             return QueueHealth("unhealthy", is_leader=True, pending=0, processing=0)
@@ -97,6 +100,8 @@ class HealthService:
 
     async def _storage_health(self) -> StorageHealth:
         free = await self._media.free_bytes()
+        if free is None:
+            return StorageHealth("unhealthy", 0)
         return StorageHealth("healthy" if free >= _LOW_BYTES else "degraded", free)
 
 

@@ -50,6 +50,10 @@ class MediaFiles:
         """Remove a folder with all in it; one that is not there is fine."""
         await asyncio.to_thread(shutil.rmtree, self.absolute(relative), ignore_errors=True)
 
-    async def free_bytes(self) -> int:
-        usage = await asyncio.to_thread(shutil.disk_usage, self._root)
+    async def free_bytes(self) -> int | None:
+        """Room on the disk; None when the folder is not there or cannot be read."""
+        try:
+            usage = await asyncio.to_thread(shutil.disk_usage, self._root)
+        except OSError:
+            return None
         return usage.free

@@ -10,7 +10,7 @@ from backend.services.audio_probe import probe_audio
 from backend.services.comfyui_client import storage_errors
 from backend.services.media_files import MediaFiles, project_folder
 from backend.utils.clock import Clock
-from backend.utils.errors import PayloadTooLargeError
+from backend.utils.errors import PayloadTooLargeError, ResourceNotFoundError
 from backend.utils.ids import new_id
 
 _CHUNK = 1 << 20
@@ -46,24 +46,39 @@ class MediaService:
             await asyncio.to_thread(self._save, file, incoming)
             audio = await asyncio.to_thread(probe_audio, incoming)
             path = f"{project_folder(project_id)}/music/{new_id()}.{audio.extension}"
-            await asyncio.to_thread(self._media.take_in, incoming, path)
+            await asyncio.to_thread(self._take_in, incoming, path)
         finally:
-            incoming.unlink(missing_ok=True)
-        url = f"/uploads/{path}"
-        changes = {
-            "music_file_path": path,
-            "music_file_url": url,
-            "music_duration": audio.duration,
-            "updated_at": self._clock(),
-        }
-        await self._projects.update(project_id, changes)
+            await asyncio.to_thread(incoming.unlink, missing_ok=True)
+        music = StoredMusic("Music uploaded.", path, f"/uploads/{path}", audio.duration)
+        await self._hand_over(project_id, music)
         if project.music_file_path:
             await self._media.remove_file(project.music_file_path)
-        return StoredMusic("Music uploaded.", path, url, audio.duration)
+        return music
+
+    async def _hand_over(self, project_id: str, music: StoredMusic) -> None:
+        """Write the music into its project, or remove the file that then belongs to nobody."""
+        changes = {
+            "music_file_path": music.file_path,
+            "music_file_url": music.file_url,
+            "music_duration": music.duration,
+            "updated_at": self._clock(),
+        }
+        kept = False
+        try:
+            kept = await self._projects.update(project_id, changes)
+        finally:
+            if not kept:
+                await self._media.remove_file(music.file_path)
+        if not kept:
+            raise ResourceNotFoundError.of("project", project_id)
+
+    def _take_in(self, incoming: Path, path: str) -> None:
+        with storage_errors():
+            self._media.take_in(incoming, path)
 
     def _save(self, source: BinaryIO, target: Path) -> None:
         size = 0
-        with storage_errors(), target.open("wb") as out:
+        with storage_errors(), target.open("xb") as out:
             while chunk := source.read(_CHUNK):
                 size += len(chunk)
                 if size > self._max_music_bytes:

@@ -1,6 +1,6 @@
 """Projects: create, read, change, and delete with everything in them."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from backend.dtos.project_dto import ProjectCreateDTO, ProjectUpdateDTO
 from backend.models.clip import Clip
@@ -62,7 +62,7 @@ class ProjectService:
                 f"drop_frame needs fps 29.97 or 59.94, and this project has {fps:g}.",
                 code="DROP_FRAME_RATE",
             )
-        removes_music = "music_file_path" in changes
+        removes_music = _removes_music(project, changes)
         if removes_music:
             changes |= {"music_file_url": None, "music_duration": None}
         await self._projects.update(project_id, {**changes, "updated_at": self._clock()})
@@ -115,8 +115,23 @@ class ProjectService:
         """
         await self._projects.get(project_id)
         await self._jobs.cancel_for("project_id", project_id)
-        removed = await self._clips.delete_for_project(project_id)
-        removed += await self._scenes.delete_for_project(project_id)
+        # Scenes first: a clip that is being created now finds its scene gone and withdraws.
+        removed = await self._scenes.delete_for_project(project_id)
+        removed += await self._clips.delete_for_project(project_id)
         await self._media.remove_folder(project_folder(project_id))
         await self._projects.delete(project_id)
         return removed + 1
+
+
+def _removes_music(project: Project, changes: dict[str, Any]) -> bool:
+    """Whether music goes. The path that is there may be sent back; another one is refused."""
+    if "music_file_path" not in changes:
+        return False
+    path = changes["music_file_path"]
+    if path is None:
+        return True
+    if path != project.music_file_path:
+        raise UnprocessableError(
+            "music_file_path can only be cleared; music comes by upload.", code="MUSIC_BY_UPLOAD"
+        )
+    return False

@@ -1,6 +1,6 @@
 """Scenes of a project, in order."""
 
-from backend.dtos.scene_dto import SceneCreateDTO, SceneUpdateDTO
+from backend.dtos.scene_dto import LAST_ORDER, SceneCreateDTO, SceneUpdateDTO
 from backend.models.scene import Scene
 from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.project_repository import ProjectRepository
@@ -9,7 +9,7 @@ from backend.services.clip_timeline import ClipTimeline
 from backend.services.media_files import MediaFiles, clip_folder
 from backend.services.project_service import JobCanceller
 from backend.utils.clock import Clock
-from backend.utils.errors import InvalidRequestError
+from backend.utils.errors import InvalidRequestError, ResourceNotFoundError
 from backend.utils.ids import new_id
 
 
@@ -43,7 +43,9 @@ class SceneService:
         now = self._clock()
         scene = Scene(id=new_id(), created_at=now, updated_at=now, **fields)
         await self._scenes.add(scene)
-        await self._projects.adjust(dto.project_id, {"scene_count": 1}, now=now)
+        if not await self._projects.adjust(dto.project_id, {"scene_count": 1}, now=now):
+            await self._scenes.delete(scene.id)
+            raise ResourceNotFoundError.of("project", dto.project_id)
         return scene
 
     async def get(self, scene_id: str) -> Scene:
@@ -59,9 +61,7 @@ class SceneService:
         scene = await self._scenes.get(scene_id)
         changes = dto.changes()
         if changes.get("parent_scene_id"):
-            if changes["parent_scene_id"] == scene_id:
-                raise InvalidRequestError("A scene cannot be its own parent.")
-            await self._check_parent(changes["parent_scene_id"], scene.project_id)
+            await self._check_parent(changes["parent_scene_id"], scene.project_id, scene_id)
         now = self._clock()
         await self._scenes.update(scene_id, {**changes, "updated_at": now})
         await self._projects.adjust(scene.project_id, {}, now=now)
@@ -71,23 +71,31 @@ class SceneService:
         """Remove a scene with its clips; the scene goes last, so a cut-short delete repeats."""
         scene = await self._scenes.get(scene_id)
         await self._jobs.cancel_for("scene_id", scene_id)
-        folders = [
-            clip_folder(scene.project_id, clip_id)
-            for clip_id in await self._clips.ids_for_scene(scene_id)
-        ]
-        removed = await self._clips.delete_for_scene(scene_id)
-        await self._timeline.recount(scene_id)
-        for folder in folders:
-            await self._media.remove_folder(folder)
-        if await self._scenes.delete(scene_id) and not scene.is_alternate:
+        # Nobody adds a clip meanwhile: it would stay behind without its scene.
+        async with self._timeline.lock(scene_id):
+            clip_ids = await self._clips.ids_for_scene(scene_id)
+            removed = await self._clips.delete_for_scene(scene_id)
+            await self._timeline.recount(scene_id)
+            is_ours = await self._scenes.delete(scene_id)
+        if is_ours and not scene.is_alternate:
             await self._projects.adjust(scene.project_id, {"scene_count": -1}, now=self._clock())
-        return removed + 1
+        for clip_id in clip_ids:
+            await self._media.remove_folder(clip_folder(scene.project_id, clip_id))
+        return removed + int(is_ours)
 
     async def _next_order(self, project_id: str) -> int:
         scenes = await self._scenes.list_for_project(project_id)
-        return scenes[-1].order + 1 if scenes else 0
+        return min(scenes[-1].order + 1, LAST_ORDER) if scenes else 0
 
-    async def _check_parent(self, parent_id: str, project_id: str) -> None:
-        parent = await self._scenes.get(parent_id)
-        if parent.project_id != project_id:
-            raise InvalidRequestError("The parent scene belongs to another project.")
+    async def _check_parent(self, parent_id: str, project_id: str, child_id: str = "") -> None:
+        """A parent is a scene of the same project that does not descend from the child."""
+        parent: Scene | None = await self._scenes.get(parent_id)
+        seen: set[str] = set()
+        while parent is not None and parent.id not in seen:
+            if parent.project_id != project_id:
+                raise InvalidRequestError("The parent scene belongs to another project.")
+            if parent.id == child_id:
+                raise InvalidRequestError("A scene cannot be its own parent or ancestor.")
+            seen.add(parent.id)
+            above = parent.parent_scene_id
+            parent = await self._scenes.find_by_id(above) if above else None

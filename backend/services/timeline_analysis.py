@@ -46,7 +46,7 @@ def _overlap(overlap: Overlap) -> dict[str, Any]:
         "start": start,
         "end": end,
         "duration": to_seconds(overlap.end - overlap.start),
-        "error": f"'{first.name}' and '{second.name}' overlap from {start:g} s to {end:g} s.",
+        "error": f"'{first.name}' and '{second.name}' overlap from {start:.10g} s to {end:.10g} s.",
     }
 
 

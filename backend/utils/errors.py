@@ -14,6 +14,7 @@ StoryCanvasError
 ├── UpstreamError              502  a ComfyUI server said no
 │   ├── ServerUnreachableError 503  … could not be reached at all
 │   ├── UpstreamTimeoutError   504  … did not answer in time
+│   ├── SecretKeyMismatchError 503  … has a key that SECRET_KEY does not open
 │   └── SubmissionUncertainError 502 … may have queued the prompt, or not
 ├── ServiceUnavailableError    503
 │   └── DatabaseUnavailableError
@@ -121,6 +122,14 @@ class SubmissionUncertainError(UpstreamError):
     """The answer to a submission was lost: look in /queue and /history before sending again."""
 
     default_code = "SUBMISSION_UNCERTAIN"
+
+
+class SecretKeyMismatchError(UpstreamError):
+    """A server's stored API key was sealed under another SECRET_KEY: whoever runs us must act."""
+
+    status = 503
+    default_code = "SECRET_KEY_MISMATCH"
+    retry_after = 60
 
 
 class ServiceUnavailableError(StoryCanvasError):

@@ -9,6 +9,9 @@ from typing import NamedTuple
 #: More overlapping pairs than this are not listed: 10,000 clips at one place make 50 million.
 MAX_OVERLAPS = 1_000
 
+#: No clip starts later than this, in milliseconds: the contract's 10,000 s.
+LATEST_START = 10_000_000
+
 
 class Span(NamedTuple):
     """A clip on the timeline; `start` and `end` in milliseconds."""
@@ -99,15 +102,20 @@ def overlaps_at(ordered: Sequence[Span], start: int, length: int) -> bool:
     return any(span.start < start + length and start < span.end for span in ordered)
 
 
-def nearest_fit(ordered: Sequence[Span], start: int, length: int) -> int:
-    """The free position closest to `start` where `length` fits; the earlier of two equals."""
+def nearest_fit(
+    ordered: Sequence[Span], start: int, length: int, latest: int = LATEST_START
+) -> int | None:
+    """The free position closest to `start` where `length` fits; the earlier of two equals.
+
+    `start` is at most `latest`; None when nothing up to there is free.
+    """
     best: int | None = None
     cursor = 0
     for span in ordered:
-        if span.start - cursor >= length:
+        if cursor <= latest and span.start - cursor >= length:
             best = _closer(best, min(max(start, cursor), span.start - length), start)
         cursor = max(cursor, span.end)
-    return _closer(best, max(start, cursor), start)
+    return _closer(best, max(start, cursor), start) if cursor <= latest else best
 
 
 def _closer(best: int | None, candidate: int, wanted: int) -> int:

@@ -2,7 +2,6 @@
 
 from fastapi import APIRouter
 
-from backend.api.strict_json import StrictJsonRoute
 from backend.api.v1 import (
     clips_router,
     comfyui_router,
@@ -31,6 +30,5 @@ def api_v1() -> APIRouter:
     """Put the routers together, in the order of the manual."""
     router = APIRouter(prefix="/api/v1", responses={"default": {"model": ErrorDTO}})
     for module in _ROUTERS:
-        module.router.route_class = StrictJsonRoute
         router.include_router(module.router)
     return router

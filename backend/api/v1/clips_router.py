@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from backend.api.dependencies import ClipServiceDep, GenerationServiceDep, Id, PageDep
+from backend.api.strict_json import StrictJsonRoute
 from backend.dtos.clip_dto import (
     ClipCreatedDTO,
     ClipCreateDTO,
@@ -19,7 +20,7 @@ from backend.dtos.common_dto import DeletedDTO, Prompt
 from backend.models.clip import Clip
 from backend.services.timeline_analysis import summary_of
 
-router = APIRouter(prefix="/clips", tags=["Clips"])
+router = APIRouter(prefix="/clips", tags=["Clips"], route_class=StrictJsonRoute)
 
 
 @router.post(

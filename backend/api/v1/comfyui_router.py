@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Response
 
 from backend.api.dependencies import ComfyUIServiceDep, Id, PageDep
+from backend.api.strict_json import StrictJsonRoute
 from backend.dtos.comfyui_dto import (
     ServerCreateDTO,
     ServerInfoDTO,
@@ -12,7 +13,7 @@ from backend.dtos.comfyui_dto import (
 from backend.dtos.common_dto import DeletedDTO
 from backend.models.comfyui_server import ComfyUIServer
 
-router = APIRouter(prefix="/comfyui/servers", tags=["ComfyUI servers"])
+router = APIRouter(prefix="/comfyui/servers", tags=["ComfyUI servers"], route_class=StrictJsonRoute)
 
 
 @router.post("", response_model=ServerResponseDTO, status_code=201, summary="Register a server")

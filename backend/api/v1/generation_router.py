@@ -3,10 +3,11 @@
 from fastapi import APIRouter, Response
 
 from backend.api.dependencies import GenerationServiceDep, Prefer
+from backend.api.strict_json import StrictJsonRoute
 from backend.dtos.generation_dto import GeneratedDTO, GenerateDTO, GenerationQueuedDTO
 from backend.services.generation_service import Generated
 
-router = APIRouter(prefix="/generate", tags=["Generation"])
+router = APIRouter(prefix="/generate", tags=["Generation"], route_class=StrictJsonRoute)
 
 
 @router.post(

@@ -3,10 +3,11 @@
 from fastapi import APIRouter, Response
 
 from backend.api.dependencies import HealthServiceDep
+from backend.api.strict_json import StrictJsonRoute
 from backend.dtos.health_dto import ApiRootDTO, HealthDTO
 from backend.services.health_service import HealthReport
 
-router = APIRouter(tags=["Health"])
+router = APIRouter(tags=["Health"], route_class=StrictJsonRoute)
 
 
 @router.get("/", response_model=ApiRootDTO, summary="What this is")

@@ -3,10 +3,11 @@
 from fastapi import APIRouter, UploadFile
 
 from backend.api.dependencies import Id, MediaServiceDep
+from backend.api.strict_json import StrictJsonRoute
 from backend.dtos.media_dto import MusicUploadedDTO
 from backend.services.media_service import StoredMusic
 
-router = APIRouter(prefix="/media", tags=["Media"])
+router = APIRouter(prefix="/media", tags=["Media"], route_class=StrictJsonRoute)
 
 
 @router.post(

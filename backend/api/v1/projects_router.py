@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from backend.api.dependencies import Id, PageDep, ProjectServiceDep
+from backend.api.strict_json import StrictJsonRoute
 from backend.dtos.clip_dto import ClipResponseDTO
 from backend.dtos.common_dto import DeletedDTO
 from backend.dtos.project_dto import (
@@ -17,7 +18,7 @@ from backend.dtos.project_dto import (
 from backend.models.clip import Clip
 from backend.models.project import Project
 
-router = APIRouter(prefix="/projects", tags=["Projects"])
+router = APIRouter(prefix="/projects", tags=["Projects"], route_class=StrictJsonRoute)
 
 
 @router.post("", response_model=ProjectResponseDTO, status_code=201, summary="Create a project")

@@ -12,11 +12,12 @@ from backend.api.dependencies import (
     QueueManagerDep,
     QueueViewDep,
 )
+from backend.api.strict_json import StrictJsonRoute
 from backend.dtos.queue_dto import JobCreatedDTO, JobCreateDTO, JobResponseDTO, QueueStatusDTO
 from backend.models.job import JobStatus
 from backend.services.queue_view import parse_statuses
 
-router = APIRouter(prefix="/queue", tags=["Queue"])
+router = APIRouter(prefix="/queue", tags=["Queue"], route_class=StrictJsonRoute)
 
 FilterId = Annotated[str | None, Query(min_length=1, max_length=100)]
 Statuses = Annotated[

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Response
 
 from backend.api.dependencies import Id, PageDep, SceneServiceDep, TimelineDep
+from backend.api.strict_json import StrictJsonRoute
 from backend.dtos.common_dto import DeletedDTO
 from backend.dtos.scene_dto import (
     SceneCreateDTO,
@@ -13,7 +14,7 @@ from backend.dtos.scene_dto import (
 from backend.models.scene import Scene
 from backend.services.timeline_analysis import analysis_of
 
-router = APIRouter(prefix="/scenes", tags=["Scenes"])
+router = APIRouter(prefix="/scenes", tags=["Scenes"], route_class=StrictJsonRoute)
 
 
 @router.post("", response_model=SceneResponseDTO, status_code=201, summary="Create a scene")

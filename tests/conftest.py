@@ -1,0 +1,93 @@
+"""Steps from settings to a clip: `settings → app → client → make_project → make_scene → make_clip`.
+
+Everything keeps its data in memory unless a test overrides `settings` with `embedded_settings`.
+"""
+
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from fastapi import FastAPI
+
+from backend.config import Settings
+from backend.container import Container
+from backend.embedded_database import EmbeddedDatabase
+from backend.server import create_app
+from tests.studio import quick_settings, serving
+
+API = "/api/v1"
+
+Maker = Callable[..., Awaitable[dict[str, Any]]]
+
+
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedDatabase]:
+    """One embedded database for the whole run; each test takes a database name of its own."""
+    database = EmbeddedDatabase(tmp_path_factory.mktemp("embedded"))
+    database.start()
+    yield database
+    database.stop()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return quick_settings(tmp_path)
+
+
+@pytest.fixture
+def app(settings: Settings) -> FastAPI:
+    return create_app(settings)
+
+
+@pytest_asyncio.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the running app; a crash is a 500 to it, as it is to everyone."""
+    interrupt = signal.getsignal(signal.SIGINT)
+    async with serving(app) as running:
+        yield running
+    signal.signal(signal.SIGINT, interrupt)
+
+
+@pytest.fixture
+def container(app: FastAPI, client: httpx.AsyncClient) -> Container:
+    """What the running app is made of; the client is what runs it."""
+    running: Container = app.state.container
+    return running
+
+
+async def created(client: httpx.AsyncClient, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    response = await client.post(f"{API}{path}", json=body)
+    assert response.status_code == 201, response.text
+    return dict(response.json())
+
+
+@pytest.fixture
+def make_project(client: httpx.AsyncClient) -> Maker:
+    async def make(**changes: Any) -> dict[str, Any]:
+        return await created(client, "/projects", {"name": "Film", **changes})
+
+    return make
+
+
+@pytest.fixture
+def make_scene(client: httpx.AsyncClient, make_project: Maker) -> Maker:
+    async def make(**changes: Any) -> dict[str, Any]:
+        if "project_id" not in changes:
+            changes["project_id"] = (await make_project())["id"]
+        return await created(client, "/scenes", {"name": "Scene", **changes})
+
+    return make
+
+
+@pytest.fixture
+def make_clip(client: httpx.AsyncClient, make_scene: Maker) -> Maker:
+    async def make(**changes: Any) -> dict[str, Any]:
+        if "scene_id" not in changes:
+            changes["scene_id"] = (await make_scene())["id"]
+        return await created(client, "/clips", changes)
+
+    return make
