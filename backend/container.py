@@ -74,7 +74,9 @@ class Container:
 
 
 @asynccontextmanager
-async def build_container(settings: Settings) -> AsyncIterator[Container]:
+async def build_container(
+    settings: Settings, *, client_type: type[ComfyUIClient] = ComfyUIClient
+) -> AsyncIterator[Container]:
     """Open what the settings name, run the queue, and close everything in reverse.
 
     Raises DatabaseStartError for a database that can never start as it is configured.
@@ -92,7 +94,7 @@ async def build_container(settings: Settings) -> AsyncIterator[Container]:
         )
         stack.push_async_callback(database.stop)
         await database.start()
-        client = ComfyUIClient(await stack.enter_async_context(open_session()))
+        client = client_type(await stack.enter_async_context(open_session()))
         container = _wire(settings, database, client)
         await stack.enter_async_context(_running(container))
         yield container

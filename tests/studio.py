@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from fastapi import FastAPI
 
 from backend.comfyui_simulator.simulator import Simulator
 from backend.config import ROOT, Settings
+from backend.container import build_container
 from backend.server import create_app
+from backend.services.comfyui_client import ComfyUIClient
 
 #: Quick enough for tests, everything else as it ships.
 QUICK: dict[str, Any] = {
@@ -100,8 +103,12 @@ class Studio:
 
 
 @asynccontextmanager
-async def studio(tmp_path: Path, **changes: Any) -> AsyncIterator[Studio]:
-    async with serving(create_app(quick_settings(tmp_path, **changes))) as client:
+async def studio(
+    tmp_path: Path, *, client_type: type[ComfyUIClient] = ComfyUIClient, **changes: Any
+) -> AsyncIterator[Studio]:
+    build = partial(build_container, client_type=client_type)
+    app = create_app(quick_settings(tmp_path, **changes), build=build)
+    async with serving(app) as client:
         yield Studio(client)
 
 

@@ -69,6 +69,14 @@ class JobRepository(BaseRepository[Job]):
         """Change fields of a job that stays where it is; False when it has moved on."""
         return await self._update_one(_guard(job), {"$set": changes, "$inc": {"seq": 1}})
 
+    async def unpin(self, server_id: str) -> None:
+        """Let pending jobs that asked for this server run anywhere."""
+        where = {"status": JobStatus.PENDING, "pinned_server_id": server_id}
+        with self._guarded():
+            await self._documents.update_many(
+                where, {"$set": {"pinned_server_id": None}, "$inc": {"seq": 1}}
+            )
+
     async def pending(self, *, skip: int, limit: int) -> list[Job]:
         """The jobs whose turn comes first: by priority, then by age."""
         turn = (("priority", -1), ("number", 1))

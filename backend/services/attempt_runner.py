@@ -104,7 +104,10 @@ class AttemptRunner:
             if ending.outcome is Outcome.LOST:
                 self._watch.mark_offline(server.id)
             await self.fail(job, ending)
-        elif ending is not Ending.TAKEN_AWAY:
+        elif ending is Ending.TAKEN_AWAY:
+            # Whoever took it may have looked before our POST arrived: leave nothing running.
+            await self._client.withdraw(server, attempt.prompt_id)
+        else:
             await self._conclude(job, server, ending)
 
     async def refuse(self, job: Job, error: UnprocessableError) -> None:

@@ -100,10 +100,10 @@ class ComfyUIClient:
             )
         told = _confirmation(answer.accepted())
         if node_errors_of(told):
-            await self._withdraw(server, prompt_id)
+            await self.withdraw(server, prompt_id)
             raise rejection(told)
         if told["prompt_id"] != prompt_id:
-            await self._withdraw(server, told["prompt_id"])
+            await self.withdraw(server, told["prompt_id"])
             raise UpstreamError(
                 f"ComfyUI server '{server.name}' is too old: it does not keep our prompt ids.",
                 code="COMFYUI_TOO_OLD",
@@ -127,6 +127,15 @@ class ComfyUIClient:
         if not knows_ids and prompt_id not in (await self.queue(server)).running:
             return
         (await self._call(server, "interrupt", body={"prompt_id": prompt_id})).accepted()
+
+    async def withdraw(self, server: ComfyUIServer, prompt_id: str) -> None:
+        """Take a prompt back wherever it is by now: dequeue it, interrupt it if it runs.
+
+        A server that is away has nothing left to stop, so this raises nothing.
+        """
+        with suppress(UpstreamError):
+            await self.take_back(server, prompt_id)
+            await self.interrupt(server, prompt_id)
 
     async def system_stats(self, server: ComfyUIServer) -> SystemStats:
         """Give version and devices: the health probe."""
@@ -194,12 +203,6 @@ class ComfyUIClient:
             )
         async with socket:
             yield socket
-
-    async def _withdraw(self, server: ComfyUIServer, prompt_id: str) -> None:
-        """Take a prompt back wherever it is by now; the refusal that led here matters more."""
-        with suppress(UpstreamError):
-            await self.take_back(server, prompt_id)
-            await self.interrupt(server, prompt_id)
 
     async def _ask(self, server: ComfyUIServer, path: str, *, total: float | None = None) -> Any:
         return (await self._call(server, path, total=total)).accepted().json()

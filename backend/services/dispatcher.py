@@ -6,7 +6,7 @@ It decides nothing: `scheduling.plan` says who goes where, `AttemptRunner` carri
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from backend.models.job import Job, JobStatus, Outcome
@@ -57,6 +57,17 @@ class Dispatcher:
         """How many of our jobs each server has."""
         return Counter(self._in_hand.values())
 
+    def why_waiting(self, jobs: Sequence[Job]) -> Mapping[str, str]:
+        """Why each of these pending jobs would not be taken now, whoever stands before it."""
+        states = self._fleet.states
+        capable = CapableServers(states)
+        slots = [self._slots(state) for state in states]
+        now = self._clock()
+        reasons: dict[str, str] = {}
+        for job in jobs:
+            reasons.update(plan([_waiting(job, capable.of(job))], slots, now).waiting)
+        return reasons
+
     def wake(self) -> None:
         """Look at the queue now: a job came, a slot is free, a server is back."""
         self._woken.set()
@@ -93,15 +104,20 @@ class Dispatcher:
 
     async def _dispatch(self, group: asyncio.TaskGroup) -> None:
         states = {state.server.id: state for state in self._fleet.states}
+        if not self._any_free(states.values()):
+            return
         async for jobs in self._windows():
             slots = [self._slots(state) for state in states.values()]
-            if not any(server.free for server in slots):
-                return
             by_id = {job.id: job for job in jobs}
             capable = CapableServers(states.values())
             waiting = [_waiting(job, capable.of(job)) for job in jobs]
             for assignment in plan(waiting, slots, self._clock()).assignments:
                 self._assign(group, by_id[assignment.job_id], assignment, states)
+            if not self._any_free(states.values()):
+                return
+
+    def _any_free(self, states: Iterable[ServerState]) -> bool:
+        return any(self._slots(state).free for state in states)
 
     async def _windows(self) -> AsyncIterator[list[Job]]:
         """Pending jobs in turn, a window at a time, without those already in hand."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
@@ -15,10 +14,8 @@ from backend.services.attempt_runner import closed
 from backend.services.comfyui_client import ComfyUIClient
 from backend.services.dispatcher import Dispatcher
 from backend.utils.clock import Clock
-from backend.utils.errors import ConflictError, UpstreamError
+from backend.utils.errors import ConflictError
 from backend.utils.ids import derived_id
-
-logger = logging.getLogger(__name__)
 
 #: Another process may finish a job, so a waiter looks for itself this often, in seconds.
 _LOOK_INTERVAL = 1.0
@@ -116,13 +113,23 @@ class QueueManager:
         return False
 
     async def release_server(self, server_id: str) -> int:
-        """Send a server's running jobs back to the queue; gives how many."""
+        """Send a server's running jobs back to the queue; gives how many.
+
+        Jobs that asked for this server may then run anywhere: it will not come for them.
+        """
+        await self._jobs.unpin(server_id)
         held = [job for job in await self._jobs.processing() if job.server_id == server_id]
         now = self._clock()
         words = "The server was removed."
         for job in held:
             attempts = closed(job, Outcome.LOST, words, now)
-            await self._jobs.move(job, JobStatus.PENDING, attempts=attempts, progress=0.0)
+            await self._jobs.move(
+                job,
+                JobStatus.PENDING,
+                attempts=attempts,
+                progress=0.0,
+                pinned_server_id=None,
+            )
             await self._take_back(job)
         self._dispatcher.wake()
         return len(held)
@@ -164,13 +171,5 @@ class QueueManager:
         if job.status is not JobStatus.PROCESSING or attempt is None:
             return
         server = await self._servers.find_by_id(attempt.server_id)
-        if server is None:
-            return
-        try:
-            await self._client.take_back(server, attempt.prompt_id)
-            await self._client.interrupt(server, attempt.prompt_id)
-        except UpstreamError as error:
-            # The job is settled either way; a server that is away has nothing left to stop.
-            logger.info(
-                "Prompt %s stays at '%s': %s", attempt.prompt_id, server.name, error.message
-            )
+        if server is not None:
+            await self._client.withdraw(server, attempt.prompt_id)

@@ -1,5 +1,6 @@
 """The queue as clients read it: jobs with their place in line, totals, what each server does."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backend.models.job import Job, JobStatus
@@ -26,14 +27,14 @@ class QueueView:
 
     async def job(self, job_id: str) -> dict[str, object]:
         job = await self._queue.get(job_id)
-        return _shown(job, await self._queue.position(job))
+        return self._shown([job], {job.id: await self._queue.position(job)})[0]
 
     async def page(
         self, *, skip: int, limit: int, **wanted: Any
     ) -> tuple[list[dict[str, object]], int]:
         jobs, total = await self._queue.page(skip=skip, limit=limit, **wanted)
         positions = await self._queue.positions(jobs)
-        return [_shown(job, positions.get(job.id)) for job in jobs], total
+        return self._shown(jobs, positions), total
 
     async def status(self) -> dict[str, object]:
         totals = await self._queue.totals()
@@ -54,6 +55,23 @@ class QueueView:
             },
         }
 
+    def _shown(
+        self, jobs: Sequence[Job], positions: Mapping[str, int | None]
+    ) -> list[dict[str, object]]:
+        pending = [job for job in jobs if job.status is JobStatus.PENDING]
+        waiting = self._dispatcher.why_waiting(pending)
+        return [
+            {
+                **dict(job),
+                "job_id": job.id,
+                "job_type": job.generation_type,
+                "queue_position": positions.get(job.id),
+                "eta_seconds": None,
+                "assignment_reason": waiting.get(job.id, job.assignment_reason),
+            }
+            for job in jobs
+        ]
+
     def _load(self, state: ServerState, stats: ServerStats) -> dict[str, object]:
         queue = state.queue
         return {
@@ -70,16 +88,6 @@ class QueueView:
             "loaded_model": stats.last_model,
             "circuit": "closed",
         }
-
-
-def _shown(job: Job, position: int | None) -> dict[str, object]:
-    return {
-        **dict(job),
-        "job_id": job.id,
-        "job_type": job.generation_type,
-        "queue_position": position,
-        "eta_seconds": None,
-    }
 
 
 def parse_statuses(text: str) -> list[JobStatus]:

@@ -41,7 +41,7 @@ asyncio.run(main())
 
 async def eventually(holds: Callable[[], bool], seconds: float = 5) -> None:
     async with asyncio.timeout(seconds):
-        while not holds():  # noqa: ASYNC110
+        while not holds():
             await asyncio.sleep(0.02)
 
 

@@ -339,3 +339,23 @@ async def test_a_removed_server_gives_its_running_job_back(desk: Studio) -> None
         job = await desk.finished(job_id)
     assert (job["status"], job["server_name"]) == ("completed", "Stays")
     assert [attempt["outcome"] for attempt in job["attempts"]] == ["lost", "completed"]
+
+
+async def test_a_waiting_job_says_why(desk: Studio, simulator: Simulator) -> None:
+    job_id = await desk.job(await desk.clip())
+    assert (await desk.get(f"/queue/jobs/{job_id}"))["assignment_reason"] == (
+        "No ComfyUI server is online."
+    )
+    await desk.server(simulator, "Studio A")
+    assert "Studio A" in (await desk.finished(job_id))["assignment_reason"]
+
+
+async def test_jobs_pinned_to_a_removed_server_run_elsewhere(
+    desk: Studio, simulator: Simulator
+) -> None:
+    async with Simulator() as other:
+        gone = await desk.server(other, "Gone", is_active=False)
+        job_id = await desk.job(await desk.clip(), server_id=gone)
+        await desk.client.delete(f"/api/v1/comfyui/servers/{gone}")
+        await desk.server(simulator, "Stays")
+        assert (await desk.finished(job_id))["server_name"] == "Stays"
