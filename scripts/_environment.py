@@ -33,12 +33,14 @@ class Choice(NamedTuple):
     reason: str
 
 
-def choose_database(url: str = LOCAL_MONGODB, *, embedded: bool | None = None) -> Choice:
+def choose_database(
+    url: str = LOCAL_MONGODB, *, embedded: bool | None = None, patience_ms: int = _PATIENCE_MS
+) -> Choice:
     """Prefer a MongoDB that really serves us, then the embedded database, then memory.
 
     `embedded` says whether SecantusDB is installed; left out, it is looked up.
     """
-    problem = mongodb_problem(url)
+    problem = mongodb_problem(url, patience_ms=patience_ms)
     if problem is None:
         return Choice(url, f"A MongoDB answers on {url.removeprefix('mongodb://')}.")
     if importlib.util.find_spec("secantus") is not None if embedded is None else embedded:

@@ -24,7 +24,6 @@ from scripts._processes import Child, StopRequest
 from scripts._venv import ROOT, SetupError, ensure_venv
 
 COMFYUI = "http://127.0.0.1:8188"
-LOGS = ROOT / "data" / "logs"
 
 _START_SECONDS = 60.0
 _SIMULATOR_PORTS = 20
@@ -55,6 +54,7 @@ class Options:
     port: int | None = None
     comfyui: str = COMFYUI
     output: Path = Path("demo-output")
+    logs: Path = ROOT / "data" / "logs"
     use_venv: bool = True
 
 
@@ -76,6 +76,7 @@ def parse(arguments: Sequence[str]) -> Options:
         help="the demo's ComfyUI; none there: a simulator takes its place (%(default)s)",
     )
     add("--output", type=Path, default=Path("demo-output"), help="the demo's files (%(default)s)")
+    add("--logs", type=Path, default=Options.logs, help="while the demo runs (%(default)s)")
     add("--no-venv", action="store_true", help="use this Python and what it has installed")
     given = parser.parse_args(arguments)
     return Options(
@@ -83,7 +84,8 @@ def parse(arguments: Sequence[str]) -> Options:
         exit_after=given.demo_only,
         port=given.port,
         comfyui=given.comfyui,
-        output=given.output,
+        output=given.output.absolute(),
+        logs=given.logs.absolute(),
         use_venv=not given.no_venv,
     )
 
@@ -203,7 +205,7 @@ class Launch:
         *,
         logged: bool = True,
     ) -> None:
-        log = LOGS / f"{module[0].rpartition('.')[2]}.log" if logged else None
+        log = self._options.logs / f"{module[0].rpartition('.')[2]}.log" if logged else None
         child = Child(name, [self._python, "-m", *module], log=log)
         child.start(environment)
         self._children.append(child)
@@ -220,8 +222,8 @@ class Launch:
 
     def _demo(self, comfyui: str) -> int:
         script = str(ROOT / "scripts" / "demo.py")
-        output = str(self._options.output.absolute())
-        places = ["--url", self._around.url, "--comfyui", comfyui, "--output", output]
+        places = ["--url", self._around.url, "--comfyui", comfyui]
+        places += ["--output", str(self._options.output)]
         demo = Child("the demo", [self._python, script, *places])
         key = {"API_KEYS": self._around.api_key} if self._around.api_key else None
         demo.start(key)

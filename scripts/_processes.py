@@ -80,6 +80,10 @@ class Child:
         lines = self.log.read_text("utf-8", errors="replace").splitlines()[-_LAST_LINES:]
         return "\n".join(f"  {line}" for line in lines)
 
+    def send(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+
     def stop(self, grace: float = _GRACE_SECONDS) -> None:
         """Ask it to end, and end it when it does not. May be called again."""
         if self._process is None or self._process.poll() is not None:

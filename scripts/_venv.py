@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tomllib
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,11 +42,17 @@ def ensure_venv(*, dev: bool = False, venv: Path = VENV) -> Path:
     if not _works(python):
         _create(venv)
     groups = {"runtime": runtime_requirements()} | ({"dev": dev_requirements()} if dev else {})
-    if any(not is_installed(venv, name, lines) for name, lines in groups.items()):
-        install(python, [line for lines in groups.values() for line in lines], log=venv / "pip.log")
-        for name, lines in groups.items():
-            _stamp_file(venv, name).write_text(_digest(lines), "utf-8")
+    fill(venv, python, groups)
     return python
+
+
+def fill(venv: Path, python: Path, groups: Mapping[str, Sequence[str]]) -> None:
+    """Install the named lists of requirements, unless their stamps say that they are there."""
+    if all(is_installed(venv, name, lines) for name, lines in groups.items()):
+        return
+    install(python, [line for lines in groups.values() for line in lines], log=venv / "pip.log")
+    for name, lines in groups.items():
+        _stamp_file(venv, name).write_text(_digest(lines), "utf-8")
 
 
 def python_of(venv: Path, system: str = os.name) -> Path:
