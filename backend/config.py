@@ -3,6 +3,7 @@
 Each field is one variable of the same name in capitals; `.env.example` lists them all.
 """
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -39,7 +40,7 @@ class Settings(BaseSettings):
     #: Comma-separated bearer keys; empty means no authentication.
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     #: Encrypts stored secrets (ComfyUI and RunPod keys) at rest when set.
-    secret_key: SecretStr | None = None
+    secret_key: Annotated[SecretStr, Field(min_length=8)] | None = None
 
     upload_dir: Path = Path("./uploads")
     max_music_size_mb: int = Field(default=50, ge=1, le=10_240)
@@ -72,9 +73,18 @@ class Settings(BaseSettings):
     @field_validator("api_keys", mode="before")
     @classmethod
     def _split_keys(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(key.strip() for key in value.split(",") if key.strip())
-        return value
+        """Refuse `API_KEYS=,`: who writes something there does not want an open server."""
+        if not isinstance(value, str) or not value:
+            return value or ()
+        keys = tuple(key.strip() for key in value.split(",") if key.strip())
+        if not keys:
+            raise ValueError("must hold a key, or be empty")
+        return keys
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _in_capitals(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
 
     @field_validator("mongo_url")
     @classmethod
@@ -98,7 +108,13 @@ class Settings(BaseSettings):
     @field_validator("upload_dir")
     @classmethod
     def _from_root(cls, value: Path) -> Path:
-        return (ROOT / value.expanduser()).resolve()
+        folder = (ROOT / value.expanduser()).resolve()
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        if not there.is_dir():
+            raise ValueError(f"'{there}' is a file, not a folder")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise ValueError(f"'{there}' is not writable")
+        return folder
 
     @property
     def embedded_path(self) -> Path | None:
@@ -118,3 +134,5 @@ class Settings(BaseSettings):
                 for fault in error.errors(include_input=False)
             )
             raise SettingsError("; ".join(faults)) from None
+        except UnicodeDecodeError:
+            raise SettingsError(".env: is not UTF-8 text") from None

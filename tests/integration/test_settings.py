@@ -1,0 +1,183 @@
+"""Every variable with its default; a bad value stops the start with one line that names it."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from backend.config import ROOT, Settings, SettingsError
+from tests.studio import server_process
+
+DEFAULTS: dict[str, Any] = {
+    "MONGO_URL": "mongodb://localhost:27017",
+    "MONGO_DRIVER": "motor",
+    "DB_NAME": "storycanvas",
+    "BACKEND_HOST": "127.0.0.1",
+    "BACKEND_PORT": 8001,
+    "DEBUG": False,
+    "LOG_LEVEL": "INFO",
+    "API_KEYS": (),
+    "SECRET_KEY": None,
+    "UPLOAD_DIR": ROOT / "uploads",
+    "MAX_MUSIC_SIZE_MB": 50,
+    "MAX_IMAGE_SIZE_MB": 10,
+    "MAX_RESULT_SIZE_MB": 2048,
+    "MAX_BODY_SIZE_MB": 16,
+    "GENERATE_WAIT_SECONDS": 240,
+    "QUEUE_AGE_WINDOW": 120,
+    "QUEUE_MAX_RETRIES": 2,
+    "QUEUE_POLL_SECONDS": 1.0,
+    "SERVER_LOST_SECONDS": 30,
+    "SERVER_CHECK_SECONDS": 5.0,
+    "OPENAI_API_KEY": None,
+    "OPENAI_BASE_URL": "https://api.openai.com/v1",
+}
+
+GOOD: list[tuple[str, str, Any]] = [
+    ("MONGO_URL", "memory:", "memory:"),
+    ("MONGO_URL", "embedded:./data/db", "embedded:./data/db"),
+    ("MONGO_URL", "mongodb+srv://cluster.example/db", "mongodb+srv://cluster.example/db"),
+    ("MONGO_DRIVER", "pymongo", "pymongo"),
+    ("DB_NAME", "studio-2", "studio-2"),
+    ("BACKEND_PORT", "65535", 65535),
+    ("LOG_LEVEL", "debug", "DEBUG"),
+    ("API_KEYS", "", ()),
+    ("API_KEYS", " a , b,,", (SecretStr("a"), SecretStr("b"))),
+    ("SECRET_KEY", "", None),
+    ("OPENAI_API_KEY", "", None),
+    ("OPENAI_BASE_URL", "http://127.0.0.1:9000/v1/", "http://127.0.0.1:9000/v1"),
+    ("QUEUE_AGE_WINDOW", "0", 0),
+]
+
+BAD = [
+    ("MONGO_URL", "postgres://localhost"),
+    ("MONGO_URL", "embedded:"),
+    ("MONGO_URL", ""),
+    ("MONGO_DRIVER", "sqlite"),
+    ("DB_NAME", "a b"),
+    ("DB_NAME", "x" * 39),
+    ("BACKEND_PORT", "0"),
+    ("BACKEND_PORT", "65536"),
+    ("BACKEND_PORT", "eight"),
+    ("DEBUG", "maybe"),
+    ("LOG_LEVEL", "LOUD"),
+    ("API_KEYS", ","),
+    ("SECRET_KEY", "short"),
+    ("MAX_MUSIC_SIZE_MB", "0"),
+    ("MAX_IMAGE_SIZE_MB", "-1"),
+    ("MAX_RESULT_SIZE_MB", "1.5"),
+    ("MAX_BODY_SIZE_MB", "lots"),
+    ("GENERATE_WAIT_SECONDS", "nan"),
+    ("GENERATE_WAIT_SECONDS", "inf"),
+    ("QUEUE_AGE_WINDOW", "-1"),
+    ("QUEUE_MAX_RETRIES", "21"),
+    ("QUEUE_POLL_SECONDS", "0"),
+    ("SERVER_LOST_SECONDS", "0"),
+    ("SERVER_CHECK_SECONDS", "0"),
+    ("OPENAI_BASE_URL", "ftp://example.org"),
+    ("OPENAI_BASE_URL", "api.openai.com"),
+]
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """No variable of ours and an empty `.env`; gives that file's path."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+        monkeypatch.delenv(name, raising=False)
+    file = tmp_path / ".env"
+    file.write_text("")
+    monkeypatch.setitem(Settings.model_config, "env_file", file)
+    return file
+
+
+def test_every_variable_has_its_default() -> None:
+    settings = Settings.load()
+    assert {name.upper(): value for name, value in settings} == DEFAULTS
+
+
+@pytest.mark.parametrize(("name", "text", "value"), GOOD)
+def test_takes(monkeypatch: pytest.MonkeyPatch, name: str, text: str, value: Any) -> None:
+    monkeypatch.setenv(name, text)
+    assert getattr(Settings.load(), name.lower()) == value
+
+
+@pytest.mark.parametrize(("name", "text"), BAD)
+def test_a_bad_value_is_named_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, name: str, text: str
+) -> None:
+    monkeypatch.setenv(name, text)
+    with pytest.raises(SettingsError) as caught:
+        Settings.load()
+    message = str(caught.value)
+    assert message.startswith(f"{name}: ")
+    assert "\n" not in message
+
+
+def test_every_bad_value_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BACKEND_PORT", "0")
+    monkeypatch.setenv("DEBUG", "maybe")
+    with pytest.raises(SettingsError, match=r"^BACKEND_PORT: .*; DEBUG: .*$"):
+        Settings.load()
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "API_KEYS", "OPENAI_API_KEY"])
+def test_secrets_stay_out_of_words(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "hunter2-hunter2")
+    assert "hunter2" not in repr(Settings.load())
+    monkeypatch.setenv("SECRET_KEY", "hunter2")
+    monkeypatch.setenv("MONGO_URL", "postgres://u:hunter2@h")
+    with pytest.raises(SettingsError) as caught:
+        Settings.load()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_env_file_gives_values_and_the_environment_wins(
+    bare_environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare_environment.write_text("BACKEND_PORT=9001\nDB_NAME=from_file\nUNKNOWN=1\n")
+    monkeypatch.setenv("DB_NAME", "from_environment")
+    settings = Settings.load()
+    assert (settings.backend_port, settings.db_name) == (9001, "from_environment")
+
+
+def test_env_file_in_another_encoding_is_named(bare_environment: Path) -> None:
+    bare_environment.write_bytes("DB_NAME=café".encode("latin-1"))
+    with pytest.raises(SettingsError, match=r"^\.env: is not UTF-8 text$"):
+        Settings.load()
+
+
+def test_upload_dir_must_be_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("UPLOAD_DIR", str(tmp_path / "file" / "below"))
+    with pytest.raises(SettingsError, match=r"^UPLOAD_DIR: .* is a file"):
+        Settings.load()
+    monkeypatch.setenv("UPLOAD_DIR", str(tmp_path / "made" / "later"))
+    assert Settings.load().upload_dir == tmp_path / "made" / "later"
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Settings.load().debug = True  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "command", [("-m", "backend.server"), ("-m", "uvicorn", "backend.server:app")]
+)
+def test_the_start_stops_with_one_line(tmp_path: Path, command: tuple[str, ...]) -> None:
+    with server_process(tmp_path, mongo_url="nonsense") as server:
+        server.start(command)
+        assert server.process is not None
+        assert server.process.wait(20) == 1
+        lines = [line for line in server.log.splitlines() if line.strip()]
+    assert len(lines) == 1
+    assert lines[0].startswith("StoryCanvas cannot start: MONGO_URL: must start with")
+
+
+def test_importing_the_server_reads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "import sys, backend.server; sys.exit(hasattr(backend.server, '_nothing'))"
+    monkeypatch.setenv("BACKEND_PORT", "x")
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
