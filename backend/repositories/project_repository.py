@@ -11,13 +11,15 @@ from backend.utils.index_spec import IndexSpec
 
 #: Every project changed after this; naming it lets the list use the index on `updated_at`.
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
+#: The id settles changes of the same millisecond, or pages would repeat and drop some.
+_NEWEST_FIRST = (("updated_at", -1), ("_id", 1))
 
 
 class ProjectRepository(BaseRepository[Project]):
     collection = "projects"
     kind = "project"
     model = Project
-    indexes = (IndexSpec(name="by_change", keys=(("updated_at", -1),)),)
+    indexes = (IndexSpec(name="newest_first", keys=_NEWEST_FIRST),)
 
     async def list_newest(self, *, search: str, skip: int, limit: int) -> tuple[list[Project], int]:
         """Newest change first; `search` is looked for in name and description, whatever case."""
@@ -25,7 +27,7 @@ class ProjectRepository(BaseRepository[Project]):
         if search:
             pattern = {"$regex": re.escape(search), "$options": "i"}
             where["$or"] = [{"name": pattern}, {"description": pattern}]
-        return await self._page(where, sort=[("updated_at", -1)], skip=skip, limit=limit)
+        return await self._page(where, sort=_NEWEST_FIRST, skip=skip, limit=limit)
 
     async def adjust(self, project_id: str, amounts: Mapping[str, float], *, now: datetime) -> bool:
         """Add to the kept totals (`scene_count`, `clip_count`, `duration`) in one write."""
