@@ -21,6 +21,9 @@ _KINDS = {
     ("aac", "aac"): "aac",
 }
 
+#: A playlist or a script for FFmpeg may name other files and addresses: nothing of that kind is
+#: even opened.
+_ONLY = {"format_whitelist": "mp3,wav,ogg,flac,mov,aac", "protocol_whitelist": "file"}
 #: Silence compresses a thousandfold: without a limit, 50 MB of it would decode for an hour.
 LONGEST_SECONDS = 6 * 3600
 
@@ -38,7 +41,7 @@ def probe_audio(path: Path) -> AudioFacts:
     Headers lie about the length of VBR and cut-off files, so the samples are counted.
     """
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), options=_ONLY) as container:
             extension = _kind(container)
             duration = _decoded_seconds(container)
     except (FFmpegError, ValueError) as error:

@@ -99,7 +99,7 @@ class GenerationService:
         """Make a job that some server could run; errors say what cannot work before it queues."""
         job = self._job(clip, kind, order)
         if job.pinned_server_id:
-            await self._servers.get(job.pinned_server_id)
+            (await self._servers.get(job.pinned_server_id)).require_key()
         if not job.prompt and not job.workflow_json:
             raise UnprocessableError(
                 f"There is no prompt: send one, or give the clip its {kind}_prompt.",
