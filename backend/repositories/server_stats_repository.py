@@ -1,6 +1,6 @@
 """What each server has done so far, kept as counters."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backend.models.base import FrozenModel
@@ -26,8 +26,10 @@ class ServerStatsRepository(BaseRepository[ServerStats]):
     kind = "server stats"
     model = ServerStats
 
-    async def by_server(self) -> dict[str, ServerStats]:
-        return {stats.id: stats for stats in await self._find({"_id": {"$gt": ""}})}
+    async def by_server(self, server_ids: Sequence[str]) -> dict[str, ServerStats]:
+        """What each of these has done; one that has done nothing is left out."""
+        found = await self._find({"_id": {"$in": list(server_ids)}}) if server_ids else []
+        return {stats.id: stats for stats in found}
 
     async def record(
         self, server_id: str, *, completed_in: float | None, model: str | None

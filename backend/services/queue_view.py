@@ -38,8 +38,8 @@ class QueueView:
 
     async def status(self) -> dict[str, object]:
         totals = await self._queue.totals()
-        stats = await self._stats.by_server()
         states = self._fleet.states
+        stats = await self._stats.by_server([state.server.id for state in states])
         return {
             "pending_jobs": totals[JobStatus.PENDING],
             "queued_jobs": totals[JobStatus.PENDING],
