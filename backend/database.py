@@ -37,7 +37,7 @@ DEFAULT_OPTIONS: Final[Mapping[str, Any]] = {
     "appName": "storycanvas",
     "connectTimeoutMS": 2_000,
     "heartbeatFrequencyMS": 2_000,
-    "timeoutMS": 4_000,
+    "timeoutMS": 3_000,
 }
 _LOOK_SECONDS: Final = 0.25
 _PING_SECONDS: Final = 1.5

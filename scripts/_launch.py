@@ -252,7 +252,6 @@ class Launch:
         url = self._around.url
         return (
             f"StoryCanvas serves on {url}\n"
-            f"  live page   {url}/\n"
             f"  API manual  {url}/docs\n"
             f"  health      {url}/api/v1/health"
         )

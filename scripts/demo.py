@@ -190,7 +190,6 @@ class Demo:
             ("EDL", output / "project.edl"),
             ("JSON", output / "project.json"),
             ("media", output / "media"),
-            ("live page", f"{url}/"),
             ("API manual", f"{url}/docs"),
             ("health", f"{url}/api/v1/health"),
             ("project", f"{url}/api/v1/projects/{project_id}/with-scenes?include_clips=true"),

@@ -24,7 +24,7 @@ from backend.utils.errors import (
 )
 
 #: How long one call may take, the wait for a thread or a connection included.
-CALL_SECONDS: Final = 4.0
+CALL_SECONDS: Final = 3.0
 
 _DUPLICATE_KEY: Final = 11000
 _DISK_FULL: Final = 14031

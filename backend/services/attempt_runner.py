@@ -77,7 +77,13 @@ class AttemptRunner:
     async def carry_out(self, job: Job, placement: Placement) -> None:
         """Claim a pending job for a server, send it there and see it through."""
         server = placement.server
-        known = await self._known_there(job, server)
+        try:
+            known = await self._known_there(job, server)
+        except UpstreamError as error:
+            # It may have the prompt already; sending one more before asking would render twice.
+            logger.info("Job %s stays in the queue: %s", job.id, error.message)
+            self._watch.mark_offline(server.id)
+            return
         try:
             built = build_workflow(render_request(job, job.attempt + 1), placement.catalog)
         except UnprocessableError as error:
@@ -144,15 +150,14 @@ class AttemptRunner:
         )
 
     async def _known_there(self, job: Job, server: ComfyUIServer) -> Attempt | None:
-        """An earlier attempt that this server still has: adopt it rather than render again."""
+        """An earlier attempt that this server still has: adopt it rather than render again.
+
+        Raises UpstreamError when the server cannot be asked.
+        """
         for attempt in reversed(job.attempts):
-            if attempt.server_id != server.id or attempt.outcome not in _ADOPTABLE:
-                continue
-            try:
-                if await self._follower.is_known(server, attempt.prompt_id):
-                    return attempt
-            except UpstreamError:
-                return None
+            ours = attempt.server_id == server.id and attempt.outcome in _ADOPTABLE
+            if ours and await self._follower.is_known(server, attempt.prompt_id):
+                return attempt
         return None
 
     def _new_attempt(self, job: Job, server: ComfyUIServer, known: Attempt | None) -> Attempt:

@@ -96,6 +96,21 @@ async def test_a_dead_servers_job_goes_to_the_other_one(desk: Studio, simulator:
         assert "Dies" in job["attempts"][0]["words"]
 
 
+async def test_a_server_that_was_out_of_reach_is_asked_before_anything_is_sent_again(
+    desk: Studio, simulator: Simulator
+) -> None:
+    await desk.server(simulator)
+    job_id = await desk.job(await desk.clip(), params={**SMALL, "steps": 30})
+    await desk.until(job_id, lambda job: job["status"] == "processing")
+    simulator.set_fault("history_500")
+    await desk.until(job_id, lambda job: job["attempts"][0]["outcome"] == "lost")
+    simulator.clear_faults()
+    job = await desk.finished(job_id)
+    assert [attempt["outcome"] for attempt in job["attempts"]] == ["lost", "completed"]
+    assert len({attempt["prompt_id"] for attempt in job["attempts"]}) == 1
+    assert rendered(simulator) == simulator.stats["accepted"] == 1
+
+
 async def test_while_no_server_answers_the_job_waits(desk: Studio, simulator: Simulator) -> None:
     await desk.server(simulator)
     await simulator.die()
