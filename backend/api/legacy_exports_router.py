@@ -5,9 +5,16 @@ from typing import Annotated, Literal, NamedTuple
 from fastapi import APIRouter, Depends, Query, Response
 
 from backend.api.dependencies import ExportServiceDep, Id
+from backend.api.strict_json import StrictJsonRoute
+from backend.dtos.common_dto import ErrorDTO
 from backend.services.export_service import ExportFile
 
-router = APIRouter(prefix="/api/projects/{project_id}/export", tags=["Legacy exports"])
+router = APIRouter(
+    prefix="/api/projects/{project_id}/export",
+    tags=["Legacy exports"],
+    responses={"default": {"model": ErrorDTO}},
+    route_class=StrictJsonRoute,
+)
 
 
 class ExportQuery(NamedTuple):
