@@ -35,3 +35,8 @@ class ProjectRepository(BaseRepository[Project]):
         if amounts:
             change["$inc"] = dict(amounts)
         return await self._update_one({"_id": project_id}, change)
+
+    async def replace_totals(self, project: Project, totals: Mapping[str, float]) -> bool:
+        """Write new totals over those in `project`; False when somebody changed them since."""
+        expected = {field: getattr(project, field) for field in totals}
+        return await self._update_one({"_id": project.id, **expected}, {"$set": dict(totals)})

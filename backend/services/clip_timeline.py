@@ -31,6 +31,9 @@ from backend.utils.timeline_validator import (
     to_seconds,
 )
 
+#: How many projects are looked at after a stop; more cannot have changed in its last seconds.
+_MENDED_AT_MOST = 100
+
 
 class TimelineReport(NamedTuple):
     """Spans in milliseconds, in order; `moves` clear every overlap when all are applied.
@@ -118,13 +121,31 @@ class ClipTimeline:
 
     async def recount_recent(self, seconds: float) -> None:
         """Mend the totals of what changed last, after a stop between a write and its count."""
-        newest, _ = await self._projects.list_newest(search="", skip=0, limit=1)
+        newest, _ = await self._projects.list_newest(search="", skip=0, limit=_MENDED_AT_MOST)
         if not newest:
             return
         since = newest[0].updated_at - timedelta(seconds=seconds)
-        touched = {scene.id for scene in await self._scenes.changed_since(since)}
-        for scene_id in sorted(touched | await self._clips.changed_since(since)):
-            await self.recount(scene_id)
+        project_ids = {project.id for project in newest if project.updated_at >= since}
+        changed = {scene.id for scene in await self._scenes.changed_since(since)}
+        for scene_id in sorted(changed | await self._clips.changed_since(since)):
+            scene = await self._scenes.find_by_id(scene_id)
+            if scene is not None:
+                project_ids.add(scene.project_id)
+                await self.recount(scene_id)
+        for project_id in sorted(project_ids):
+            await self._recount_project(project_id)
+
+    async def _recount_project(self, project_id: str) -> None:
+        project = await self._projects.find_by_id(project_id)
+        scenes = await self._scenes.list_for_project(project_id)
+        counted = [scene for scene in scenes if not scene.is_alternate]
+        totals = {
+            "scene_count": len(counted),
+            "clip_count": sum(scene.clip_count for scene in counted),
+            "duration": round(sum(scene.duration for scene in counted), 3),
+        }
+        if project is not None:
+            await self._projects.replace_totals(project, totals)
 
     async def _keep(self, scene_id: str, totals: Totals) -> None:
         scene = await self._scenes.find_by_id(scene_id)

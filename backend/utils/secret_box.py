@@ -34,7 +34,7 @@ class SecretBox:
         if self._fernet is None:
             return None
         try:
-            return self._fernet.decrypt(token).decode()
+            return self._fernet.decrypt(token.encode()).decode()
         except InvalidToken:
             return None
 
