@@ -60,19 +60,18 @@ async def paste(tour: str, server: ServerProcess, comfyui: str, folder: Path) ->
 
 
 async def test_the_tour_runs_as_it_stands(tmp_path: Path) -> None:
-    tour = "\n".join(blocks(section(README, "## A tour with curl"), "bash"))
+    tour = blocks(section(README, "## A tour with curl"), "bash")
     options = SimulatorOptions(seconds_per_step=0.002)
     with server_process(tmp_path, mongo_url=f"embedded:{tmp_path / 'db'}") as server:
         server.start()
         await server.ready()
         async with Simulator(options) as simulator:
-            told = await paste(tour, server, simulator.url, tmp_path)
-            again = await paste(tour, server, simulator.url, tmp_path)
+            told = await paste("\n".join(tour), server, simulator.url, tmp_path)
+            again = await paste("\n".join(tour[:2]), server, simulator.url, tmp_path)
     assert "\ncompleted\n" in told
     assert "SERVER_URL_EXISTS" not in told
     assert "SERVER_URL_EXISTS" in again
-    for output in (told, again):
-        check_outcome(Path(output.partition("\n")[0]))
+    check_outcome(Path(told.partition("\n")[0]))
 
 
 def check_outcome(folder: Path) -> None:
