@@ -62,6 +62,9 @@ class Settings(BaseSettings):
     #: How often each ComfyUI server is asked how it is.
     server_check_seconds: Annotated[float, Field(ge=0.05, le=600)] = 5.0
 
+    #: An external worker that is not heard of for so long loses the jobs it holds.
+    worker_lease_seconds: Seconds = 60
+
     openai_api_key: SecretStr | None = None
     openai_base_url: str = "https://api.openai.com/v1"
 

@@ -5,17 +5,23 @@ import contextlib
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
+
+import aiohttp
 
 from backend.config import Settings
 from backend.database import DatabaseManager
+from backend.repositories.batch_repository import BatchRepository
 from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.comfyui_repository import ComfyUIRepository
 from backend.repositories.job_repository import JobRepository
 from backend.repositories.project_repository import ProjectRepository
 from backend.repositories.scene_repository import SceneRepository
 from backend.repositories.server_stats_repository import ServerStatsRepository
+from backend.repositories.worker_repository import WorkerRepository
 from backend.services.attempt_runner import AttemptRunner
+from backend.services.batch_service import BatchService
 from backend.services.clip_service import ClipService
 from backend.services.clip_timeline import ClipTimeline
 from backend.services.comfyui_client import ComfyUIClient, open_session
@@ -32,8 +38,10 @@ from backend.services.project_service import ProjectService
 from backend.services.prompt_follower import PromptFollower
 from backend.services.queue_manager import QueueManager
 from backend.services.queue_view import QueueView
-from backend.services.result_store import ResultStore
+from backend.services.remote_media import RemoteMedia
+from backend.services.result_store import Downloads, ResultStore
 from backend.services.scene_service import SceneService
+from backend.services.worker_service import WorkerService
 from backend.utils.clock import utc_now
 from backend.utils.errors import DatabaseUnavailableError
 from backend.utils.secret_box import SecretBox
@@ -43,34 +51,249 @@ _MEGABYTE = 1_048_576
 _MEND_SECONDS = 60
 
 
+_REPOSITORIES = (
+    ProjectRepository,
+    SceneRepository,
+    ClipRepository,
+    JobRepository,
+    BatchRepository,
+    ComfyUIRepository,
+    WorkerRepository,
+    ServerStatsRepository,
+)
+
+
 @dataclass(frozen=True)
 class Repositories:
     projects: ProjectRepository
     scenes: SceneRepository
     clips: ClipRepository
     jobs: JobRepository
+    batches: BatchRepository
     servers: ComfyUIRepository
+    workers: WorkerRepository
     stats: ServerStatsRepository
 
 
-@dataclass(frozen=True)
-class Container:
-    """Everything a request may ask for, and what runs beside the requests."""
+def repositories_on(database: Any, gate: Any, box: SecretBox | None = None) -> Repositories:
+    """All repositories on one driver handle; `gate` raises at once while the database is away."""
+    return Repositories(
+        projects=ProjectRepository(database, gate),
+        scenes=SceneRepository(database, gate),
+        clips=ClipRepository(database, gate),
+        jobs=JobRepository(database, gate),
+        batches=BatchRepository(database, gate),
+        servers=ComfyUIRepository(database, gate, box),
+        workers=WorkerRepository(database, gate),
+        stats=ServerStatsRepository(database, gate),
+    )
 
-    projects: ProjectService
-    scenes: SceneService
-    clips: ClipService
-    timeline: ClipTimeline
-    servers: ComfyUIService
-    generation: GenerationService
-    queue: QueueManager
-    queue_view: QueueView
-    health: HealthService
-    media: MediaService
-    exports: ExportService
-    fleet: Fleet
-    dispatcher: Dispatcher
-    results: ResultStore
+
+@dataclass(frozen=True)
+class Roads:
+    """The ways out: to ComfyUI servers, and to the open internet alone."""
+
+    comfyui: ComfyUIClient
+    registered: aiohttp.ClientSession
+    public: aiohttp.ClientSession
+
+
+class Container:
+    """Everything a request may ask for, and what runs beside the requests.
+
+    Each part is made at its first use from the parts that it names.
+    """
+
+    def __init__(self, settings: Settings, database: DatabaseManager, roads: Roads) -> None:
+        self._settings = settings
+        self._database = database
+        self._roads = roads
+
+    @cached_property
+    def repositories(self) -> Repositories:
+        key = self._settings.secret_key
+        box = SecretBox(key.get_secret_value() if key else None)
+        return repositories_on(self._database.database(), self._database.require, box)
+
+    @cached_property
+    def media_files(self) -> MediaFiles:
+        return MediaFiles(self._settings.upload_dir)
+
+    @cached_property
+    def projects(self) -> ProjectService:
+        repos = self.repositories
+        return ProjectService(repos.projects, repos.scenes, repos.clips, **self._shared)
+
+    @cached_property
+    def scenes(self) -> SceneService:
+        repos = self.repositories
+        return SceneService(
+            repos.projects, repos.scenes, repos.clips, timeline=self.timeline, **self._shared
+        )
+
+    @cached_property
+    def clips(self) -> ClipService:
+        repos = self.repositories
+        return ClipService(repos.scenes, repos.clips, timeline=self.timeline, **self._shared)
+
+    @cached_property
+    def timeline(self) -> ClipTimeline:
+        repos = self.repositories
+        return ClipTimeline(repos.projects, repos.scenes, repos.clips, clock=utc_now)
+
+    @cached_property
+    def servers(self) -> ComfyUIService:
+        return ComfyUIService(self.repositories.servers, self.fleet, self.queue, clock=utc_now)
+
+    @cached_property
+    def generation(self) -> GenerationService:
+        return GenerationService(
+            self.repositories.clips,
+            self.repositories.servers,
+            clip_service=self.clips,
+            queue=self.queue,
+            fleet=self.fleet,
+            wait_seconds=self._settings.generate_wait_seconds,
+            max_retries=self._settings.queue_max_retries,
+            clock=utc_now,
+        )
+
+    @cached_property
+    def batches(self) -> BatchService:
+        repos = self.repositories
+        return BatchService(
+            repos.batches,
+            repos.clips,
+            repos.jobs,
+            generation=self.generation,
+            queue=self.queue,
+            clock=utc_now,
+        )
+
+    @cached_property
+    def queue(self) -> QueueManager:
+        repos = self.repositories
+        return QueueManager(
+            repos.jobs,
+            repos.servers,
+            self._roads.comfyui,
+            dispatcher=self.dispatcher,
+            clock=utc_now,
+        )
+
+    @cached_property
+    def queue_view(self) -> QueueView:
+        repos = self.repositories
+        return QueueView(
+            self.queue,
+            repos.stats,
+            projects=repos.projects,
+            workers=repos.workers,
+            fleet=self.fleet,
+            dispatcher=self.dispatcher,
+        )
+
+    @cached_property
+    def workers(self) -> WorkerService:
+        repos = self.repositories
+        return WorkerService(
+            repos.workers,
+            repos.servers,
+            repos.jobs,
+            fleet=self.fleet,
+            runner=self.runner,
+            delivery=self.delivery,
+            remote=self._remote_results,
+            lease_seconds=self._settings.worker_lease_seconds,
+            clock=utc_now,
+        )
+
+    @cached_property
+    def health(self) -> HealthService:
+        return HealthService(self._database, self.queue, fleet=self.fleet, media=self.media_files)
+
+    @cached_property
+    def media(self) -> MediaService:
+        return MediaService(
+            self.repositories.projects,
+            self.media_files,
+            max_music_bytes=self._settings.max_music_size_mb * _MEGABYTE,
+            clock=utc_now,
+        )
+
+    @cached_property
+    def exports(self) -> ExportService:
+        repos = self.repositories
+        return ExportService(repos.projects, repos.scenes, repos.clips, self._settings.upload_dir)
+
+    @cached_property
+    def fleet(self) -> Fleet:
+        return Fleet(
+            self.repositories.servers,
+            self._roads.comfyui,
+            check_seconds=self._settings.server_check_seconds,
+            clock=utc_now,
+        )
+
+    @cached_property
+    def dispatcher(self) -> Dispatcher:
+        dispatcher = Dispatcher(self.repositories.jobs, self.fleet, self.runner, clock=utc_now)
+        self.fleet.on_change = dispatcher.wake
+        return dispatcher
+
+    @cached_property
+    def runner(self) -> AttemptRunner:
+        return AttemptRunner(
+            self.repositories.jobs,
+            self._roads.comfyui,
+            follower=self._follower,
+            delivery=self.delivery,
+            stats=self.repositories.stats,
+            watch=self.fleet,
+            clock=utc_now,
+        )
+
+    @cached_property
+    def delivery(self) -> Delivery:
+        return Delivery(
+            self.repositories.clips,
+            self.results,
+            media=self.media_files,
+            lost_seconds=self._settings.server_lost_seconds,
+            clock=utc_now,
+        )
+
+    @cached_property
+    def results(self) -> ResultStore:
+        return self._results_of(self._roads.comfyui)
+
+    @cached_property
+    def _remote_results(self) -> ResultStore:
+        remote = RemoteMedia(
+            self._roads.public,
+            self._roads.registered,
+            servers=self.repositories.servers,
+            media=self.media_files,
+        )
+        return self._results_of(remote)
+
+    @cached_property
+    def _follower(self) -> PromptFollower:
+        return PromptFollower(
+            self.repositories.jobs,
+            self._roads.comfyui,
+            poll_seconds=self._settings.queue_poll_seconds,
+            lost_seconds=self._settings.server_lost_seconds,
+            clock=utc_now,
+        )
+
+    @property
+    def _shared(self) -> dict[str, Any]:
+        return {"jobs": self.queue, "media": self.media_files, "clock": utc_now}
+
+    def _results_of(self, downloads: Downloads) -> ResultStore:
+        limit = self._settings.max_result_size_mb * _MEGABYTE
+        return ResultStore(self._settings.upload_dir, downloads, max_bytes=limit)
 
 
 @asynccontextmanager
@@ -94,115 +317,11 @@ async def build_container(
         )
         stack.push_async_callback(database.stop)
         await database.start()
-        client = client_type(await stack.enter_async_context(open_session()))
-        container = _wire(settings, database, client)
+        session = await stack.enter_async_context(open_session())
+        public = await stack.enter_async_context(open_session(public_only=True))
+        container = Container(settings, database, Roads(client_type(session), session, public))
         await stack.enter_async_context(_running(container))
         yield container
-
-
-_REPOSITORIES = (
-    ProjectRepository,
-    SceneRepository,
-    ClipRepository,
-    JobRepository,
-    ComfyUIRepository,
-    ServerStatsRepository,
-)
-
-
-def repositories_on(database: Any, gate: Any, box: SecretBox | None = None) -> Repositories:
-    """All repositories on one driver handle; `gate` raises at once while the database is away."""
-    return Repositories(
-        projects=ProjectRepository(database, gate),
-        scenes=SceneRepository(database, gate),
-        clips=ClipRepository(database, gate),
-        jobs=JobRepository(database, gate),
-        servers=ComfyUIRepository(database, gate, box),
-        stats=ServerStatsRepository(database, gate),
-    )
-
-
-def _secret_box(settings: Settings) -> SecretBox:
-    key = settings.secret_key
-    return SecretBox(key.get_secret_value() if key else None)
-
-
-def _wire(settings: Settings, database: DatabaseManager, client: ComfyUIClient) -> Container:
-    repos = repositories_on(database.database(), database.require, _secret_box(settings))
-    media = MediaFiles(settings.upload_dir)
-    fleet = Fleet(repos.servers, client, check_seconds=settings.server_check_seconds, clock=utc_now)
-    results = ResultStore(
-        settings.upload_dir, client, max_bytes=settings.max_result_size_mb * _MEGABYTE
-    )
-    delivery = Delivery(
-        repos.clips,
-        results,
-        media=media,
-        lost_seconds=settings.server_lost_seconds,
-        clock=utc_now,
-    )
-    dispatcher = _dispatcher(settings, repos, client, fleet=fleet, delivery=delivery)
-    fleet.on_change = dispatcher.wake
-    queue = QueueManager(repos.jobs, repos.servers, client, dispatcher=dispatcher, clock=utc_now)
-    timeline = ClipTimeline(repos.projects, repos.scenes, repos.clips, clock=utc_now)
-    shared: dict[str, Any] = {"jobs": queue, "media": media, "clock": utc_now}
-    clips = ClipService(repos.scenes, repos.clips, timeline=timeline, **shared)
-    return Container(
-        projects=ProjectService(repos.projects, repos.scenes, repos.clips, **shared),
-        scenes=SceneService(repos.projects, repos.scenes, repos.clips, timeline=timeline, **shared),
-        clips=clips,
-        timeline=timeline,
-        servers=ComfyUIService(repos.servers, fleet, queue, clock=utc_now),
-        generation=GenerationService(
-            repos.clips,
-            repos.servers,
-            clip_service=clips,
-            queue=queue,
-            fleet=fleet,
-            wait_seconds=settings.generate_wait_seconds,
-            max_retries=settings.queue_max_retries,
-            clock=utc_now,
-        ),
-        queue=queue,
-        queue_view=QueueView(queue, repos.stats, fleet=fleet, dispatcher=dispatcher),
-        health=HealthService(database, queue, fleet=fleet, media=media),
-        media=MediaService(
-            repos.projects,
-            media,
-            max_music_bytes=settings.max_music_size_mb * _MEGABYTE,
-            clock=utc_now,
-        ),
-        exports=ExportService(repos.projects, repos.scenes, repos.clips, settings.upload_dir),
-        fleet=fleet,
-        dispatcher=dispatcher,
-        results=results,
-    )
-
-
-def _dispatcher(
-    settings: Settings,
-    repos: Repositories,
-    client: ComfyUIClient,
-    *,
-    fleet: Fleet,
-    delivery: Delivery,
-) -> Dispatcher:
-    runner = AttemptRunner(
-        repos.jobs,
-        client,
-        follower=PromptFollower(
-            repos.jobs,
-            client,
-            poll_seconds=settings.queue_poll_seconds,
-            lost_seconds=settings.server_lost_seconds,
-            clock=utc_now,
-        ),
-        delivery=delivery,
-        stats=repos.stats,
-        watch=fleet,
-        clock=utc_now,
-    )
-    return Dispatcher(repos.jobs, fleet, runner, clock=utc_now)
 
 
 @asynccontextmanager
@@ -228,6 +347,7 @@ async def _mend(container: Container) -> None:
     while True:
         try:
             await container.timeline.recount_recent(_MEND_SECONDS)
+            await container.batches.go_on()
         except DatabaseUnavailableError:
             await asyncio.sleep(1)
         else:

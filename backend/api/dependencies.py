@@ -4,6 +4,7 @@ from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Header, Path, Query, Request
 
+from backend.services.batch_service import BatchService
 from backend.services.clip_service import ClipService
 from backend.services.clip_timeline import ClipTimeline
 from backend.services.comfyui_service import ComfyUIService
@@ -15,6 +16,7 @@ from backend.services.project_service import ProjectService
 from backend.services.queue_manager import QueueManager
 from backend.services.queue_view import QueueView
 from backend.services.scene_service import SceneService
+from backend.services.worker_service import WorkerService
 
 
 class Page(NamedTuple):
@@ -64,6 +66,16 @@ def _queue(request: Request) -> QueueManager:
     return service
 
 
+def _batches(request: Request) -> BatchService:
+    service: BatchService = request.app.state.container.batches
+    return service
+
+
+def _workers(request: Request) -> WorkerService:
+    service: WorkerService = request.app.state.container.workers
+    return service
+
+
 def _queue_view(request: Request) -> QueueView:
     service: QueueView = request.app.state.container.queue_view
     return service
@@ -91,6 +103,8 @@ TimelineDep = Annotated[ClipTimeline, Depends(_timeline)]
 ComfyUIServiceDep = Annotated[ComfyUIService, Depends(_servers)]
 GenerationServiceDep = Annotated[GenerationService, Depends(_generation)]
 QueueManagerDep = Annotated[QueueManager, Depends(_queue)]
+BatchServiceDep = Annotated[BatchService, Depends(_batches)]
+WorkerServiceDep = Annotated[WorkerService, Depends(_workers)]
 QueueViewDep = Annotated[QueueView, Depends(_queue_view)]
 HealthServiceDep = Annotated[HealthService, Depends(_health)]
 MediaServiceDep = Annotated[MediaService, Depends(_media)]

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, Field
 
-from backend.dtos.common_dto import OMITTED, ResourceId, ResponseDTO, Timestamp
+from backend.dtos.common_dto import OMITTED, RequestDTO, ResourceId, ResponseDTO, Timestamp
 from backend.dtos.generation_dto import RenderOrderDTO
 from backend.models.content import ContentType
 from backend.models.job import JobStatus, Outcome
@@ -79,6 +79,9 @@ class JobResponseDTO(ResponseDTO):
     assignment_reason: str | None
     attempts: list[AttemptDTO]
     seq: int = Field(description="Grows with every change of the job.")
+    lease_expires_at: Timestamp | None = Field(
+        default=None, description="Until when an external worker holds it."
+    )
     created_at: Timestamp
     started_at: Timestamp | None
     completed_at: Timestamp | None
@@ -109,3 +112,65 @@ class QueueStatusDTO(ResponseDTO):
     total_jobs: int
     active_servers: int = Field(description="Servers that are online and take work.")
     servers: dict[str, ServerLoadDTO]
+
+
+class ProjectJobsDTO(ResponseDTO):
+    project_id: str = Field(description="The project.", examples=["0d3c9a52"])
+    total_jobs: int = Field(description="All its jobs, beyond this page.", examples=[6])
+    by_status: dict[str, int] = Field(
+        description="How many there are of each status.", examples=[{"completed": 6}]
+    )
+    jobs: list[JobResponseDTO] = Field(description="One page, newest first.")
+
+
+class RegisterServerDTO(RequestDTO):
+    """Sent again it is the heartbeat of an external worker."""
+
+    server_name: Annotated[str, Field(max_length=200)] | None = Field(
+        default=None,
+        description="What people call it; a ComfyUI server keeps its name.",
+        examples=["Render node 7"],
+    )
+    is_online: bool = Field(default=True, description="false: takes no new work.", examples=[True])
+    max_concurrent: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=1, description="How many jobs it may hold at once.", examples=[1]
+    )
+
+
+class ServerRegisteredDTO(ResponseDTO):
+    message: str = Field(description="In words.", examples=["'Node 7' is registered."])
+    server_id: str = Field(description="The id it registered with.", examples=["node-7"])
+    server_name: str = Field(description="What people call it.", examples=["Node 7"])
+    is_online: bool = Field(description="Whether it takes work.", examples=[True])
+    max_concurrent: int = Field(description="Jobs it may hold at once.", examples=[1])
+    mode: str = Field(
+        description="push: a ComfyUI server, which is sent its jobs; pull: it asks for them.",
+        examples=["pull"],
+    )
+
+
+class CompleteJobDTO(RequestDTO):
+    success: bool = Field(description="Whether it worked.", examples=[True])
+    result_url: Annotated[str, Field(min_length=1, max_length=2000)] | None = Field(
+        default=None,
+        description="Where the result is: under /uploads/, on a registered server or on the"
+        " open internet.",
+        examples=["/uploads/faces/51aa.png"],
+    )
+    error: Annotated[str, Field(max_length=2000)] | None = Field(
+        default=None, description="What went wrong.", examples=["out of memory"]
+    )
+
+
+class JobMessageDTO(ResponseDTO):
+    message: str = Field(description="In words.", examples=["The job was cancelled."])
+    job_id: str = Field(description="The job.", examples=["9c41"])
+    status: JobStatus = Field(description="Where it stands now.", examples=["cancelled"])
+
+
+class JobsClearedDTO(ResponseDTO):
+    message: str = Field(description="In words.", examples=["6 jobs were cleared."])
+    deleted_count: int = Field(description="How many went.", examples=[6])
+    status_filter: list[str] = Field(
+        description="Which statuses were cleared.", examples=[["completed", "failed", "cancelled"]]
+    )

@@ -104,6 +104,8 @@ class Job(FrozenModel):
     retry_count: int = 0
     max_retries: int = 2
     not_before: datetime | None = None
+    #: Set while an external worker has the job; after that it goes to someone else.
+    lease_expires_at: datetime | None = None
     progress: float = 0.0
     progress_step: int | None = None
     progress_total: int | None = None

@@ -1,8 +1,10 @@
 """Jobs: every move is one guarded write, every list a window on an indexed number."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from backend.models.job import ACTIVE, Job, JobStatus
 from backend.repositories.base import BaseRepository
@@ -11,6 +13,22 @@ from backend.utils.index_spec import IndexSpec
 
 _NEWEST_FIRST = (("number", -1),)
 _TOTALS = "job_totals"
+#: After a crash the batches of this many newest jobs are counted again.
+_RECENT = 200
+#: Jobs that one call clears.
+_CLEARED = 500
+_ROW = {"clip_id": 1, "status": 1, "content_id": 1, "result_url": 1, "error": 1}
+
+
+class JobRow(NamedTuple):
+    """What a batch shows of one of its jobs."""
+
+    id: str
+    clip_id: str
+    status: JobStatus
+    content_id: str | None
+    result_url: str | None
+    error: str | None
 
 
 class JobRepository(BaseRepository[Job]):
@@ -22,6 +40,7 @@ class JobRepository(BaseRepository[Job]):
         IndexSpec(name="by_turn", keys=(("status", 1), ("priority", -1), ("number", 1))),
         IndexSpec(name="by_status", keys=(("status", 1), ("number", 1))),
         IndexSpec(name="by_project", keys=(("project_id", 1), ("number", 1))),
+        IndexSpec(name="by_project_status", keys=(("project_id", 1), ("status", 1))),
         IndexSpec(name="by_scene", keys=(("scene_id", 1), ("status", 1))),
         IndexSpec(name="by_clip", keys=(("clip_id", 1), ("number", 1))),
         IndexSpec(name="by_batch", keys=(("batch_id", 1), ("number", 1))),
@@ -41,7 +60,8 @@ class JobRepository(BaseRepository[Job]):
             job.model_copy(update={"number": first + index}) for index, job in enumerate(jobs)
         ]
         await self.add_many(numbered)
-        await self._add_to_totals({JobStatus.PENDING: len(numbered)})
+        for batch_id, amount in Counter(job.batch_id for job in numbered).items():
+            await self._add_to_totals({JobStatus.PENDING: amount}, batch_id)
         return numbered
 
     async def move(self, job: Job, to: JobStatus, **changes: Any) -> Job | None:
@@ -61,7 +81,8 @@ class JobRepository(BaseRepository[Job]):
             return None
         # The job has moved, whatever happens next: counting and reading need not wait in turn.
         _, moved = await asyncio.gather(
-            self._add_to_totals({job.status: -1, to: 1}), self.find_by_id(job.id)
+            self._add_to_totals({job.status: -1, to: 1}, job.batch_id),
+            self.find_by_id(job.id),
         )
         return moved
 
@@ -127,22 +148,101 @@ class JobRepository(BaseRepository[Job]):
     async def totals(self) -> dict[JobStatus, int]:
         with self._guarded():
             kept = await self._counters.find_one({"_id": _TOTALS}) or {}
-        return {status: max(0, int(kept.get(status, 0))) for status in JobStatus}
+        return _totals(kept)
+
+    async def batch_totals(self, batch_ids: Sequence[str]) -> dict[str, dict[JobStatus, int]]:
+        """The kept totals of each of these batches."""
+        where = {"_id": {"$in": [_scope(batch_id) for batch_id in batch_ids]}}
+        with self._guarded():
+            kept = {found["_id"]: found async for found in self._counters.find(where)}
+        return {batch_id: _totals(kept.get(_scope(batch_id), {})) for batch_id in batch_ids}
+
+    async def project_totals(self, project_id: str) -> dict[JobStatus, int]:
+        """Counted, not kept: only a person looking at a project asks."""
+        where = {"project_id": project_id}
+        return {status: await self._count({**where, "status": status}) for status in JobStatus}
+
+    async def batch_rows(self, batch_id: str) -> list[JobRow]:
+        """Every job of a batch, cut down to what the batch shows of it."""
+        found = await self._find_raw({"batch_id": batch_id}, fields=_ROW)
+        return [_row(document) for document in found]
 
     async def recount(self) -> None:
-        """Set the kept totals to the truth, after a crash between a move and its count."""
-        counted = {str(status): await self._count({"status": status}) for status in JobStatus}
+        """Set the kept totals to the truth, after a crash between a move and its count.
+
+        Of the batches only those are counted whose jobs a crash can have cut short.
+        """
+        await self._recount({}, _TOTALS)
+        running = await self._find_raw({"status": JobStatus.PROCESSING}, fields={"batch_id": 1})
+        newest = await self.newest({}, skip=0, limit=_RECENT)
+        touched = {document.get("batch_id") for document in running}
+        touched |= {job.batch_id for job in newest}
+        for batch_id in touched - {None}:
+            await self._recount({"batch_id": batch_id}, _scope(batch_id))
+
+    async def _recount(self, where: Mapping[str, Any], scope: str) -> None:
+        counted = {
+            str(status): await self._count({**where, "status": status}) for status in JobStatus
+        }
         with self._guarded():
-            await self._counters.update_one({"_id": _TOTALS}, {"$set": counted}, upsert=True)
+            await self._counters.update_one({"_id": scope}, {"$set": counted}, upsert=True)
+
+    async def remove(self, job: Job) -> bool:
+        """Delete a job that stands where `job` says; False when it has moved on."""
+        with self._guarded():
+            result = await self._documents.delete_one(_guard(job))
+        if not result.deleted_count:
+            return False
+        await self._add_to_totals({job.status: -1}, job.batch_id)
+        return True
+
+    async def remove_all(self, status: JobStatus) -> int:
+        """Delete every job of a status; gives how many."""
+        removed = 0
+        fields = {"batch_id": 1}
+        while found := await self._find_raw({"status": status}, fields=fields, limit=_CLEARED):
+            ids = [document["_id"] for document in found]
+            with self._guarded():
+                result = await self._documents.delete_many({"_id": {"$in": ids}, "status": status})
+            deleted = int(result.deleted_count)
+            removed += deleted
+            if deleted == len(ids):
+                batches = Counter(document.get("batch_id") for document in found)
+                for batch_id, amount in batches.items():
+                    await self._add_to_totals({status: -amount}, batch_id)
+            else:
+                await self.recount()
+        return removed
+
+    async def expired(self, now: datetime) -> list[Job]:
+        """Leased jobs whose worker has not been heard of in time."""
+        return [
+            job
+            for job in await self.processing()
+            if job.lease_expires_at is not None and job.lease_expires_at < now
+        ]
+
+    async def leased_by(self, worker_id: str) -> list[Job]:
+        return [
+            job
+            for job in await self.processing()
+            if job.lease_expires_at is not None and job.server_id == worker_id
+        ]
 
     async def _reserve_numbers(self, amount: int) -> int:
-        with self._guarded():
-            counter = await self._counters.find_one_and_update(
-                {"_id": self.collection},
-                {"$inc": {"value": amount}},
-                upsert=True,
-                return_document=True,
-            )
+        """Give the last of `amount` numbers that are now ours; some may be skipped.
+
+        Of several who make the counter at once, SecantusDB 0.7.0b3 tells some nothing.
+        """
+        counter = None
+        while counter is None:
+            with self._guarded():
+                counter = await self._counters.find_one_and_update(
+                    {"_id": self.collection},
+                    {"$inc": {"value": amount}},
+                    upsert=True,
+                    return_document=True,
+                )
         return int(counter["value"])
 
     async def _last_number(self) -> int:
@@ -150,10 +250,33 @@ class JobRepository(BaseRepository[Job]):
             counter = await self._counters.find_one({"_id": self.collection})
         return int(counter["value"]) if counter else 0
 
-    async def _add_to_totals(self, amounts: Mapping[JobStatus, int]) -> None:
-        change = {str(status): amount for status, amount in amounts.items()}
+    async def _add_to_totals(
+        self, amounts: Mapping[JobStatus, int], batch_id: str | None = None
+    ) -> None:
+        change = {"$inc": {str(status): amount for status, amount in amounts.items()}}
         with self._guarded():
-            await self._counters.update_one({"_id": _TOTALS}, {"$inc": change}, upsert=True)
+            await self._counters.update_one({"_id": _TOTALS}, change, upsert=True)
+            if batch_id is not None:
+                await self._counters.update_one({"_id": _scope(batch_id)}, change, upsert=True)
+
+
+def _scope(batch_id: str | None) -> str:
+    return f"job_totals:{batch_id}"
+
+
+def _totals(kept: Mapping[str, Any]) -> dict[JobStatus, int]:
+    return {status: max(0, int(kept.get(status, 0))) for status in JobStatus}
+
+
+def _row(document: Mapping[str, Any]) -> JobRow:
+    return JobRow(
+        id=document["_id"],
+        clip_id=document["clip_id"],
+        status=JobStatus(document["status"]),
+        content_id=document.get("content_id"),
+        result_url=document.get("result_url"),
+        error=document.get("error"),
+    )
 
 
 def _guard(job: Job) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from backend.models.comfyui_server import ComfyUIServer
+from backend.models.content import GeneratedContent
 from backend.models.job import Attempt, Job, JobStatus, Outcome
 from backend.repositories.job_repository import JobRepository
 from backend.repositories.server_stats_repository import ServerStatsRepository
@@ -214,19 +215,21 @@ class AttemptRunner:
             if isinstance(delivered, Failure):
                 await self.fail(job, delivered)
             else:
-                await self._complete(job, delivered.id, delivered.url)
+                await self.complete(job, delivered)
         else:
             await self.fail(job, _failure_of(outcome))
 
-    async def _complete(self, job: Job, content_id: str, url: str) -> None:
+    async def complete(self, job: Job, take: GeneratedContent | None) -> None:
+        """Close a job whose take hangs in the gallery; an external worker may give none."""
         now = self._clock()
+        words = "The result is in the gallery." if take else "It was reported without a result."
         moved = await self._jobs.move(
             job,
             JobStatus.COMPLETED,
-            attempts=closed(job, Outcome.COMPLETED, "The result is in the gallery.", now),
+            attempts=closed(job, Outcome.COMPLETED, words, now),
             **{**_unstarted(), "progress": 1.0},
-            content_id=content_id,
-            result_url=url,
+            content_id=take.id if take else None,
+            result_url=take.url if take else None,
             completed_at=now,
         )
         if moved is not None and job.server_id and job.started_at:
@@ -276,4 +279,10 @@ def _failure_of(outcome: PromptOutcome) -> Failure:
 
 
 def _unstarted() -> dict[str, Any]:
-    return {"progress": 0.0, "progress_step": None, "progress_total": None, "current_node": None}
+    return {
+        "progress": 0.0,
+        "progress_step": None,
+        "progress_total": None,
+        "current_node": None,
+        "lease_expires_at": None,
+    }

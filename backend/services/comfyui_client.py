@@ -34,7 +34,14 @@ from backend.services.comfyui_transport import Timeouts, open_session, translate
 from backend.services.server_catalog import ServerCatalog
 from backend.utils.errors import StorageFullError, SubmissionUncertainError, UpstreamError
 
-__all__ = ["ComfyUIClient", "Timeouts", "open_session", "storage_errors"]
+__all__ = [
+    "ComfyUIClient",
+    "Timeouts",
+    "open_session",
+    "removed_on_failure",
+    "save_body",
+    "storage_errors",
+]
 
 _CHUNK = 1024 * 1024
 #: The largest JSON answer that is read. /object_info of a server full of custom nodes has 20 MB.
@@ -159,7 +166,7 @@ class ComfyUIClient:
             connect=self._timeouts.connect, sock_read=self._timeouts.stall
         )
         query = {"filename": file.filename, "subfolder": file.subfolder, "type": file.type}
-        with translated(server.name), _removed_on_failure(target), storage_errors():
+        with translated(server.name), removed_on_failure(target), storage_errors():
             async with self._session.get(
                 _url(server, "view"),
                 params=query,
@@ -168,7 +175,7 @@ class ComfyUIClient:
                 allow_redirects=False,
             ) as response:
                 expected = _announced_size(server, file, response, max_bytes)
-                size = await _save(response, target, max_bytes)
+                size = await save_body(response, target, max_bytes)
             if expected is not None and size != expected:
                 raise UpstreamError(f"The result came cut short: {size} of {expected} bytes.")
         return size
@@ -243,7 +250,7 @@ def storage_errors() -> Iterator[None]:
 
 
 @contextmanager
-def _removed_on_failure(path: Path) -> Iterator[None]:
+def removed_on_failure(path: Path) -> Iterator[None]:
     done = False
     try:
         yield
@@ -317,7 +324,7 @@ def _announced_size(
     return None if response.headers.get("Content-Encoding") else size
 
 
-async def _save(response: aiohttp.ClientResponse, target: Path, max_bytes: int) -> int:
+async def save_body(response: aiohttp.ClientResponse, target: Path, max_bytes: int) -> int:
     size = 0
     handle: BinaryIO = await asyncio.to_thread(target.open, "wb")
     with handle:

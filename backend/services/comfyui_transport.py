@@ -52,6 +52,13 @@ def guarded_socket(address: tuple[Any, ...]) -> socket.socket:
     return socket.socket(family, kind, protocol)
 
 
+def public_socket(address: tuple[Any, ...]) -> socket.socket:
+    """Like `guarded_socket`, and for addresses of the open internet alone."""
+    if not parse_address(str(address[4][0])).is_global:
+        raise ForbiddenAddressError(errno.EACCES, f"refused to connect to {address[4][0]}")
+    return guarded_socket(address)
+
+
 async def refuse_redirects(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
@@ -67,11 +74,17 @@ async def refuse_redirects(
 
 @asynccontextmanager
 async def open_session(
-    *, resolver: AbstractResolver | None = None
+    *, resolver: AbstractResolver | None = None, public_only: bool = False
 ) -> AsyncIterator[aiohttp.ClientSession]:
-    """Open the one session for all ComfyUI servers. No cookies, no proxies of the environment."""
+    """Open the one session for all ComfyUI servers. No cookies, no proxies of the environment.
+
+    With `public_only` it dials no private address either: for what users point at by URL.
+    """
     connector = aiohttp.TCPConnector(
-        limit=0, limit_per_host=64, resolver=resolver, socket_factory=guarded_socket
+        limit=0,
+        limit_per_host=64,
+        resolver=resolver,
+        socket_factory=public_socket if public_only else guarded_socket,
     )
     async with aiohttp.ClientSession(
         connector=connector,

@@ -1,6 +1,7 @@
 """Bring a finished prompt's files home: download, store, and put them into the gallery."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 from backend.models.comfyui_server import ComfyUIServer
@@ -58,7 +59,13 @@ class Delivery:
             stored = await self._fetch(job, server, file)
             if isinstance(stored, Failure):
                 return stored
-            takes.append(self._take(job, server, stored, _content_id(job, file)))
+            takes.append(self._take(job, stored, _content_id(job, file)))
+        return await self.hang_up(job, takes)
+
+    async def hang_up(
+        self, job: Job, takes: Sequence[GeneratedContent]
+    ) -> GeneratedContent | Failure:
+        """Put takes into the clip's gallery; give the first of the kind that was asked for."""
         for take in takes:
             if not await self._clips.add_take(job.clip_id, take):
                 await self._media.remove_folder(clip_folder(job.project_id, job.clip_id))
@@ -66,6 +73,22 @@ class Delivery:
                 return Failure(Outcome.CANCELLED, words, "CLIP_GONE", final=True)
         wanted = (take for take in takes if take.content_type == job.generation_type)
         return next(wanted, takes[0])
+
+    async def adopt(self, job: Job, url: str, remote: ResultStore) -> GeneratedContent | Failure:
+        """Bring home what an external worker made, from a URL that `remote` may read.
+
+        Raises UpstreamError, or StorageFullError, when it cannot be had: the worker may report
+        again.
+        """
+        file = OutputFile(filename=url)
+        content_id = _content_id(job, file)
+        stored = await remote.fetch(
+            _worker_of(job),
+            file,
+            content_id=content_id,
+            folder=clip_folder(job.project_id, job.clip_id),
+        )
+        return await self.hang_up(job, [self._take(job, stored, content_id)])
 
     async def _fetch(
         self, job: Job, server: ComfyUIServer, file: OutputFile
@@ -91,9 +114,7 @@ class Delivery:
                     return Failure(Outcome.FAILED, error.message, error.code)
             await asyncio.sleep(_PAUSE)
 
-    def _take(
-        self, job: Job, server: ComfyUIServer, stored: StoredMedia, content_id: str
-    ) -> GeneratedContent:
+    def _take(self, job: Job, stored: StoredMedia, content_id: str) -> GeneratedContent:
         render = job.render or {}
         return GeneratedContent(
             id=content_id,
@@ -102,8 +123,8 @@ class Delivery:
             thumbnail_path=stored.thumbnail_path,
             prompt=job.prompt,
             negative_prompt=job.negative_prompt,
-            server_id=server.id,
-            server_name=server.name,
+            server_id=job.server_id,
+            server_name=job.server_name,
             model_name=render.get("model_name"),
             model_type=render.get("model_type"),
             generation_params={
@@ -120,6 +141,18 @@ class Delivery:
             job_id=job.id,
             created_at=self._clock(),
         )
+
+
+def _worker_of(job: Job) -> ComfyUIServer:
+    """The worker that holds a job, in the shape that the result store speaks of."""
+    name = job.server_name or "external worker"
+    return ComfyUIServer(
+        id=job.server_id or "",
+        name=name,
+        url="",
+        created_at=job.created_at,
+        updated_at=job.created_at,
+    )
 
 
 def _content_id(job: Job, file: OutputFile) -> str:

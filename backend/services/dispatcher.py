@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from backend.models.job import Job, JobStatus, Outcome
@@ -26,6 +27,8 @@ _WINDOW = 200
 #: Without being woken the loop looks again after this many seconds.
 _IDLE_SECONDS = 1.0
 _DATABASE_PAUSE = 1.0
+#: Leases are looked through this often.
+_LEASE_LOOK = timedelta(seconds=1)
 
 #: Called when the task runs, so that a task cancelled before its start leaves nothing behind.
 Work = Callable[[], Awaitable[None]]
@@ -51,6 +54,7 @@ class Dispatcher:
         self._woken = asyncio.Event()
         #: Jobs in hand, by id, and the server each of them is at.
         self._in_hand: dict[str, str] = {}
+        self._leases_seen = datetime.min.replace(tzinfo=UTC)
 
     @property
     def load(self) -> Counter[str]:
@@ -81,6 +85,7 @@ class Dispatcher:
                     if not recovered:
                         await self._recover(group)
                         recovered = True
+                    await self._expire_leases()
                     await self._dispatch(group)
                 except DatabaseUnavailableError:
                     logger.debug("The queue waits for the database.")
@@ -98,9 +103,19 @@ class Dispatcher:
         await self._fleet.check_all()
         await self._jobs.recount()
         for job in await self._jobs.processing():
-            if job.id not in self._in_hand and job.server_id:
+            if job.id not in self._in_hand and job.server_id and not job.lease_expires_at:
                 logger.info("Taking up job %s again at '%s'", job.id, job.server_name)
                 self._start(group, job, job.server_id, partial(self._resume, job))
+
+    async def _expire_leases(self) -> None:
+        """Give the jobs of workers that fell silent to someone else."""
+        now = self._clock()
+        if now - self._leases_seen < _LEASE_LOOK:
+            return
+        self._leases_seen = now
+        for job in await self._jobs.expired(now):
+            words = f"'{job.server_name}' did not answer before its lease ran out."
+            await self._runner.fail(job, Failure(Outcome.LOST, words, "LEASE_EXPIRED"))
 
     async def _dispatch(self, group: asyncio.TaskGroup) -> None:
         states = {state.server.id: state for state in self._fleet.states}
@@ -173,7 +188,7 @@ class Dispatcher:
     async def _take_up(self, job_id: str) -> None:
         """Pick a job up where its document says it is."""
         job = await self._jobs.find_by_id(job_id)
-        if job is not None and job.status is JobStatus.PROCESSING:
+        if job is not None and job.status is JobStatus.PROCESSING and not job.lease_expires_at:
             await self._resume(job)
 
     async def _resume(self, job: Job) -> None:

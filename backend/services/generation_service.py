@@ -1,6 +1,7 @@
 """From a wish to a queued job, and, where somebody waits for it, to the take."""
 
 import secrets
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import orjson
@@ -42,6 +43,18 @@ _ERRORS: dict[str, type[StoryCanvasError]] = {
     ModelUnavailableError.default_code: ModelUnavailableError,
     StorageFullError.default_code: StorageFullError,
 }
+
+
+#: Stands for a clip where only the order is looked at.
+_ANY_CLIP = Clip(
+    id="-",
+    scene_id="-",
+    project_id="-",
+    name="-",
+    image_prompt="-",
+    created_at=datetime.min.replace(tzinfo=UTC),
+    updated_at=datetime.min.replace(tzinfo=UTC),
+)
 
 
 class Generated(NamedTuple):
@@ -97,16 +110,30 @@ class GenerationService:
 
     async def prepare_generation(self, clip: Clip, kind: ContentType, order: RenderOrderDTO) -> Job:
         """Make a job that some server could run; errors say what cannot work before it queues."""
+        await self._check_pinned(order)
+        job = self.job_for(clip, kind, order)
+        check_capability(job, self._fleet.states)
+        return job
+
+    async def check_order(self, order: RenderOrderDTO, kind: ContentType) -> None:
+        """Raise what makes an order impossible for every clip, before any job is made of it."""
+        await self._check_pinned(order)
+        check_capability(self._job(_ANY_CLIP, kind, order), self._fleet.states)
+
+    def job_for(self, clip: Clip, kind: ContentType, order: RenderOrderDTO) -> Job:
+        """Make one clip's job. UnprocessableError when neither order nor clip has a prompt."""
         job = self._job(clip, kind, order)
-        if job.pinned_server_id:
-            (await self._servers.get(job.pinned_server_id)).require_key()
         if not job.prompt and not job.workflow_json:
             raise UnprocessableError(
                 f"There is no prompt: send one, or give the clip its {kind}_prompt.",
                 code="PROMPT_MISSING",
             )
-        check_capability(job, self._fleet.states)
         return job
+
+    async def _check_pinned(self, order: RenderOrderDTO) -> None:
+        server_id = _pinned(order)
+        if server_id is not None:
+            (await self._servers.get(server_id)).require_key()
 
     async def generate(self, dto: GenerateDTO, *, wait: bool) -> Job | Generated:
         """Queue a job ahead of batch work and wait for its take.
@@ -154,10 +181,14 @@ class GenerationService:
             loras=tuple(loras),
             workflow_json=_custom_workflow(params),
             ignored_params=_ignored(params),
-            pinned_server_id=None if order.server_id in {None, "auto"} else order.server_id,
+            pinned_server_id=_pinned(order),
             max_retries=self._max_retries,
             created_at=self._clock(),
         )
+
+
+def _pinned(order: RenderOrderDTO) -> str | None:
+    return None if order.server_id in {None, "auto"} else order.server_id
 
 
 def _stored(params: GenerationParamsDTO) -> dict[str, object]:

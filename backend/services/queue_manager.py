@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,11 +14,24 @@ from backend.services.attempt_runner import closed
 from backend.services.comfyui_client import ComfyUIClient
 from backend.services.dispatcher import Dispatcher
 from backend.utils.clock import Clock
-from backend.utils.errors import ConflictError
+from backend.utils.errors import ConflictError, InvalidRequestError
 from backend.utils.ids import derived_id
 
 #: Another process may finish a job, so a waiter looks for itself this often, in seconds.
 _LOOK_INTERVAL = 1.0
+
+
+#: What a job that is queued again by hand starts with.
+_AS_NEW: dict[str, Any] = {
+    "retry_count": 0,
+    "not_before": None,
+    "progress": 0.0,
+    "error": None,
+    "error_code": None,
+    "error_details": None,
+    "completed_at": None,
+    "lease_expires_at": None,
+}
 
 
 class QueueManager:
@@ -104,6 +117,7 @@ class QueueManager:
                 if current.status is JobStatus.PROCESSING
                 else [attempt.model_dump() for attempt in current.attempts],
                 completed_at=now,
+                lease_expires_at=None,
             )
             if moved is not None:
                 await self._take_back(current)
@@ -111,6 +125,46 @@ class QueueManager:
                 return True
             current = await self._jobs.find_by_id(job.id)
         return False
+
+    async def cancel_by_id(self, job_id: str) -> Job:
+        """Cancel a job; once more changes nothing. ConflictError for one that ran to its end."""
+        job = await self._jobs.get(job_id)
+        if job.status is not JobStatus.CANCELLED and not await self.cancel(job):
+            job = await self._jobs.get(job_id)
+            if job.status is not JobStatus.CANCELLED:
+                raise _wrong_state(job, "cancelled")
+        return await self._jobs.get(job_id)
+
+    async def retry(self, job_id: str) -> Job:
+        """Queue a failed or cancelled job again, with all its retries; else ConflictError."""
+        job = await self._jobs.get(job_id)
+        if job.status not in {JobStatus.FAILED, JobStatus.CANCELLED}:
+            raise _wrong_state(job, "retried")
+        moved = await self._jobs.move(job, JobStatus.PENDING, **_AS_NEW)
+        if moved is None:
+            raise _wrong_state(await self._jobs.get(job_id), "retried")
+        self._dispatcher.wake()
+        return moved
+
+    async def delete(self, job_id: str) -> None:
+        """Remove a job's record; ConflictError while it runs."""
+        job = await self._jobs.get(job_id)
+        if job.status is JobStatus.PROCESSING or not await self._jobs.remove(job):
+            raise _wrong_state(await self._jobs.get(job_id), "deleted")
+
+    async def clear(self, statuses: Sequence[JobStatus]) -> int:
+        """Remove every job of these statuses; InvalidRequestError for running ones."""
+        if JobStatus.PROCESSING in statuses:
+            raise InvalidRequestError("Running jobs cannot be cleared: cancel them first.")
+        return sum([await self._jobs.remove_all(status) for status in statuses])
+
+    async def leases(self) -> Counter[str]:
+        """How many jobs each external worker holds."""
+        held = await self._jobs.processing()
+        return Counter(job.server_id for job in held if job.lease_expires_at and job.server_id)
+
+    async def project_totals(self, project_id: str) -> dict[JobStatus, int]:
+        return await self._jobs.project_totals(project_id)
 
     async def release_server(self, server_id: str) -> int:
         """Send a server's running jobs back to the queue; gives how many.
@@ -173,3 +227,9 @@ class QueueManager:
         server = await self._servers.find_by_id(attempt.server_id)
         if server is not None:
             await self._client.withdraw(server, attempt.prompt_id)
+
+
+def _wrong_state(job: Job, wish: str) -> ConflictError:
+    return ConflictError(
+        f"A {job.status} job cannot be {wish}.", code="JOB_WRONG_STATE", status=job.status
+    )

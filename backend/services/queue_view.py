@@ -4,7 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backend.models.job import Job, JobStatus
+from backend.models.worker import Worker
+from backend.repositories.project_repository import ProjectRepository
 from backend.repositories.server_stats_repository import ServerStats, ServerStatsRepository
+from backend.repositories.worker_repository import WorkerRepository
 from backend.services.dispatcher import Dispatcher
 from backend.services.fleet import Fleet, ServerState
 from backend.services.queue_manager import QueueManager
@@ -17,11 +20,15 @@ class QueueView:
         queue: QueueManager,
         stats: ServerStatsRepository,
         *,
+        projects: ProjectRepository,
+        workers: WorkerRepository,
         fleet: Fleet,
         dispatcher: Dispatcher,
     ) -> None:
         self._queue = queue
         self._stats = stats
+        self._projects = projects
+        self._workers = workers
         self._fleet = fleet
         self._dispatcher = dispatcher
 
@@ -36,10 +43,29 @@ class QueueView:
         positions = await self._queue.positions(jobs)
         return self._shown(jobs, positions), total
 
+    async def project(self, project_id: str, *, skip: int, limit: int) -> dict[str, object]:
+        """A project's jobs with their totals; ResourceNotFoundError when there is none."""
+        await self._projects.get(project_id)
+        by_status = await self._queue.project_totals(project_id)
+        jobs, _ = await self.page(skip=skip, limit=limit, project_id=project_id)
+        return {
+            "project_id": project_id,
+            "total_jobs": sum(by_status.values()),
+            "by_status": by_status,
+            "jobs": jobs,
+        }
+
+    def shown(self, job: Job) -> dict[str, object]:
+        """A job that does not wait, as clients read it."""
+        return self._shown([job], {})[0]
+
     async def status(self) -> dict[str, object]:
         totals = await self._queue.totals()
         states = self._fleet.states
-        stats = await self._stats.by_server([state.server.id for state in states])
+        workers = await self._workers.list_all()
+        ids = [*(state.server.id for state in states), *(worker.id for worker in workers)]
+        stats = await self._stats.by_server(ids)
+        held = await self._queue.leases()
         return {
             "pending_jobs": totals[JobStatus.PENDING],
             "queued_jobs": totals[JobStatus.PENDING],
@@ -52,6 +78,12 @@ class QueueView:
             "servers": {
                 state.server.id: self._load(state, stats.get(state.server.id, ServerStats()))
                 for state in states
+            }
+            | {
+                worker.id: _worker_load(
+                    worker, stats.get(worker.id, ServerStats()), held[worker.id]
+                )
+                for worker in workers
             },
         }
 
@@ -88,6 +120,23 @@ class QueueView:
             "loaded_model": stats.last_model,
             "circuit": "closed",
         }
+
+
+def _worker_load(worker: Worker, stats: ServerStats, held: int) -> dict[str, object]:
+    return {
+        "server_name": worker.name,
+        "is_online": worker.is_online,
+        "mode": "pull",
+        "current_jobs": held,
+        "max_concurrent": worker.max_concurrent,
+        "queue_length": held,
+        "average_job_time": stats.average_seconds,
+        "total_completed": stats.completed,
+        "total_failed": stats.failed,
+        "last_heartbeat": worker.last_heartbeat,
+        "loaded_model": stats.last_model,
+        "circuit": "closed",
+    }
 
 
 def parse_statuses(text: str) -> list[JobStatus]:

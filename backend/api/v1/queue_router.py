@@ -1,8 +1,9 @@
-"""The queue."""
+"""The queue (12)."""
 
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Depends, Query, Response
+from fastapi.exceptions import RequestValidationError
 
 from backend.api.dependencies import (
     GenerationServiceDep,
@@ -11,10 +12,23 @@ from backend.api.dependencies import (
     PageDep,
     QueueManagerDep,
     QueueViewDep,
+    WorkerServiceDep,
 )
 from backend.api.strict_json import StrictJsonRoute
-from backend.dtos.queue_dto import JobCreatedDTO, JobCreateDTO, JobResponseDTO, QueueStatusDTO
-from backend.models.job import JobStatus
+from backend.dtos.common_dto import DeletedDTO
+from backend.dtos.queue_dto import (
+    CompleteJobDTO,
+    JobCreatedDTO,
+    JobCreateDTO,
+    JobMessageDTO,
+    JobResponseDTO,
+    JobsClearedDTO,
+    ProjectJobsDTO,
+    QueueStatusDTO,
+    RegisterServerDTO,
+    ServerRegisteredDTO,
+)
+from backend.models.job import Job, JobStatus
 from backend.services.queue_view import parse_statuses
 
 router = APIRouter(prefix="/queue", tags=["Queue"], route_class=StrictJsonRoute)
@@ -47,6 +61,24 @@ def _job_query(
 
 
 JobQueryDep = Annotated[JobQuery, Depends(_job_query)]
+
+
+def _complete_report(
+    body: CompleteJobDTO | None = None,
+    success: Annotated[bool | None, Query(description="Whether it worked.")] = None,
+    result_url: Annotated[str | None, Query(min_length=1, max_length=2000)] = None,
+    error: Annotated[str | None, Query(max_length=2000)] = None,
+) -> CompleteJobDTO:
+    """Take the report from the query, or from the body where the query says nothing."""
+    given = {"success": success, "result_url": result_url, "error": error}
+    by_query = {name: value for name, value in given.items() if value is not None}
+    if body is None and success is None:
+        fault = {"loc": ("query", "success"), "msg": "Field required", "type": "missing"}
+        raise RequestValidationError([fault])
+    return CompleteJobDTO(**{**(body.changes() if body else {}), **by_query})
+
+
+CompleteReportDep = Annotated[CompleteJobDTO, Depends(_complete_report)]
 
 
 @router.post("/jobs", response_model=JobCreatedDTO, status_code=201, summary="Queue a job")
@@ -82,3 +114,102 @@ async def read_status(view: QueueViewDep) -> dict[str, object]:
 @router.get("/jobs/{job_id}", response_model=JobResponseDTO, summary="Read a job")
 async def read_job(job_id: Id, view: QueueViewDep) -> dict[str, object]:
     return await view.job(job_id)
+
+
+@router.get(
+    "/projects/{project_id}/jobs",
+    response_model=ProjectJobsDTO,
+    summary="List a project's jobs, newest first, with their totals",
+)
+async def list_project_jobs(
+    project_id: Id, view: QueueViewDep, page: PageDep, response: Response
+) -> dict[str, object]:
+    shown = await view.project(project_id, skip=page.skip, limit=page.limit)
+    response.headers["X-Total-Count"] = str(shown["total_jobs"])
+    return shown
+
+
+@router.post(
+    "/servers/{server_id}/register",
+    response_model=ServerRegisteredDTO,
+    summary="Set a ComfyUI server's capacity, or register an external worker",
+    description="With the id of a registered ComfyUI server it sets its capacity and switches "
+    "dispatch on or off. Any other id is an external worker that asks for jobs; repeating the "
+    "call is its heartbeat and renews the leases of the jobs it holds.",
+)
+async def register_server(
+    server_id: Id, workers: WorkerServiceDep, body: RegisterServerDTO | None = None
+) -> dict[str, object]:
+    return await workers.register(server_id, body or RegisterServerDTO())
+
+
+@router.get(
+    "/servers/{server_id}/next",
+    response_model=JobResponseDTO,
+    summary="Lease the next job to an external worker",
+    responses={204: {"description": "There is no job for it now."}},
+)
+async def lease_next_job(server_id: Id, workers: WorkerServiceDep, view: QueueViewDep) -> Any:
+    job = await workers.next_job(server_id)
+    return Response(status_code=204) if job is None else view.shown(job)
+
+
+@router.post(
+    "/jobs/{job_id}/complete",
+    response_model=JobMessageDTO,
+    summary="Report how a leased job went, by query or by body",
+    responses={409: {"description": "No worker holds the job: its lease ran out, say."}},
+)
+async def complete_job(
+    job_id: Id, workers: WorkerServiceDep, report: CompleteReportDep
+) -> dict[str, object]:
+    job = await workers.complete(job_id, report)
+    return _said("The report was taken.", job)
+
+
+@router.post(
+    "/jobs/{job_id}/retry",
+    response_model=JobMessageDTO,
+    summary="Queue a failed or cancelled job again",
+    responses={409: {"description": "It neither failed nor was cancelled."}},
+)
+async def retry_job(job_id: Id, queue: QueueManagerDep) -> dict[str, object]:
+    return _said("The job is in the queue again.", await queue.retry(job_id))
+
+
+@router.post(
+    "/jobs/{job_id}/cancel",
+    response_model=JobMessageDTO,
+    summary="Cancel a job, and interrupt it where it runs",
+    responses={409: {"description": "It has completed or failed already."}},
+)
+async def cancel_job(job_id: Id, queue: QueueManagerDep) -> dict[str, object]:
+    return _said("The job was cancelled.", await queue.cancel_by_id(job_id))
+
+
+@router.delete(
+    "/jobs/{job_id}",
+    response_model=DeletedDTO,
+    summary="Delete a job's record",
+    responses={409: {"description": "It runs: cancel it first."}},
+)
+async def delete_job(job_id: Id, queue: QueueManagerDep) -> dict[str, object]:
+    await queue.delete(job_id)
+    return {"message": "Job deleted.", "deleted": 1}
+
+
+@router.delete("/clear", response_model=JobsClearedDTO, summary="Delete every job of some statuses")
+async def clear_jobs(
+    queue: QueueManagerDep, status: Statuses = "completed,failed,cancelled"
+) -> dict[str, object]:
+    statuses = parse_statuses(status) or [s for s in JobStatus if s is not JobStatus.PROCESSING]
+    cleared = await queue.clear(statuses)
+    return {
+        "message": f"{cleared} jobs were cleared.",
+        "deleted_count": cleared,
+        "status_filter": statuses,
+    }
+
+
+def _said(message: str, job: Job) -> dict[str, object]:
+    return {"message": message, "job_id": job.id, "status": job.status}
