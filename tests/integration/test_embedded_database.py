@@ -24,7 +24,7 @@ from backend.utils.index_spec import IndexSpec
 
 async def eventually(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(4):
-        while not holds():  # noqa: ASYNC110
+        while not holds():
             await asyncio.sleep(0.02)
 
 
