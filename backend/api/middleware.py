@@ -26,6 +26,8 @@ request_id_var: ContextVar[str] = ContextVar("request_id", default="-")
 
 #: Digits that are read of a Content-Length: cut there, it is still larger than any limit.
 _LONGEST_LENGTH = 18
+#: What a WebSocket is closed with that has no key.
+_POLICY_VIOLATION = 1008
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 _OPEN_CORS = {
     "Access-Control-Allow-Origin": "*",
@@ -146,8 +148,11 @@ class ApiKeyMiddleware:
         self._keys = [key.encode() for key in keys]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or self._is_open(scope["path"]) or self._is_known(scope):
+        if scope["type"] == "lifespan" or self._is_open(scope["path"]) or self._is_known(scope):
             await self._app(scope, receive, send)
+            return
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
             return
         message = "This server needs an API key: send 'Authorization: Bearer <key>'."
         await _send_error(scope, send, 401, "UNAUTHORIZED", message, {"WWW-Authenticate": "Bearer"})
