@@ -3,8 +3,15 @@
 from datetime import datetime
 from typing import Any
 
+from pydantic import Field
+
 from backend.models.base import FrozenModel
+from backend.models.character import CharacterWords
 from backend.models.content import ContentType, GeneratedContent
+
+
+def _is_none(value: object) -> bool:
+    return value is None
 
 
 class Clip(FrozenModel):
@@ -25,6 +32,8 @@ class Clip(FrozenModel):
     selected_image_id: str | None = None
     selected_video_id: str | None = None
     character_id: str | None = None
+    #: What that character added to the prompts; stored where there is any, never answered.
+    character_words: CharacterWords | None = Field(default=None, exclude_if=_is_none)
     versions: tuple[dict[str, Any], ...] = ()
     active_version: int = 1
     parent_clip_id: str | None = None

@@ -1,0 +1,164 @@
+"""Characters."""
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from backend.dtos.common_dto import (
+    OMITTED,
+    Name,
+    RequestDTO,
+    ResourceId,
+    ResponseDTO,
+    Timestamp,
+)
+from backend.dtos.generation_dto import GenerationParamsDTO
+from backend.dtos.kept_params import (
+    Cleared,
+    Description,
+    KeptParams,
+    LabelOrNone,
+    LoraWeight,
+    MediaAddress,
+    MediaAddressOrNone,
+    ModelFileOrNone,
+    Notes,
+)
+
+_PARAMS = [{"steps": 28, "cfg": 6.5}]
+_WORDS = ["ohwx woman, red scarf"]
+
+
+def _joined(value: Any) -> Any:
+    """Join a list of texts; anything else is for the field's own type to judge."""
+    if value is None:
+        return ""
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return ", ".join(part for word in value if (part := word.strip()))
+    return value
+
+
+_Words = Annotated[str, Field(max_length=2000)]
+_WordList = Annotated[list[Annotated[str, Field(max_length=2000)]], Field(max_length=500)]
+TriggerWords = Annotated[
+    _Words, BeforeValidator(_joined, json_schema_input_type=_Words | _WordList | None)
+]
+References = Annotated[list[MediaAddress], Field(max_length=50)]
+ProjectIdOrNone = Annotated[ResourceId | None, Cleared]
+
+
+class CharacterCreateDTO(RequestDTO):
+    name: Name = Field(description="1 to 200 characters.", examples=["Mara"])
+    project_id: ProjectIdOrNone = Field(
+        default=None,
+        description="Null: a character of every project.",
+        examples=["0d3c1c52-5a0f-4a55-9a53-3f0e8b0c0001"],
+    )
+    description: Description = Field(
+        default="", description="For people.", examples=["The driver, early thirties."]
+    )
+    reference_images: References = Field(
+        default_factory=list,
+        description="http(s) addresses or paths under /uploads/; the first is the reference"
+        " of later generations.",
+        examples=[["/uploads/faces/mara.png"]],
+    )
+    face_image: MediaAddressOrNone = Field(
+        default=None,
+        description="The reference when there is no other.",
+        examples=["/uploads/faces/mara_face.png"],
+    )
+    lora: ModelFileOrNone = Field(
+        default=None,
+        description="A LoRA file of the ComfyUI servers.",
+        examples=["mara_v2.safetensors"],
+    )
+    lora_weight: LoraWeight = Field(default=1.0, description="-100 to 100.", examples=[0.8])
+    trigger_words: TriggerWords = Field(
+        default="",
+        description="Go before the prompts of its clips. A list is joined with ', '.",
+        examples=_WORDS,
+    )
+    style_notes: Notes = Field(
+        default="",
+        description="Go behind the prompts of its clips.",
+        examples=["freckles, film grain"],
+    )
+    generation_method: LabelOrNone = Field(
+        default=None, description="For people and clients; kept as it is.", examples=["lora"]
+    )
+    generation_params: KeptParams = Field(
+        default_factory=GenerationParamsDTO,
+        description="What a generation request of its clips leaves out.",
+        examples=_PARAMS,
+    )
+
+
+class CharacterUpdateDTO(RequestDTO):
+    """Fields left out stay as they are; null clears, except name, weight and lists."""
+
+    name: Name = Field(default=OMITTED, description="1 to 200 characters.", examples=["Mara, 40"])
+    project_id: ProjectIdOrNone = Field(
+        default=None,
+        description="Null: a character of every project. Clips of other projects must not have it.",
+        examples=[None],
+    )
+    description: Description = Field(
+        default=OMITTED, description="For people.", examples=["The driver, ten years on."]
+    )
+    reference_images: References = Field(
+        default=OMITTED,
+        description="All of them: the list is replaced.",
+        examples=[["/uploads/faces/mara_40.png"]],
+    )
+    face_image: MediaAddressOrNone = Field(
+        default=None, description="Null clears it.", examples=["/uploads/faces/mara_40.png"]
+    )
+    lora: ModelFileOrNone = Field(
+        default=None, description="Null clears it.", examples=["mara_v3.safetensors"]
+    )
+    lora_weight: LoraWeight = Field(default=OMITTED, description="-100 to 100.", examples=[0.7])
+    trigger_words: TriggerWords = Field(
+        default=OMITTED,
+        description="Clips that have the old ones keep them until it is applied again.",
+        examples=_WORDS,
+    )
+    style_notes: Notes = Field(
+        default=OMITTED,
+        description="Clips that have the old ones keep them until it is applied again.",
+        examples=["grey hair, film grain"],
+    )
+    generation_method: LabelOrNone = Field(
+        default=None, description="Null clears it.", examples=["reference"]
+    )
+    generation_params: KeptParams = Field(
+        default=OMITTED, description="All of them: the set is replaced.", examples=_PARAMS
+    )
+
+
+class CharacterResponseDTO(ResponseDTO):
+    id: str = Field(description="Opaque.", examples=["5be0a7c4-2f5a-4d53-8f38-6f1d9f7b0001"])
+    project_id: str | None = Field(
+        description="Null: a character of every project.",
+        examples=["0d3c1c52-5a0f-4a55-9a53-3f0e8b0c0001"],
+    )
+    name: str = Field(description="1 to 200 characters.", examples=["Mara"])
+    description: str = Field(description="For people.", examples=["The driver, early thirties."])
+    reference_images: list[str] = Field(
+        description="The first is the reference of later generations.",
+        examples=[["/uploads/faces/mara.png"]],
+    )
+    face_image: str | None = Field(
+        description="The reference when there is no other.",
+        examples=["/uploads/faces/mara_face.png"],
+    )
+    lora: str | None = Field(description="A LoRA file.", examples=["mara_v2.safetensors"])
+    lora_weight: float = Field(description="-100 to 100.", examples=[0.8])
+    trigger_words: str = Field(description="Separated by commas.", examples=_WORDS)
+    style_notes: str = Field(description="Behind the prompts.", examples=["freckles, film grain"])
+    generation_method: str | None = Field(description="As it was sent.", examples=["lora"])
+    generation_params: dict[str, Any] = Field(
+        description="What a generation request of its clips leaves out.", examples=_PARAMS
+    )
+    created_at: Timestamp = Field(description="UTC.", examples=["2026-03-01T12:00:00.000Z"])
+    updated_at: Timestamp = Field(description="UTC.", examples=["2026-03-01T12:00:00.000Z"])

@@ -1,0 +1,46 @@
+"""Characters."""
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+from typing import Any
+
+from backend.models.character import Character
+from backend.repositories.json_field import JsonFieldRepository
+from backend.utils.index_spec import IndexSpec
+
+#: Every character was made after this; naming it lets the whole list use an index.
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+_OLDEST_FIRST = (("created_at", 1), ("_id", 1))
+#: Ids that one query names.
+_CHUNK = 1_000
+
+
+class CharacterRepository(JsonFieldRepository[Character]):
+    collection = "characters"
+    kind = "character"
+    model = Character
+    json_field = "generation_params"
+    indexes = (
+        IndexSpec(name="by_project", keys=(("project_id", 1), ("created_at", 1))),
+        IndexSpec(name="by_age", keys=(("created_at", 1),)),
+    )
+
+    async def page(
+        self, project_id: str | None, *, skip: int, limit: int
+    ) -> tuple[list[Character], int]:
+        """Oldest first, of one project or, with None, all there are."""
+        where: dict[str, Any] = {"created_at": {"$gte": _EVER}}
+        if project_id is not None:
+            where = {"project_id": project_id, **where}
+        return await self._page(where, sort=_OLDEST_FIRST, skip=skip, limit=limit)
+
+    async def list_by_ids(self, character_ids: Collection[str]) -> list[Character]:
+        """Those that exist, in no order: one query, however many clips they were asked for."""
+        ids = sorted(character_ids)
+        found: list[Character] = []
+        for first in range(0, len(ids), _CHUNK):
+            found += await self._find({"_id": {"$in": ids[first : first + _CHUNK]}})
+        return found
+
+    async def delete_for_project(self, project_id: str) -> int:
+        return await self._delete_where({"project_id": project_id})

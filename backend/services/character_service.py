@@ -1,0 +1,143 @@
+"""Characters: create, read, change, delete, and apply to clips."""
+
+import asyncio
+from collections.abc import Collection
+
+from backend.dtos.character_dto import CharacterCreateDTO, CharacterUpdateDTO
+from backend.models.character import Character
+from backend.models.clip import Clip
+from backend.repositories.character_repository import CharacterRepository
+from backend.repositories.clip_repository import ClipRepository
+from backend.repositories.project_repository import ProjectRepository
+from backend.services.character_words import applied, reassigned
+from backend.utils.clock import Clock
+from backend.utils.errors import ConflictError, InvalidRequestError, ResourceNotFoundError
+from backend.utils.ids import new_id
+
+#: What the prompt fields of a clip take, so that a client can send back what it read.
+_LONGEST_PROMPT = 10_000
+#: Each lost try means that somebody else changed the clip; nobody loses this often in earnest.
+_TRIES = 200
+#: Clips that a deleted character leaves at a time.
+_AT_ONCE = 25
+
+
+class CharacterService:
+    def __init__(
+        self,
+        characters: CharacterRepository,
+        projects: ProjectRepository,
+        clips: ClipRepository,
+        *,
+        clock: Clock,
+    ) -> None:
+        self._characters = characters
+        self._projects = projects
+        self._clips = clips
+        self._clock = clock
+
+    async def create(self, dto: CharacterCreateDTO) -> Character:
+        if dto.project_id:
+            await self._projects.get(dto.project_id)
+        now = self._clock()
+        character = Character(id=new_id(), created_at=now, updated_at=now, **dto.changes())
+        await self._characters.add(character)
+        if dto.project_id and await self._projects.find_by_id(dto.project_id) is None:
+            await self._characters.delete(character.id)
+            raise ResourceNotFoundError.of("project", dto.project_id)
+        return character
+
+    async def get(self, character_id: str) -> Character:
+        return await self._characters.get(character_id)
+
+    async def page(
+        self, project_id: str | None, *, skip: int, limit: int
+    ) -> tuple[list[Character], int]:
+        return await self._characters.page(project_id, skip=skip, limit=limit)
+
+    async def update(self, character_id: str, dto: CharacterUpdateDTO) -> Character:
+        """Change what was sent; clips keep the words they have until it is applied again."""
+        character = await self._characters.get(character_id)
+        changes = dto.changes()
+        if changes.get("project_id") not in {None, character.project_id}:
+            await self._check_move(character, changes["project_id"])
+        await self._characters.update(character_id, {**changes, "updated_at": self._clock()})
+        return await self._characters.get(character_id)
+
+    async def delete(self, character_id: str) -> int:
+        """Remove a character; its clips lose its words and stay as they are otherwise.
+
+        Clips first, so that a delete which was cut short can be repeated, and once more after
+        it: somebody may have applied it meanwhile.
+        """
+        await self._characters.get(character_id)
+        await self._leave_clips(character_id)
+        deleted = await self._characters.delete(character_id)
+        await self._leave_clips(character_id)
+        return int(deleted)
+
+    async def apply(self, character_id: str, clip_id: str) -> Clip:
+        """Write the character's words into the clip's prompts, in place of another one's.
+
+        InvalidRequestError for a character of another project, or prompts that grow too long.
+        """
+        for _ in range(_TRIES):
+            character = await self._characters.get(character_id)
+            clip = await self._clips.get(clip_id)
+            changes = _checked_changes(clip, character)
+            if not changes:
+                return clip
+            changes["updated_at"] = self._clock()
+            if await self._clips.update_as_read(clip, changes):
+                return await self._still_there(character_id, clip_id)
+        raise ConflictError("The clip is being changed. Try again.", code="CLIP_BUSY")
+
+    async def _still_there(self, character_id: str, clip_id: str) -> Clip:
+        """Give the clip, unless the character was deleted while it was applied."""
+        if await self._characters.find_by_id(character_id) is None:
+            await self._leave(clip_id, character_id)
+            raise ResourceNotFoundError.of("character", character_id)
+        return await self._clips.get(clip_id)
+
+    async def _check_move(self, character: Character, project_id: str) -> None:
+        await self._projects.get(project_id)
+        if await self._clips.projects_with_character(character.id) - {project_id}:
+            raise ConflictError(
+                f"Clips of other projects have '{character.name}'. Take it out of them first.",
+                code="CHARACTER_IN_USE",
+            )
+
+    async def _leave_clips(self, character_id: str) -> None:
+        ids = await self._clips.ids_with_character(character_id)
+        for first in range(0, len(ids), _AT_ONCE):
+            await self._leave_all(ids[first : first + _AT_ONCE], character_id)
+
+    async def _leave_all(self, clip_ids: Collection[str], character_id: str) -> None:
+        await asyncio.gather(*(self._leave(clip_id, character_id) for clip_id in clip_ids))
+
+    async def _leave(self, clip_id: str, character_id: str) -> None:
+        """Take a character out of a clip, unless it has gone or been replaced meanwhile."""
+        for _ in range(_TRIES):
+            clip = await self._clips.find_by_id(clip_id)
+            if clip is None or clip.character_id != character_id:
+                return
+            changes = reassigned(clip, {"character_id": None, "updated_at": self._clock()})
+            if await self._clips.update_as_read(clip, changes):
+                return
+        raise ConflictError("A clip is being changed. Try again.", code="CLIP_BUSY")
+
+
+def _checked_changes(clip: Clip, character: Character) -> dict[str, object]:
+    if not character.fits(clip.project_id):
+        raise InvalidRequestError(
+            "The character belongs to another project.", code="CHARACTER_OF_ANOTHER_PROJECT"
+        )
+    changes = applied(clip, character)
+    for field in ("image_prompt", "video_prompt"):
+        if len(changes.get(field, "")) > _LONGEST_PROMPT:
+            raise InvalidRequestError(
+                f"With this character the {field} would be longer than {_LONGEST_PROMPT}"
+                " characters: shorten it, or the character's words.",
+                code="PROMPT_TOO_LONG",
+            )
+    return changes
