@@ -31,9 +31,13 @@ DEFAULTS: dict[str, Any] = {
     "QUEUE_MAX_RETRIES": 2,
     "QUEUE_POLL_SECONDS": 1.0,
     "SERVER_LOST_SECONDS": 30,
+    "WORKER_LEASE_SECONDS": 60,
     "SERVER_CHECK_SECONDS": 5.0,
     "OPENAI_API_KEY": None,
     "OPENAI_BASE_URL": "https://api.openai.com/v1",
+    "OPENAI_MODEL": "sora-2",
+    "OPENAI_MAX_CONCURRENT": 2,
+    "OPENAI_POLL_SECONDS": 5.0,
 }
 
 GOOD: list[tuple[str, str, Any]] = [
@@ -77,8 +81,15 @@ BAD = [
     ("QUEUE_POLL_SECONDS", "0"),
     ("SERVER_LOST_SECONDS", "0"),
     ("SERVER_CHECK_SECONDS", "0"),
+    ("WORKER_LEASE_SECONDS", "-1"),
     ("OPENAI_BASE_URL", "ftp://example.org"),
     ("OPENAI_BASE_URL", "api.openai.com"),
+    ("OPENAI_BASE_URL", "https://user:secret@example.org/v1"),
+    ("OPENAI_BASE_URL", "https://example.org/v1?key=secret"),
+    ("OPENAI_API_KEY", "two\nlines"),
+    ("OPENAI_MODEL", ""),
+    ("OPENAI_MAX_CONCURRENT", "0"),
+    ("OPENAI_POLL_SECONDS", "0"),
 ]
 
 

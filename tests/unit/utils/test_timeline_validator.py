@@ -24,6 +24,10 @@ from backend.utils.timeline_validator import (
 )
 
 
+#: No deadline: a busy machine is no fault.
+slowly = settings(max_examples=200, deadline=None)
+
+
 def spans_within(end: int, most: int = 12) -> st.SearchStrategy[list[Span]]:
     pair = st.tuples(st.integers(0, end), st.integers(1, end // 2))
     return st.lists(pair, max_size=most).map(
@@ -38,7 +42,7 @@ def overlap(one: Span, other: Span) -> bool:
     return one.start < other.end and other.start < one.end
 
 
-@settings(max_examples=300)
+@slowly
 @given(spans_within(40))
 def test_overlaps_are_those_of_every_pair(ordered: list[Span]) -> None:
     expected = {(a.id, b.id) for a, b in combinations(ordered, 2) if overlap(a, b)}
@@ -52,7 +56,7 @@ def test_overlaps_are_those_of_every_pair(ordered: list[Span]) -> None:
         assert (pair.start, pair.end) == (min(shared), max(shared) + 1)
 
 
-@settings(max_examples=300)
+@slowly
 @given(spans_within(40))
 def test_gaps_are_the_uncovered_stretches_between_clips(ordered: list[Span]) -> None:
     covered = {moment for span in ordered for moment in range(span.start, span.end)}
@@ -64,7 +68,7 @@ def test_gaps_are_the_uncovered_stretches_between_clips(ordered: list[Span]) -> 
         assert gap.after.end == gap.start < gap.end == gap.before.start
 
 
-@settings(max_examples=300)
+@slowly
 @given(spans_within(40))
 def test_ripple_clears_every_overlap_and_moves_nothing_else(ordered: list[Span]) -> None:
     moves = {span.id: start for span, start in ripple(ordered)}
@@ -79,7 +83,7 @@ def test_ripple_clears_every_overlap_and_moves_nothing_else(ordered: list[Span])
         assert moves == {}
 
 
-@settings(max_examples=500)
+@slowly
 @given(spans_within(30, most=6), st.integers(0, 40), st.integers(1, 12), st.integers(0, 40))
 def test_the_nearest_fit_fits_and_nothing_is_nearer(
     ordered: list[Span], start: int, length: int, room: int
@@ -91,19 +95,21 @@ def test_the_nearest_fit_fits_and_nothing_is_nearer(
     assert found == expected
 
 
-@settings(max_examples=200)
+@slowly
 @given(spans_within(40, most=5), st.integers(0, 40), st.integers(1, 20))
 def test_overlaps_at_is_what_the_pairs_say(ordered: list[Span], start: int, length: int) -> None:
     moved = Span("x", "x", start, start + length)
     assert overlaps_at(ordered, start, length) is any(overlap(span, moved) for span in ordered)
 
 
+@slowly
 @given(st.integers(0, 20_000_000))
 def test_milliseconds_survive_seconds(milliseconds: int) -> None:
     assert to_ms(to_seconds(milliseconds)) == milliseconds
     assert round(to_seconds(milliseconds), 3) == to_seconds(milliseconds)
 
 
+@slowly
 @given(st.floats(0, 20_000))
 def test_seconds_are_rounded_to_the_nearest_millisecond(seconds: float) -> None:
     assert abs(to_ms(seconds) - seconds * 1000) <= 0.5
