@@ -3,6 +3,7 @@
 It wires; it decides nothing.
 """
 
+import contextlib
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -20,12 +21,13 @@ from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
 from backend import __version__
-from backend.api import errors, legacy_exports_router
+from backend.api import errors, legacy_exports_router, metrics
 from backend.api.logs import configure_logging
 from backend.api.middleware import (
     ApiKeyMiddleware,
     BodyLimitMiddleware,
     RequestContextMiddleware,
+    StartError,
 )
 from backend.api.uploads import UploadedFiles
 from backend.api.v1 import api_v1
@@ -45,7 +47,11 @@ def create_app(settings: Settings, *, build: Build = build_container) -> FastAPI
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with build(settings) as container:
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                container = await stack.enter_async_context(build(settings))
+            except DatabaseStartError as error:
+                raise StartError(str(error)) from None
             app.state.container = container
             with_early_warning(container.queue.stop_waiting)
             yield
@@ -60,6 +66,7 @@ def create_app(settings: Settings, *, build: Build = build_container) -> FastAPI
     errors.install(app)
     app.include_router(api_v1())
     app.include_router(legacy_exports_router.router)
+    app.include_router(metrics.router)
     app.add_api_route("/", _to_docs, include_in_schema=False)
     app.mount("/uploads", UploadedFiles(settings.upload_dir))
     _add_middleware(app, settings)
@@ -72,11 +79,13 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         keys = [key.get_secret_value() for key in settings.api_keys]
         app.add_middleware(ApiKeyMiddleware, keys=keys)
     music = settings.max_music_size_mb * _MEGABYTE + _MULTIPART_SLACK
+    image = settings.max_image_size_mb * _MEGABYTE + _MULTIPART_SLACK
     app.add_middleware(
         BodyLimitMiddleware,
         limit=settings.max_body_size_mb * _MEGABYTE,
-        uploads={"/upload-music": music},
+        uploads={"/upload-music": music, "/upload-face-image": image},
     )
+    app.add_middleware(metrics.MetricsMiddleware)
     app.add_middleware(RequestContextMiddleware)
 
 

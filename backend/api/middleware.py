@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.api.errors import envelope
+from backend.api.request_body import ClosingSend, RequestBody
 from backend.utils.ids import new_id
 
 logger = logging.getLogger(__name__)
@@ -24,8 +25,6 @@ access_log = logging.getLogger("storycanvas.access")
 #: The id of the request that is being answered; every log line carries it.
 request_id_var: ContextVar[str] = ContextVar("request_id", default="-")
 
-#: Digits that are read of a Content-Length: cut there, it is still larger than any limit.
-_LONGEST_LENGTH = 18
 #: What a WebSocket is closed with that has no key.
 _POLICY_VIOLATION = 1008
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
@@ -35,6 +34,10 @@ _OPEN_CORS = {
 }
 
 
+class StartError(Exception):
+    """The server cannot start as it is configured; the message is one line for people."""
+
+
 class RequestContextMiddleware:
     """Outermost: gives the id, opens CORS, logs one line, and turns a crash into a 500."""
 
@@ -42,6 +45,9 @@ class RequestContextMiddleware:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, _without_traceback(send))
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -62,6 +68,20 @@ class RequestContextMiddleware:
         finally:
             _log(scope, answer.status, time.perf_counter() - started)
             request_id_var.reset(token)
+
+
+def _without_traceback(send: Send) -> Send:
+    """Let a start that failed for a reason we know be told in its one line."""
+
+    async def tell(message: Message) -> None:
+        if message["type"] == "lifespan.startup.failed":
+            reason = message.get("message", "").strip().rpartition("\n")[2]
+            name, _, words = reason.partition(": ")
+            if name.endswith(StartError.__name__):
+                message = {**message, "message": f"StoryCanvas cannot start: {words}"}
+        await send(message)
+
+    return tell
 
 
 class _Answer:
@@ -98,37 +118,25 @@ class BodyLimitMiddleware:
             await self._app(scope, receive, send)
             return
         limit = self._limit_for(scope["path"])
-        if _declared_length(scope) > limit:
-            await _refuse_body(scope, send, limit)
+        body = RequestBody(scope, receive)
+        answer = ClosingSend(send, body)
+        if body.declared > limit:
+            await _refuse_body(scope, answer, limit)
             return
-        await self._counted(scope, receive, send, limit)
+
+        async def counting_receive() -> Message:
+            message = await body.read()
+            if body.received > limit:
+                raise BodyTooLargeError(limit)
+            return message
+
+        await self._app(scope, counting_receive, answer)
 
     def _limit_for(self, path: str) -> int:
         for ending, limit in self._uploads.items():
             if path.rstrip("/").endswith(ending):
                 return limit
         return self._limit
-
-    async def _counted(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
-        received = 0
-
-        async def counting_receive() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > limit:
-                raise BodyTooLargeError(limit)
-            return message
-
-        await self._app(scope, counting_receive, send)
-
-
-def _declared_length(scope: Scope) -> int:
-    """What Content-Length says, 0 for nonsense: the counting decides then."""
-    declared = Headers(scope=scope).get("content-length", "")
-    if not (declared.isascii() and declared.isdigit()):
-        return 0
-    return int(declared.lstrip("0")[:_LONGEST_LENGTH] or "0")
 
 
 class BodyTooLargeError(HTTPException):

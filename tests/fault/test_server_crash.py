@@ -163,6 +163,22 @@ def test_a_bad_setting_stops_the_start_with_one_line_that_names_it(tmp_path: Pat
     assert "MAX_MUSIC_SIZE_MB" in line
 
 
+async def test_a_database_directory_in_use_is_refused_in_one_clear_line(tmp_path: Path) -> None:
+    directory = tmp_path / "db"
+    owner = EmbeddedDatabase(directory)
+    owner.start()
+    try:
+        server = ServerProcess(tmp_path, mongo_url=f"embedded:{directory}")
+        server.start()
+        assert server.process is not None
+        assert await asyncio.to_thread(server.process.wait, 20) != 0
+    finally:
+        owner.stop()
+    [line] = [line for line in server.log.splitlines() if "cannot start" in line]
+    assert str(directory) in line
+    assert "Traceback" not in server.log
+
+
 async def test_away_database_means_503_in_time_and_work_goes_on_when_it_is_back(
     tmp_path: Path,
 ) -> None:

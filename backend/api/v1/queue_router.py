@@ -51,7 +51,7 @@ class JobQuery(NamedTuple):
     batch_id: str | None
 
 
-def _job_query(
+async def _job_query(
     status: Statuses = "all",
     project_id: FilterId = None,
     clip_id: FilterId = None,
@@ -63,7 +63,7 @@ def _job_query(
 JobQueryDep = Annotated[JobQuery, Depends(_job_query)]
 
 
-def _complete_report(
+async def _complete_report(
     body: CompleteJobDTO | None = None,
     success: Annotated[bool | None, Query(description="Whether it worked.")] = None,
     result_url: Annotated[str | None, Query(min_length=1, max_length=2000)] = None,
