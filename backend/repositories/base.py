@@ -123,6 +123,11 @@ class BaseRepository(Generic[M]):
         with self._guarded():
             return int(await self._documents.count_documents(where))
 
+    async def _highest(self, where: Mapping[str, Any], field: str) -> int:
+        """The largest value of a whole-number field among few documents, 0 when there are none."""
+        found = await self._find_raw(where, fields={field: 1})
+        return max((int(document.get(field, 0)) for document in found), default=0)
+
     async def _page(
         self, where: Mapping[str, Any], *, sort: Sort, skip: int, limit: int
     ) -> tuple[list[M], int]:

@@ -22,6 +22,12 @@ class SceneRepository(BaseRepository[Scene]):
     indexes = (
         IndexSpec(name="by_order", keys=(("project_id", 1), ("order", 1))),
         IndexSpec(name="by_change", keys=(("updated_at", -1),)),
+        IndexSpec(
+            name="one_number_each",
+            keys=(("parent_scene_id", 1), ("alternate_number", 1)),
+            unique=True,
+            partial={"is_alternate": True},
+        ),
     )
 
     async def list_for_project(
@@ -45,6 +51,12 @@ class SceneRepository(BaseRepository[Scene]):
         expected = {"clip_count": scene.clip_count, "duration": scene.duration}
         return await self._update_one(
             {"_id": scene.id, **expected}, {"$set": {**totals._asdict(), "updated_at": now}}
+        )
+
+    async def last_alternate(self, parent_id: str) -> int:
+        """The highest number among the alternates of a scene, 0 when it has none."""
+        return await self._highest(
+            {"parent_scene_id": parent_id, "is_alternate": True}, "alternate_number"
         )
 
     async def delete_for_project(self, project_id: str) -> int:

@@ -46,6 +46,14 @@ class Watch(Protocol):
     def mark_offline(self, server_id: str) -> None: ...
 
 
+class JobObserver(Protocol):
+    """Told of each job that this process sees end, as it stands then."""
+
+    def job_ended(self, job: Job, seconds: float | None) -> None:
+        """`seconds` from the start of its last attempt; None unless it completed."""
+        ...
+
+
 @dataclass(frozen=True)
 class Placement:
     """Where an attempt goes, and what is known of that server."""
@@ -65,6 +73,7 @@ class AttemptRunner:
         delivery: Delivery,
         stats: ServerStatsRepository,
         watch: Watch,
+        observer: JobObserver,
         clock: Clock,
     ) -> None:
         self._jobs = jobs
@@ -73,6 +82,7 @@ class AttemptRunner:
         self._delivery = delivery
         self._stats = stats
         self._watch = watch
+        self._observer = observer
         self._clock = clock
 
     async def carry_out(self, job: Job, placement: Placement) -> None:
@@ -145,6 +155,7 @@ class AttemptRunner:
             **_unstarted(),
         )
         if moved is not None and moved.is_finished and job.server_id:
+            self._observer.job_ended(moved, None)
             await self._stats.record(job.server_id, completed_in=None, model=None)
         logger.info(
             "Job %s: attempt %s %s: %s", job.id, job.attempt, failure.outcome, failure.words
@@ -233,9 +244,11 @@ class AttemptRunner:
             completed_at=now,
         )
         if moved is not None and job.server_id and job.started_at:
+            seconds = (now - job.started_at).total_seconds()
+            self._observer.job_ended(moved, seconds)
             await self._stats.record(
                 job.server_id,
-                completed_in=(now - job.started_at).total_seconds(),
+                completed_in=seconds,
                 model=(job.render or {}).get("model_name"),
             )
 

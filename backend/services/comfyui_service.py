@@ -11,6 +11,7 @@ from backend.services.fleet import Fleet, ServerState
 from backend.services.model_config import detect_family
 from backend.services.queue_manager import QueueManager
 from backend.services.server_catalog import ServerCatalog
+from backend.services.server_workflows import workflows_of
 from backend.utils.clock import Clock
 from backend.utils.errors import ConflictError
 from backend.utils.ids import new_id
@@ -50,6 +51,15 @@ class ComfyUIService:
     async def list_all(self, *, skip: int, limit: int) -> tuple[list[ComfyUIServer], int]:
         servers = await self._servers.list_all()
         return [self._with_state(server) for server in servers[skip : skip + limit]], len(servers)
+
+    async def get(self, server_id: str) -> ComfyUIServer:
+        """Give a server, online or not as last seen."""
+        return self._with_state(await self._servers.get(server_id))
+
+    async def workflows(self, server_id: str) -> dict[str, Any]:
+        """Ask the server now, as ServerWorkflowsDTO has it; offline is an answer too."""
+        server = await self._servers.get(server_id)
+        return workflows_of(await self._fleet.check(server, fresh=True))
 
     async def info(self, server_id: str) -> dict[str, Any]:
         """Ask the server now, as ServerInfoDTO has it; offline is an answer, not an error."""

@@ -1,5 +1,7 @@
 """Scenes of a project, in order."""
 
+from typing import Any
+
 from backend.dtos.scene_dto import LAST_ORDER, SceneCreateDTO, SceneUpdateDTO
 from backend.models.scene import Scene
 from backend.repositories.clip_repository import ClipRepository
@@ -9,7 +11,7 @@ from backend.services.clip_timeline import ClipTimeline
 from backend.services.media_files import MediaFiles, clip_folder
 from backend.services.project_service import JobCanceller
 from backend.utils.clock import Clock
-from backend.utils.errors import InvalidRequestError, ResourceNotFoundError
+from backend.utils.errors import ConflictError, InvalidRequestError, ResourceNotFoundError
 from backend.utils.ids import new_id
 
 
@@ -60,6 +62,7 @@ class SceneService:
     async def update(self, scene_id: str, dto: SceneUpdateDTO) -> Scene:
         scene = await self._scenes.get(scene_id)
         changes = dto.changes()
+        _check_alternate(scene, changes)
         if changes.get("parent_scene_id"):
             await self._check_parent(changes["parent_scene_id"], scene.project_id, scene_id)
         now = self._clock()
@@ -99,3 +102,11 @@ class SceneService:
             seen.add(parent.id)
             above = parent.parent_scene_id
             parent = await self._scenes.find_by_id(above) if above else None
+
+
+def _check_alternate(scene: Scene, changes: dict[str, Any]) -> None:
+    """Its number counts among the alternates of its original: it can't go to another one."""
+    if scene.is_alternate and changes.get("parent_scene_id", scene.parent_scene_id) != (
+        scene.parent_scene_id
+    ):
+        raise ConflictError("An alternate stays with its original.", code="IS_ALTERNATE")

@@ -1,0 +1,95 @@
+"""A project's pool of kept content (6), beyond the 65."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from backend.api.dependencies import Id, PageDep, PoolServiceDep
+from backend.api.strict_json import StrictJsonRoute
+from backend.dtos.clip_dto import ClipResponseDTO
+from backend.dtos.common_dto import DeletedDTO
+from backend.dtos.pool_dto import PoolItemCreateDTO, PoolItemResponseDTO, PoolItemUpdateDTO
+from backend.models.clip import Clip
+from backend.models.content import ContentType
+from backend.models.pool_item import PoolItem
+
+router = APIRouter(prefix="/pool", tags=["Pool"], route_class=StrictJsonRoute)
+
+
+@router.post(
+    "",
+    response_model=PoolItemResponseDTO,
+    status_code=201,
+    summary="Keep a take or an uploaded file in a project's pool",
+    responses={
+        400: {"description": "Of another project or kind, or no path under /uploads/."},
+        404: {"description": "No such project, clip, take or file."},
+        415: {"description": "The file is neither an image nor a video."},
+    },
+)
+async def create_pool_item(body: PoolItemCreateDTO, pool: PoolServiceDep) -> PoolItem:
+    return await pool.create(body)
+
+
+@router.get(
+    "/{project_id}",
+    response_model=list[PoolItemResponseDTO],
+    summary="List a project's pool, newest first",
+    responses={404: {"description": "No such project."}},
+)
+async def list_pool_items(
+    project_id: Id,
+    pool: PoolServiceDep,
+    page: PageDep,
+    response: Response,
+    content_type: Annotated[
+        ContentType | None, Query(description="Left out: images and videos.")
+    ] = None,
+) -> list[PoolItem]:
+    items, total = await pool.page(project_id, content_type, skip=page.skip, limit=page.limit)
+    response.headers["X-Total-Count"] = str(total)
+    return items
+
+
+@router.get(
+    "/item/{item_id}",
+    response_model=PoolItemResponseDTO,
+    summary="Read a pool item",
+    responses={404: {"description": "No such item."}},
+)
+async def read_pool_item(item_id: Id, pool: PoolServiceDep) -> PoolItem:
+    return await pool.get(item_id)
+
+
+@router.put(
+    "/item/{item_id}",
+    response_model=PoolItemResponseDTO,
+    summary="Change what is written about a pool item",
+    responses={404: {"description": "No such item."}},
+)
+async def update_pool_item(item_id: Id, body: PoolItemUpdateDTO, pool: PoolServiceDep) -> PoolItem:
+    return await pool.update(item_id, body)
+
+
+@router.delete(
+    "/item/{item_id}",
+    response_model=DeletedDTO,
+    summary="Delete a pool item with its file; clips keep what they got of it",
+    responses={404: {"description": "No such item."}},
+)
+async def delete_pool_item(item_id: Id, pool: PoolServiceDep) -> dict[str, object]:
+    deleted = await pool.delete(item_id)
+    return {"message": "Pool item deleted.", "deleted": deleted}
+
+
+@router.post(
+    "/item/{item_id}/apply-to-clip/{clip_id}",
+    response_model=ClipResponseDTO,
+    summary="Put a pool item into a clip's gallery, once, and have the clip show it",
+    responses={
+        400: {"description": "The clip belongs to another project."},
+        404: {"description": "No such item or clip, or the item's file is gone."},
+    },
+)
+async def apply_pool_item(item_id: Id, clip_id: Id, pool: PoolServiceDep) -> Clip:
+    return await pool.apply(item_id, clip_id)

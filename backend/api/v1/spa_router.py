@@ -1,0 +1,81 @@
+"""Reads that the web client makes (5), beyond the 65."""
+
+from fastapi import APIRouter, Response
+
+from backend.api.dependencies import (
+    ClipServiceDep,
+    ComfyUIServiceDep,
+    Id,
+    PageDep,
+    ProjectServiceDep,
+    SceneServiceDep,
+)
+from backend.api.strict_json import StrictJsonRoute
+from backend.dtos.clip_dto import ClipResponseDTO
+from backend.dtos.comfyui_dto import ServerResponseDTO
+from backend.dtos.scene_dto import SceneResponseDTO
+from backend.dtos.spa_dto import ProjectTimelineDTO, ServerWorkflowsDTO
+from backend.models.clip import Clip
+from backend.models.comfyui_server import ComfyUIServer
+from backend.models.scene import Scene
+
+router = APIRouter(tags=["Web client"], route_class=StrictJsonRoute)
+
+
+@router.get(
+    "/projects/{project_id}/scenes",
+    response_model=list[SceneResponseDTO],
+    summary="List a project's scenes in order, as GET /scenes/project/{project_id} does",
+    responses={404: {"description": "No such project."}},
+)
+async def list_scenes_of_project(
+    project_id: Id, scenes: SceneServiceDep, page: PageDep, response: Response
+) -> list[Scene]:
+    found, total = await scenes.page_for_project(project_id, skip=page.skip, limit=page.limit)
+    response.headers["X-Total-Count"] = str(total)
+    return found
+
+
+@router.get(
+    "/projects/{project_id}/timeline",
+    response_model=ProjectTimelineDTO,
+    summary="Read a project with all its scenes and clips, in story order",
+    responses={404: {"description": "No such project."}},
+)
+async def read_project_timeline(project_id: Id, projects: ProjectServiceDep) -> dict[str, object]:
+    project = await projects.with_scenes(project_id, include_clips=True)
+    return {"project": project, "scenes": project["scenes"]}
+
+
+@router.get(
+    "/scenes/{scene_id}/clips",
+    response_model=list[ClipResponseDTO],
+    summary="List a scene's clips along its timeline, as GET /clips/scene/{scene_id} does",
+    responses={404: {"description": "No such scene."}},
+)
+async def list_clips_of_scene(
+    scene_id: Id, clips: ClipServiceDep, page: PageDep, response: Response
+) -> list[Clip]:
+    found, total = await clips.page_for_scene(scene_id, skip=page.skip, limit=page.limit)
+    response.headers["X-Total-Count"] = str(total)
+    return found
+
+
+@router.get(
+    "/comfyui/servers/{server_id}",
+    response_model=ServerResponseDTO,
+    summary="Read a server, online or not as last seen",
+    responses={404: {"description": "No such server."}},
+)
+async def read_server(server_id: Id, servers: ComfyUIServiceDep) -> ComfyUIServer:
+    return await servers.get(server_id)
+
+
+@router.get(
+    "/comfyui/servers/{server_id}/workflows",
+    response_model=ServerWorkflowsDTO,
+    summary="Ask a server what it can render, and what it lacks for the rest",
+    responses={404: {"description": "No such server."}},
+)
+async def read_server_workflows(server_id: Id, servers: ComfyUIServiceDep) -> dict[str, object]:
+    return await servers.workflows(server_id)

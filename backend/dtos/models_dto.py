@@ -1,0 +1,66 @@
+"""Model families and their settings."""
+
+from typing import Any
+
+from pydantic import Field
+
+from backend.dtos.common_dto import ResponseDTO
+from backend.models.content import ContentType
+
+
+class ModelTypeDTO(ResponseDTO):
+    id: str = Field(description="The family's id: a take's `model_type`.", examples=["sdxl"])
+    name: str = Field(description="For people.", examples=["Stable Diffusion XL"])
+    generation_types: list[ContentType] = Field(
+        description="What it makes from text.", examples=[["image"]]
+    )
+    folder: str = Field(description="Where its files lie in models/.", examples=["checkpoints"])
+    presets: list[str] = Field(description="Names of its presets.", examples=[["fast", "quality"]])
+    default_preset: str = Field(description="Taken when none is named.", examples=["quality"])
+
+
+class ModelTypesDTO(ResponseDTO):
+    types: list[ModelTypeDTO] = Field(
+        description="In the order in which a model is chosen when none is named."
+    )
+
+
+class ModelParametersDTO(ResponseDTO):
+    """As `params` of a generation request takes them; null: the family has no such thing."""
+
+    steps: int = Field(description="Sampling steps.", examples=[25])
+    cfg: float = Field(description="Guidance.", examples=[7.0])
+    cfg_scale: float = Field(description="The same as `cfg`.", examples=[7.0])
+    sampler: str = Field(description="KSampler's sampler_name.", examples=["dpmpp_2m"])
+    scheduler: str = Field(description="KSampler's scheduler.", examples=["karras"])
+    width: int = Field(description="Pixels.", examples=[1024])
+    height: int = Field(description="Pixels.", examples=[1024])
+    video_fps: float | None = Field(description="Frames a second; null for images.", examples=[16])
+    video_frames: int | None = Field(description="Frames; null for images.", examples=[81])
+
+
+class ModelPresetDTO(ModelParametersDTO):
+    id: str = Field(description="Family and name of the preset.", examples=["sdxl_quality"])
+    name: str = Field(description="For people.", examples=["Quality"])
+    description: str = Field(description="What it is for.", examples=["25 steps, 1024 x 1024."])
+    additional_params: dict[str, Any] = Field(
+        description="What else the family's graph is set to.", examples=[{"shift": 8.0}]
+    )
+    is_default: bool = Field(description="Taken when no preset is named.", examples=[True])
+
+
+class ModelPresetsDTO(ResponseDTO):
+    model_name: str = Field(description="As asked for.", examples=["sd_xl_base_1.0.safetensors"])
+    base_model: str = Field(description="Its family's id.", examples=["sdxl"])
+    presets: dict[str, ModelPresetDTO] = Field(description="By name: fast, quality.")
+
+
+class ModelSettingsDTO(ResponseDTO):
+    model_name: str = Field(description="As asked for.", examples=["sd_xl_base_1.0.safetensors"])
+    model_type: str = Field(description="Its family's id.", examples=["sdxl"])
+    preset: str = Field(description="The preset they are of.", examples=["quality"])
+    parameters: ModelParametersDTO = Field(description="The settings of that preset.")
+
+
+class ModelDefaultsDTO(ModelSettingsDTO):
+    defaults: ModelParametersDTO = Field(description="The same as `parameters`.")

@@ -1,0 +1,121 @@
+"""The pool: what a project keeps for later."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AliasChoices, Field, StringConstraints
+
+from backend.dtos.common_dto import (
+    OMITTED,
+    Name,
+    RequestDTO,
+    ResourceId,
+    ResponseDTO,
+    Timestamp,
+)
+from backend.dtos.json_object import JsonObject
+from backend.models.content import ContentType
+from backend.models.pool_item import PoolSource
+
+
+def _once_each(tags: list[str]) -> list[str]:
+    return list(dict.fromkeys(tags))
+
+
+Description = Annotated[str, Field(max_length=2000)]
+Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50)]
+Tags = Annotated[list[Tag], Field(max_length=50), AfterValidator(_once_each)]
+MediaUrl = Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class PoolItemCreateDTO(RequestDTO):
+    """Names a take of a clip (`source_clip_id`), or a file by its /uploads/ path (`media_url`).
+
+    The pool keeps a copy of its own, so that the source may go.
+    """
+
+    project_id: ResourceId = Field(
+        description="Whose pool it is.", examples=["0d3c9a52-6f0e-4f57-9d0e-5d7c7a2b1c11"]
+    )
+    name: Name = Field(
+        default=OMITTED,
+        description="Left out: the clip's or the file's name.",
+        examples=["Neon rooftop"],
+    )
+    description: Description = Field(
+        default="", description="Up to 2,000 characters.", examples=["Rain stands out best here."]
+    )
+    content_type: ContentType = Field(
+        default=OMITTED,
+        description="Left out: what the media is. Another one than that is refused.",
+        examples=["image"],
+    )
+    source_type: PoolSource = Field(
+        default=OMITTED,
+        description="Left out: clip with a source_clip_id, else upload.",
+        examples=["clip"],
+    )
+    source_clip_id: ResourceId | None = Field(
+        default=None,
+        description="A clip of the project; its selected take unless another one is named.",
+        examples=["a1d0c7de-0f60-4f6e-8f2b-6f6c2b6f0001"],
+    )
+    content_id: ResourceId | None = Field(
+        default=None,
+        description="Which take of that clip.",
+        validation_alias=AliasChoices("content_id", "source_content_id"),
+        examples=["c0ffee00-0f60-4f6e-8f2b-6f6c2b6f0001"],
+    )
+    media_url: MediaUrl | None = Field(
+        default=None,
+        description="An /uploads/ path: of a take of that clip, or of any file without a clip.",
+        examples=["/uploads/projects/0d3c/7c2b/51aa.png"],
+    )
+    generation_params: JsonObject = Field(
+        default=OMITTED, description="Left out: the take's own.", examples=[{"steps": 20}]
+    )
+    tags: Tags = Field(
+        default_factory=list, description="Up to 50, each once.", examples=[["night", "rain"]]
+    )
+    metadata: JsonObject = Field(
+        default_factory=dict, description="Whatever the client keeps.", examples=[{"rating": 5}]
+    )
+
+
+class PoolItemUpdateDTO(RequestDTO):
+    """Fields left out stay as they are; the media stays what it is."""
+
+    name: Name = Field(default=OMITTED, description="1 to 200 characters.", examples=["Rooftop 2"])
+    description: Description = Field(
+        default=OMITTED, description="Up to 2,000 characters.", examples=["Wetter."]
+    )
+    generation_params: JsonObject = Field(
+        default=OMITTED, description="Replaces all of them.", examples=[{"steps": 20}]
+    )
+    tags: Tags = Field(default=OMITTED, description="Replaces all of them.", examples=[["rain"]])
+    metadata: JsonObject = Field(
+        default=OMITTED, description="Replaces all of it.", examples=[{"rating": 4}]
+    )
+
+
+class PoolItemResponseDTO(ResponseDTO):
+    id: str = Field(description="Its id.", examples=["5be1c7de-0f60-4f6e-8f2b-6f6c2b6f0001"])
+    project_id: str = Field(description="Whose pool it is.", examples=["0d3c9a52"])
+    name: str = Field(description="For people.", examples=["Neon rooftop"])
+    description: str = Field(description="For people.", examples=["Rain stands out best here."])
+    content_type: ContentType = Field(description="What the media is.", examples=["image"])
+    source_type: PoolSource = Field(description="Where it came from.", examples=["clip"])
+    source_clip_id: str | None = Field(
+        description="The clip it came from, which may be gone.", examples=["a1d0c7de"]
+    )
+    media_url: str = Field(
+        description="The pool's own copy.", examples=["/uploads/projects/0d3c/pool/5be1.png"]
+    )
+    thumbnail_url: str | None = Field(
+        description="A small picture of it.", examples=["/uploads/projects/0d3c/pool/5be1_t.webp"]
+    )
+    generation_params: dict[str, Any] = Field(
+        description="How it was made.", examples=[{"steps": 20, "seed": 7}]
+    )
+    tags: list[str] = Field(description="Each once.", examples=[["night", "rain"]])
+    metadata: dict[str, Any] = Field(description="The client's own.", examples=[{"rating": 5}])
+    created_at: Timestamp = Field(description="UTC.", examples=["2026-01-02T03:04:05.678Z"])

@@ -1,0 +1,57 @@
+"""What the web client reads in one go."""
+
+from pydantic import Field
+
+from backend.dtos.clip_dto import ClipResponseDTO
+from backend.dtos.common_dto import ResponseDTO
+from backend.dtos.project_dto import ProjectResponseDTO
+from backend.dtos.scene_dto import SceneResponseDTO
+from backend.models.content import ContentType
+
+
+class TimelineSceneDTO(SceneResponseDTO):
+    clips: list[ClipResponseDTO] = Field(description="Along the scene's timeline.")
+
+
+class ProjectTimelineDTO(ResponseDTO):
+    project: ProjectResponseDTO = Field(description="The project itself.")
+    scenes: list[TimelineSceneDTO] = Field(description="In order, alternates among them.")
+
+
+class MissingDTO(ResponseDTO):
+    folder: str = Field(
+        description="Below models/, or 'nodes' for a node class.", examples=["text_encoders"]
+    )
+    name: str = Field(
+        description="A file, a node class, or a sentence.",
+        examples=["umt5_xxl_fp8_e4m3fn_scaled.safetensors"],
+    )
+    nearest: list[str] = Field(
+        description="What the server has that looks like it.", examples=[["umt5_xxl.safetensors"]]
+    )
+
+
+class WorkflowDTO(ResponseDTO):
+    id: str = Field(description="The model family's id.", examples=["wan_2_1"])
+    name: str = Field(description="For people.", examples=["Wan 2.1 text to video"])
+    generation_types: list[ContentType] = Field(description="What it makes.", examples=[["video"]])
+    available: bool = Field(description="Whether the server can run it now.", examples=[True])
+    models: list[str] = Field(
+        description="The server's files that it can run with.",
+        examples=[["wan2.1_t2v_1.3B_fp16.safetensors"]],
+    )
+    missing: list[MissingDTO] = Field(
+        description="What the server lacks for it; empty when it is available."
+    )
+
+
+class ServerWorkflowsDTO(ResponseDTO):
+    """Offline, nothing is claimed: no workflow is available and none lacks anything."""
+
+    server_id: str = Field(description="The server's id.", examples=["9d1c7a2b"])
+    server_name: str = Field(description="For people.", examples=["Studio 4090"])
+    is_online: bool = Field(description="Whether it answered.", examples=[True])
+    generation_types: list[ContentType] = Field(
+        description="What it can make now.", examples=[["image", "video"]]
+    )
+    workflows: list[WorkflowDTO] = Field(description="One for each family that is known.")
