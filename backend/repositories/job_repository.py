@@ -1,6 +1,7 @@
 """Jobs: every move is one guarded write, every list a window on an indexed number."""
 
 import asyncio
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -8,11 +9,14 @@ from typing import Any, NamedTuple
 
 from backend.models.job import ACTIVE, Job, JobStatus
 from backend.repositories.base import BaseRepository
+from backend.repositories.job_totals import ALL, JobTotals, scope_of
 from backend.utils.errors import ConflictError
 from backend.utils.index_spec import IndexSpec
 
 _NEWEST_FIRST = (("number", -1),)
-_TOTALS = "job_totals"
+_OLDEST_FIRST = (("number", 1),)
+#: Jobs that one call of a recount reads.
+_COUNTED = 5_000
 #: After a crash the batches of this many newest jobs are counted again.
 _RECENT = 200
 #: Jobs that one call clears.
@@ -49,6 +53,9 @@ class JobRepository(BaseRepository[Job]):
     def __init__(self, database: Any, gate: Any) -> None:
         super().__init__(database, gate)
         self._counters = database["counters"]
+        self.totals = JobTotals(self._counters, self._guarded)
+        #: By priority: no waiting job was seen at or below this number.
+        self._heads: dict[int, int] = {}
 
     async def enqueue(self, jobs: Sequence[Job]) -> list[Job]:
         """Number the jobs in the given order and store them."""
@@ -60,8 +67,12 @@ class JobRepository(BaseRepository[Job]):
             job.model_copy(update={"number": first + index}) for index, job in enumerate(jobs)
         ]
         await self.add_many(numbered)
-        for batch_id, amount in Counter(job.batch_id for job in numbered).items():
-            await self._add_to_totals({JobStatus.PENDING: amount}, batch_id)
+        for priority in {job.priority for job in numbered}:
+            self._search_from(priority, first - 1)
+        for (batch_id, priority), amount in Counter(
+            (job.batch_id, job.priority) for job in numbered
+        ).items():
+            await self.totals.add({JobStatus.PENDING: amount}, batch_id=batch_id, priority=priority)
         return numbered
 
     async def move(self, job: Job, to: JobStatus, **changes: Any) -> Job | None:
@@ -79,9 +90,11 @@ class JobRepository(BaseRepository[Job]):
         )
         if not won:
             return None
+        if to is JobStatus.PENDING:
+            self._search_from(job.priority, job.number - 1)
         # The job has moved, whatever happens next: counting and reading need not wait in turn.
         _, moved = await asyncio.gather(
-            self._add_to_totals({job.status: -1, to: 1}, job.batch_id),
+            self.totals.add({job.status: -1, to: 1}, batch_id=job.batch_id, priority=job.priority),
             self.find_by_id(job.id),
         )
         return moved
@@ -100,9 +113,38 @@ class JobRepository(BaseRepository[Job]):
 
     async def pending(self, *, skip: int, limit: int) -> list[Job]:
         """The jobs whose turn comes first: by priority, then by age."""
-        turn = (("priority", -1), ("number", 1))
-        where = {"status": JobStatus.PENDING}
-        return await self._find(where, sort=turn, skip=skip, limit=limit)
+        wanted = skip + limit
+        found: list[Job] = []
+        for priority in await self.totals.turns():
+            if len(found) >= wanted:
+                break
+            found += await self._oldest(priority, wanted - len(found))
+        return found[skip:wanted]
+
+    async def _oldest(self, priority: int, wanted: int) -> list[Job]:
+        """The waiting jobs of a priority, oldest first, in windows that grow until it is enough.
+
+        The next search begins where this one found its first: what waits moves up steadily. A
+        job that goes back to the queue moves that place back too.
+        """
+        found: list[Job] = []
+        low, last = self._heads.get(priority, 0), await self._last_number()
+        width = max(64, 2 * wanted)
+        where = {"status": JobStatus.PENDING, "priority": priority}
+        while low < last and len(found) < wanted:
+            window = {"number": {"$gt": low, "$lte": low + width}}
+            found += await self._find({**where, **window}, sort=_OLDEST_FIRST)
+            low, width = low + width, width * 4
+        self._heads[priority] = found[0].number - 1 if found else min(low, last)
+        return found[:wanted]
+
+    def _search_from(self, priority: int, number: int) -> None:
+        """Look for waiting jobs no later than after this number: one of them may be new there."""
+        self._heads[priority] = min(self._heads.get(priority, 0), number)
+
+    def forget_heads(self) -> None:
+        """Search from the very first job again: another process may have sent one back."""
+        self._heads.clear()
 
     async def processing(self) -> list[Job]:
         return await self._find({"status": JobStatus.PROCESSING}, sort=(("number", 1),))
@@ -111,18 +153,29 @@ class JobRepository(BaseRepository[Job]):
         """Pending and processing jobs of a project, scene, clip or batch."""
         return await self._find({field: value, "status": {"$in": sorted(ACTIVE)}})
 
-    async def count_ahead(self, job: Job) -> int:
-        """How many pending jobs come before this one."""
-        pending = {"status": JobStatus.PENDING}
-        higher = await self._count({**pending, "priority": {"$gt": job.priority}})
-        older = {**pending, "priority": job.priority, "number": {"$lt": job.number}}
-        return higher + await self._count(older)
+    async def positions(self, jobs: Sequence[Job]) -> dict[str, int]:
+        """The places in line of waiting jobs, 1 for the next, by id.
 
-    async def turns(self) -> list[tuple[int, int]]:
-        """(-priority, number) of every pending job, the next one first."""
-        fields = {"_id": 0, "priority": 1, "number": 1}
-        found = await self._find_raw({"status": JobStatus.PENDING}, fields=fields)
-        return sorted((-document["priority"], document["number"]) for document in found)
+        Read from the nearer end of each priority's line: new jobs stand at its end, and those
+        are what people look at.
+        """
+        turns = await self.totals.turns()
+        places: dict[str, int] = {}
+        for priority in {job.priority for job in jobs}:
+            numbers = sorted(job.number for job in jobs if job.priority == priority)
+            behind = await self._numbers_after(priority, numbers[0] - 1)
+            ahead = sum(amount for other, amount in turns.items() if other > priority)
+            line = max(turns.get(priority, 0), len(behind))
+            for job in jobs:
+                if job.priority == priority:
+                    after = len(behind) - bisect_right(behind, job.number)
+                    places[job.id] = max(1, ahead + line - after)
+        return places
+
+    async def _numbers_after(self, priority: int, number: int) -> list[int]:
+        where = {"status": JobStatus.PENDING, "priority": priority, "number": {"$gt": number}}
+        found = await self._find_raw(where, fields={"_id": 0, "number": 1})
+        return sorted(document["number"] for document in found)
 
     async def newest(self, where: Mapping[str, Any], *, skip: int, limit: int) -> list[Job]:
         """A page, newest first, read in windows of `number` that grow until the page is full."""
@@ -140,22 +193,10 @@ class JobRepository(BaseRepository[Job]):
     async def count(self, where: Mapping[str, Any]) -> int:
         """How many match; totals by status alone are kept, so they cost one read."""
         if set(where) <= {"status"}:
-            totals = await self.totals()
+            totals = await self.totals.by_status()
             statuses: Iterable[str] = where.get("status", {}).get("$in", list(JobStatus))
             return sum(totals[JobStatus(status)] for status in statuses)
         return await self._count(where)
-
-    async def totals(self) -> dict[JobStatus, int]:
-        with self._guarded():
-            kept = await self._counters.find_one({"_id": _TOTALS}) or {}
-        return _totals(kept)
-
-    async def batch_totals(self, batch_ids: Sequence[str]) -> dict[str, dict[JobStatus, int]]:
-        """The kept totals of each of these batches."""
-        where = {"_id": {"$in": [_scope(batch_id) for batch_id in batch_ids]}}
-        with self._guarded():
-            kept = {found["_id"]: found async for found in self._counters.find(where)}
-        return {batch_id: _totals(kept.get(_scope(batch_id), {})) for batch_id in batch_ids}
 
     async def project_totals(self, project_id: str) -> dict[JobStatus, int]:
         """Counted, not kept: only a person looking at a project asks."""
@@ -172,20 +213,33 @@ class JobRepository(BaseRepository[Job]):
 
         Of the batches only those are counted whose jobs a crash can have cut short.
         """
-        await self._recount({}, _TOTALS)
+        counted: Counter[str] = Counter()
+        turns: Counter[str] = Counter()
+        last = await self._last_number()
+        fields = {"_id": 0, "status": 1, "priority": 1}
+        for low in range(0, last, _COUNTED):
+            window = {"number": {"$gt": low, "$lte": low + _COUNTED}}
+            found = await self._find_raw(window, fields=fields)
+            counted.update(document["status"] for document in found)
+            turns.update(
+                str(document["priority"])
+                for document in found
+                if document["status"] == JobStatus.PENDING
+            )
+        by_status = {str(status): counted[status] for status in JobStatus}
+        await self.totals.put(ALL, {**by_status, "turns": dict(turns)})
+        self.forget_heads()
+        await self._recount_batches()
+
+    async def _recount_batches(self) -> None:
         running = await self._find_raw({"status": JobStatus.PROCESSING}, fields={"batch_id": 1})
         newest = await self.newest({}, skip=0, limit=_RECENT)
         touched = {document.get("batch_id") for document in running}
         touched |= {job.batch_id for job in newest}
         for batch_id in touched - {None}:
-            await self._recount({"batch_id": batch_id}, _scope(batch_id))
-
-    async def _recount(self, where: Mapping[str, Any], scope: str) -> None:
-        counted = {
-            str(status): await self._count({**where, "status": status}) for status in JobStatus
-        }
-        with self._guarded():
-            await self._counters.update_one({"_id": scope}, {"$set": counted}, upsert=True)
+            rows = Counter(row.status for row in await self.batch_rows(str(batch_id)))
+            counted = {str(status): rows[status] for status in JobStatus}
+            await self.totals.put(scope_of(str(batch_id)), counted)
 
     async def remove(self, job: Job) -> bool:
         """Delete a job that stands where `job` says; False when it has moved on."""
@@ -193,13 +247,13 @@ class JobRepository(BaseRepository[Job]):
             result = await self._documents.delete_one(_guard(job))
         if not result.deleted_count:
             return False
-        await self._add_to_totals({job.status: -1}, job.batch_id)
+        await self.totals.add({job.status: -1}, batch_id=job.batch_id, priority=job.priority)
         return True
 
     async def remove_all(self, status: JobStatus) -> int:
         """Delete every job of a status; gives how many."""
         removed = 0
-        fields = {"batch_id": 1}
+        fields = {"batch_id": 1, "priority": 1}
         while found := await self._find_raw({"status": status}, fields=fields, limit=_CLEARED):
             ids = [document["_id"] for document in found]
             with self._guarded():
@@ -207,9 +261,11 @@ class JobRepository(BaseRepository[Job]):
             deleted = int(result.deleted_count)
             removed += deleted
             if deleted == len(ids):
-                batches = Counter(document.get("batch_id") for document in found)
-                for batch_id, amount in batches.items():
-                    await self._add_to_totals({status: -amount}, batch_id)
+                gone = Counter(
+                    (document.get("batch_id"), document.get("priority", 0)) for document in found
+                )
+                for (batch_id, priority), amount in gone.items():
+                    await self.totals.add({status: -amount}, batch_id=batch_id, priority=priority)
             else:
                 await self.recount()
         return removed
@@ -249,23 +305,6 @@ class JobRepository(BaseRepository[Job]):
         with self._guarded():
             counter = await self._counters.find_one({"_id": self.collection})
         return int(counter["value"]) if counter else 0
-
-    async def _add_to_totals(
-        self, amounts: Mapping[JobStatus, int], batch_id: str | None = None
-    ) -> None:
-        change = {"$inc": {str(status): amount for status, amount in amounts.items()}}
-        with self._guarded():
-            await self._counters.update_one({"_id": _TOTALS}, change, upsert=True)
-            if batch_id is not None:
-                await self._counters.update_one({"_id": _scope(batch_id)}, change, upsert=True)
-
-
-def _scope(batch_id: str | None) -> str:
-    return f"job_totals:{batch_id}"
-
-
-def _totals(kept: Mapping[str, Any]) -> dict[JobStatus, int]:
-    return {status: max(0, int(kept.get(status, 0))) for status in JobStatus}
 
 
 def _row(document: Mapping[str, Any]) -> JobRow:

@@ -73,7 +73,7 @@ class BatchService:
     async def newest(self, *, skip: int, limit: int) -> tuple[list[dict[str, Any]], int]:
         """Summaries from the kept totals: no job is read for them."""
         batches, total = await self._batches.newest(skip=skip, limit=limit)
-        totals = await self._jobs.batch_totals([batch.id for batch in batches])
+        totals = await self._jobs.totals.by_batch([batch.id for batch in batches])
         return [batch_fields(batch, totals[batch.id]) for batch in batches], total
 
     async def go_on(self) -> None:

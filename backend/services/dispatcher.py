@@ -29,6 +29,8 @@ _IDLE_SECONDS = 1.0
 _DATABASE_PAUSE = 1.0
 #: Leases are looked through this often.
 _LEASE_LOOK = timedelta(seconds=1)
+#: After so many of these looks the queue is searched from its very first job again.
+_ROUNDS_TO_FORGET = 30
 
 #: Called when the task runs, so that a task cancelled before its start leaves nothing behind.
 Work = Callable[[], Awaitable[None]]
@@ -54,6 +56,8 @@ class Dispatcher:
         self._woken = asyncio.Event()
         #: Jobs in hand, by id, and the server each of them is at.
         self._in_hand: dict[str, str] = {}
+        self._to_recover = True
+        self._rounds = 0
         self._leases_seen = datetime.min.replace(tzinfo=UTC)
 
     @property
@@ -78,16 +82,16 @@ class Dispatcher:
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
-            recovered = False
             while True:
                 self._woken.clear()
                 try:
-                    if not recovered:
+                    if self._to_recover:
                         await self._recover(group)
-                        recovered = True
-                    await self._expire_leases()
+                        self._to_recover = False
+                    await self._look_around()
                     await self._dispatch(group)
                 except DatabaseUnavailableError:
+                    self._to_recover = True
                     logger.debug("The queue waits for the database.")
                 await self._wait()
 
@@ -107,12 +111,15 @@ class Dispatcher:
                 logger.info("Taking up job %s again at '%s'", job.id, job.server_name)
                 self._start(group, job, job.server_id, partial(self._resume, job))
 
-    async def _expire_leases(self) -> None:
-        """Give the jobs of workers that fell silent to someone else."""
+    async def _look_around(self) -> None:
+        """Now and then: give the jobs of workers that fell silent to someone else."""
         now = self._clock()
         if now - self._leases_seen < _LEASE_LOOK:
             return
         self._leases_seen = now
+        self._rounds += 1
+        if self._rounds % _ROUNDS_TO_FORGET == 0:
+            self._jobs.forget_heads()
         for job in await self._jobs.expired(now):
             words = f"'{job.server_name}' did not answer before its lease ran out."
             await self._runner.fail(job, Failure(Outcome.LOST, words, "LEASE_EXPIRED"))
@@ -177,6 +184,8 @@ class Dispatcher:
         try:
             await step()
         except DatabaseUnavailableError:
+            # A move may have gone through without being counted.
+            self._to_recover = True
             logger.warning("Job %s waits for the database.", job.id)
             await asyncio.sleep(_DATABASE_PAUSE)
             return partial(self._take_up, job.id)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -85,18 +84,15 @@ class QueueManager:
 
     async def position(self, job: Job) -> int | None:
         """1 for the job that is next; None for one that is not waiting."""
-        if job.status is not JobStatus.PENDING:
-            return None
-        return await self._jobs.count_ahead(job) + 1
+        return (await self.positions([job])).get(job.id)
 
     async def positions(self, jobs: Sequence[Job]) -> dict[str, int]:
         """The places of those that wait, by id; the line is read once for all of them."""
         waiting = [job for job in jobs if job.status is JobStatus.PENDING]
-        turns = await self._jobs.turns() if waiting else []
-        return {job.id: bisect_left(turns, (-job.priority, job.number)) + 1 for job in waiting}
+        return await self._jobs.positions(waiting) if waiting else {}
 
     async def totals(self) -> dict[JobStatus, int]:
-        return await self._jobs.totals()
+        return await self._jobs.totals.by_status()
 
     async def cancel_for(self, field: str, value: str) -> int:
         """Cancel every unfinished job of a project, scene, clip or batch."""
