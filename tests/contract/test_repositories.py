@@ -351,7 +351,7 @@ class TestJobs:
             first = batch[0].number
             assert [job.number for job in batch] == list(range(first, first + 5))
         assert await repos.jobs.enqueue([]) == []
-        assert (await repos.jobs.totals())[JobStatus.PENDING] == 20
+        assert (await repos.jobs.totals.by_status())[JobStatus.PENDING] == 20
 
     async def test_of_many_who_move_a_job_one_wins(self, repos: Repositories) -> None:
         (job,) = await repos.jobs.enqueue([a_job()])
@@ -359,7 +359,7 @@ class TestJobs:
         won = [moved for moved in await asyncio.gather(*moves) if moved is not None]
         assert len(won) == 1
         assert (won[0].status, won[0].attempt, won[0].seq) == (JobStatus.PROCESSING, 1, 1)
-        totals = await repos.jobs.totals()
+        totals = await repos.jobs.totals.by_status()
         assert (totals[JobStatus.PENDING], totals[JobStatus.PROCESSING]) == (0, 1)
         assert await repos.jobs.note(won[0], progress=0.5)
         assert not await repos.jobs.note(job, progress=0.9)
@@ -376,8 +376,26 @@ class TestJobs:
         turn = [jobs[1], jobs[4], jobs[0], jobs[2], jobs[3]]
         assert await repos.jobs.pending(skip=0, limit=10) == turn
         assert await repos.jobs.pending(skip=1, limit=2) == turn[1:3]
-        assert [await repos.jobs.count_ahead(job) for job in turn] == [0, 1, 2, 3, 4]
-        assert await repos.jobs.turns() == [(-job.priority, job.number) for job in turn]
+        places = await repos.jobs.positions(turn)
+        assert [places[job.id] for job in turn] == [1, 2, 3, 4, 5]
+        assert [(await repos.jobs.positions([job]))[job.id] for job in turn] == [1, 2, 3, 4, 5]
+        assert await repos.jobs.totals.turns() == {5: 2, 0: 2, -5: 1}
+
+    async def test_the_head_of_the_line_moves_on_and_back(self, repos: Repositories) -> None:
+        jobs = await repos.jobs.enqueue([a_job() for _ in range(6)])
+        running = [await repos.jobs.move(job, JobStatus.PROCESSING) for job in jobs[:4]]
+        assert await repos.jobs.pending(skip=0, limit=1) == [jobs[4]]
+        assert running[1] is not None
+        back = await repos.jobs.move(running[1], JobStatus.PENDING)
+        assert await repos.jobs.pending(skip=0, limit=9) == [back, jobs[4], jobs[5]]
+
+    async def test_jobs_that_many_add_at_once_are_all_found(self, repos: Repositories) -> None:
+        async def add_and_look(number: int) -> None:
+            await repos.jobs.enqueue([a_job(priority=number % 2)])
+            await repos.jobs.pending(skip=0, limit=1)
+
+        await asyncio.gather(*(add_and_look(number) for number in range(20)))
+        assert len(await repos.jobs.pending(skip=0, limit=50)) == 20
 
     async def test_newest_first_in_windows(self, repos: Repositories) -> None:
         jobs = await repos.jobs.enqueue(
@@ -400,7 +418,7 @@ class TestJobs:
         await repos.jobs.move(first, JobStatus.CANCELLED)
         await manager.database()["counters"].delete_many({"_id": "job_totals"})
         await repos.jobs.recount()
-        totals = await repos.jobs.totals()
+        totals = await repos.jobs.totals.by_status()
         assert (totals[JobStatus.PENDING], totals[JobStatus.CANCELLED]) == (1, 1)
 
     async def test_what_is_active_for_something(self, repos: Repositories) -> None:
