@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any, ClassVar, Generic, TypeVar
 
 from backend.models.base import FrozenModel
-from backend.repositories.translation import translated
+from backend.repositories.translation import CALL_SECONDS, translated
 from backend.utils.errors import ResourceNotFoundError
 from backend.utils.index_spec import IndexSpec
 
@@ -15,6 +15,8 @@ Sort = Sequence[tuple[str, int]]
 
 #: Documents that one bulk call takes: it must end well within the time a call has.
 _CHUNK = 500
+#: A bulk call has work to do where another one waits for an answer.
+_BULK_SECONDS = 20.0
 
 
 class BaseRepository(Generic[M]):
@@ -31,9 +33,9 @@ class BaseRepository(Generic[M]):
         self._gate = gate
 
     @contextmanager
-    def _guarded(self) -> Iterator[None]:
+    def _guarded(self, seconds: float = CALL_SECONDS) -> Iterator[None]:
         self._gate()
-        with translated():
+        with translated(seconds):
             yield
 
     def to_model(self, document: Document) -> M:
@@ -64,7 +66,7 @@ class BaseRepository(Generic[M]):
     async def add_many(self, models: Sequence[M]) -> None:
         documents = [self.to_document(model) for model in models]
         for first in range(0, len(documents), _CHUNK):
-            with self._guarded():
+            with self._guarded(_BULK_SECONDS):
                 await self._documents.insert_many(documents[first : first + _CHUNK])
 
     async def update(self, document_id: str, changes: Mapping[str, Any]) -> bool:
@@ -87,7 +89,7 @@ class BaseRepository(Generic[M]):
         deleted = 0
         while found := await self._find_raw(where, fields={"_id": 1}, limit=_CHUNK):
             ids = [document["_id"] for document in found]
-            with self._guarded():
+            with self._guarded(_BULK_SECONDS):
                 result = await self._documents.delete_many({"_id": {"$in": ids}})
             deleted += int(result.deleted_count)
         return deleted
