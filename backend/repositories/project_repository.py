@@ -19,7 +19,10 @@ class ProjectRepository(BaseRepository[Project]):
     collection = "projects"
     kind = "project"
     model = Project
-    indexes = (IndexSpec(name="newest_first", keys=_NEWEST_FIRST),)
+    indexes = (
+        IndexSpec(name="newest_first", keys=_NEWEST_FIRST),
+        IndexSpec(name="music", keys=(("music_file_path", 1),)),
+    )
 
     async def list_newest(self, *, search: str, skip: int, limit: int) -> tuple[list[Project], int]:
         """Newest change first; `search` is looked for in name and description, whatever case."""
@@ -40,3 +43,12 @@ class ProjectRepository(BaseRepository[Project]):
         """Write new totals over those in `project`; False when somebody changed them since."""
         expected = {field: getattr(project, field) for field in totals}
         return await self._update_one({"_id": project.id, **expected}, {"$set": dict(totals)})
+
+    async def exchange_music(self, project: Project, changes: Mapping[str, Any]) -> bool:
+        """Set the given fields if the music is still the one that `project` has."""
+        where = {"_id": project.id, "music_file_path": project.music_file_path}
+        return await self._update_one(where, {"$set": dict(changes)})
+
+    async def uses_music(self, path: str) -> bool:
+        """Tell whether any project's music is this file."""
+        return bool(await self._find_raw({"music_file_path": path}, fields={"_id": 1}, limit=1))

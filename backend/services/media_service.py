@@ -1,19 +1,27 @@
-"""Uploads: music for a project."""
+"""Uploads: music for a project, faces for characters."""
 
 import asyncio
-import os
+import logging
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
+from backend.models.project import Project
 from backend.repositories.project_repository import ProjectRepository
-from backend.services.audio_probe import probe_audio
-from backend.services.comfyui_client import storage_errors
+from backend.services.audio_probe import AudioFacts, probe_audio
+from backend.services.audio_structure import sniff_audio
+from backend.services.image_probe import probe_image
+from backend.services.image_structure import sniff_image
 from backend.services.media_files import MediaFiles, project_folder
+from backend.services.upload_intake import UploadRule, write_upload
 from backend.utils.clock import Clock
-from backend.utils.errors import PayloadTooLargeError, ResourceNotFoundError
+from backend.utils.errors import DatabaseUnavailableError
 from backend.utils.ids import new_id
 
-_CHUNK = 1 << 20
+logger = logging.getLogger(__name__)
+
+#: Files that are decoded at a time: more would only take cores and memory from the requests.
+_DECODERS = 2
 
 
 class StoredMusic(NamedTuple):
@@ -25,65 +33,102 @@ class StoredMusic(NamedTuple):
     duration: float
 
 
+class StoredImage(NamedTuple):
+    """Sizes in pixels, as shown; the path is relative to UPLOAD_DIR."""
+
+    message: str
+    file_url: str
+    file_path: str
+    width: int
+    height: int
+
+
 class MediaService:
+    """The content decides what a file is; names are ours. A failed upload leaves no file."""
+
     def __init__(
-        self, projects: ProjectRepository, media: MediaFiles, *, max_music_bytes: int, clock: Clock
+        self,
+        projects: ProjectRepository,
+        media: MediaFiles,
+        *,
+        max_music_bytes: int,
+        max_image_bytes: int,
+        clock: Clock,
     ) -> None:
         self._projects = projects
         self._media = media
-        self._max_music_bytes = max_music_bytes
+        self._music = UploadRule("Music", max_music_bytes, sniff_audio)
+        self._image = UploadRule("A picture", max_image_bytes, sniff_image)
         self._clock = clock
+        self._decoders = asyncio.Semaphore(_DECODERS)
 
-    async def upload_music(self, project_id: str, file: BinaryIO) -> StoredMusic:
-        """Take a project's music; the content decides what it is.
+    async def upload_music(self, project_id: str, chunks: AsyncIterator[bytes]) -> StoredMusic:
+        """Take a project's music; the file before it goes once no project points to it.
 
-        UnsupportedMediaError for what is no audio, PayloadTooLargeError beyond the limit; neither
-        leaves a file behind. The music before it goes once the new one is in place.
+        ResourceNotFoundError before anything is read; UnsupportedMediaError for what is no
+        sound audio file, PayloadTooLargeError, StorageFullError.
         """
-        project = await self._projects.get(project_id)
-        incoming = self._media.incoming(new_id())
-        try:
-            await asyncio.to_thread(self._save, file, incoming)
-            audio = await asyncio.to_thread(probe_audio, incoming)
-            path = f"{project_folder(project_id)}/music/{new_id()}.{audio.extension}"
-            await asyncio.to_thread(self._take_in, incoming, path)
-        finally:
-            await asyncio.to_thread(incoming.unlink, missing_ok=True)
-        music = StoredMusic("Music uploaded.", path, f"/uploads/{path}", audio.duration)
-        await self._hand_over(project_id, music)
-        if project.music_file_path:
-            await self._media.remove_file(project.music_file_path)
+        await self._projects.get(project_id)
+        async with self._media.workspace() as work:
+            incoming = work / "music"
+            await write_upload(chunks, incoming, self._music, media=self._media)
+            async with self._decoders:
+                audio = await asyncio.to_thread(probe_audio, incoming)
+            music = _stored_music(project_id, audio)
+            before = await self._hand_over(project_id, incoming, music)
+        if before:
+            await self._remove_unused(before)
         return music
 
-    async def _hand_over(self, project_id: str, music: StoredMusic) -> None:
-        """Write the music into its project, or remove the file that then belongs to nobody."""
-        changes = {
-            "music_file_path": music.file_path,
-            "music_file_url": music.file_url,
-            "music_duration": music.duration,
-            "updated_at": self._clock(),
-        }
+    async def upload_face_image(self, chunks: AsyncIterator[bytes]) -> StoredImage:
+        """Take a picture of a face, for a character to name; errors as with music."""
+        async with self._media.workspace() as work:
+            incoming = work / "image"
+            await write_upload(chunks, incoming, self._image, media=self._media)
+            async with self._decoders:
+                image = await asyncio.to_thread(probe_image, incoming)
+            path = f"faces/{new_id()}.{image.extension}"
+            await asyncio.to_thread(self._media.take_in, incoming, path)
+        url = f"/uploads/{path}"
+        return StoredImage("Face image uploaded.", url, path, image.width, image.height)
+
+    async def _hand_over(self, project_id: str, incoming: Path, music: StoredMusic) -> str | None:
+        """Put the file in its place and into its project; give the path that was there before.
+
+        The file goes again when the project can't be written: it would belong to nobody.
+        """
         kept = False
         try:
-            kept = await self._projects.update(project_id, changes)
+            await asyncio.to_thread(self._media.take_in, incoming, music.file_path)
+            before = await self._exchange(project_id, music)
+            kept = True
         finally:
             if not kept:
                 await self._media.remove_file(music.file_path)
-        if not kept:
-            raise ResourceNotFoundError.of("project", project_id)
+        return before
 
-    def _take_in(self, incoming: Path, path: str) -> None:
-        with storage_errors():
-            self._media.take_in(incoming, path)
+    async def _exchange(self, project_id: str, music: StoredMusic) -> str | None:
+        """Write the music into the project as it stands: of two uploads at once none is lost."""
+        while True:
+            project: Project = await self._projects.get(project_id)
+            changes = {
+                "music_file_path": music.file_path,
+                "music_file_url": music.file_url,
+                "music_duration": music.duration,
+                "updated_at": self._clock(),
+            }
+            if await self._projects.exchange_music(project, changes):
+                return project.music_file_path
 
-    def _save(self, source: BinaryIO, target: Path) -> None:
-        size = 0
-        with storage_errors(), target.open("xb") as out:
-            while chunk := source.read(_CHUNK):
-                size += len(chunk)
-                if size > self._max_music_bytes:
-                    limit = self._max_music_bytes / 1_048_576
-                    raise PayloadTooLargeError(f"Music may have {limit:g} MB at most.")
-                out.write(chunk)
-            out.flush()
-            os.fsync(out.fileno())
+    async def _remove_unused(self, path: str) -> None:
+        """Remove music that was replaced. The new one is in place: what stays is only litter."""
+        try:
+            if not await self._projects.uses_music(path):
+                await self._media.remove_file(path)
+        except (OSError, DatabaseUnavailableError):
+            logger.warning("The music before could not be removed: %s", path, exc_info=True)
+
+
+def _stored_music(project_id: str, audio: AudioFacts) -> StoredMusic:
+    path = f"{project_folder(project_id)}/music/{new_id()}.{audio.extension}"
+    return StoredMusic("Music uploaded.", path, f"/uploads/{path}", audio.duration)

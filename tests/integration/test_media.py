@@ -1,11 +1,13 @@
 """Music uploads: the content decides, the limit holds while streaming, a failure leaves no file."""
 
+import asyncio
+import errno
 import io
 import math
 from array import array
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 import httpx
@@ -81,10 +83,18 @@ def files_in(settings: Settings) -> list[str]:
     return sorted(str(path.relative_to(settings.upload_dir)) for path in found if path.is_file())
 
 
+#: The address of the contract, and the one that the single-page app has.
+ADDRESSES = ["/media/projects/{}/upload-music", "/projects/{}/upload-music"]
+
+
 async def upload(
-    client: httpx.AsyncClient, project: dict[str, Any], content: bytes, name: str = "song.mp3"
+    client: httpx.AsyncClient,
+    project: dict[str, Any],
+    content: bytes,
+    name: str = "song.mp3",
+    address: str = ADDRESSES[0],
 ) -> httpx.Response:
-    url = f"{API}/media/projects/{project['id']}/upload-music"
+    url = API + address.format(project["id"])
     return await client.post(url, files={"file": (name, content, "image/png")})
 
 
@@ -103,8 +113,9 @@ async def test_takes_what_it_is_whatever_it_is_called(
 ) -> None:
     project = await make_project()
     content = sound(container, codec)
-    response = await upload(client, project, content, "../../evil.php\x00.png")
-    assert response.status_code == 200, response.text
+    for address in ADDRESSES:
+        response = await upload(client, project, content, "../../evil.php\x00.png", address)
+        assert response.status_code == 200, response.text
     music = response.json()
     assert set(music) == {"message", "file_path", "file_url", "duration"}
     assert music["file_path"].startswith(f"projects/{project['id']}/music/")
@@ -185,15 +196,46 @@ async def test_refuses_what_is_no_music_and_keeps_the_old(
     assert (await read(client, project), files_in(settings)) == (before, kept)
 
 
-@pytest.mark.parametrize(("container", "codec"), [("wav", "pcm_s16le"), ("mp3", "mp3")])
-async def test_a_file_that_was_cut_short_has_the_length_that_is_there(
-    client: httpx.AsyncClient, make_project: Maker, container: str, codec: str
+WHOLE = {extension: sound(kind, codec) for kind, codec, extension in KINDS}
+#: How a file may end that is not whole, as a part of its length or in bytes from its end.
+CUTS = [0.03, 0.5, 0.97, -1]
+
+
+@pytest.mark.parametrize("extension", WHOLE)
+async def test_refuses_what_is_cut_short(
+    client: httpx.AsyncClient, make_project: Maker, settings: Settings, extension: str
 ) -> None:
-    project = await make_project()
-    whole = sound(container, codec)
-    response = await upload(client, project, whole[: len(whole) // 2])
-    assert response.status_code == 200
-    assert 0.3 < response.json()["duration"] < SECONDS * 0.7
+    project, whole = await make_project(), WHOLE[extension]
+    for cut in CUTS:
+        part = whole[:cut] if isinstance(cut, int) else whole[: int(len(whole) * cut)]
+        response = await upload(client, project, part)
+        assert response.status_code == 415, (cut, response.text)
+    assert files_in(settings) == []
+
+
+TAILS = [b"PK\x03\x04" + bytes(range(256)) * 8, b"<script>1</script>"]
+
+
+@pytest.mark.parametrize("extension", WHOLE)
+async def test_refuses_what_is_glued_to_something_else(
+    client: httpx.AsyncClient, make_project: Maker, settings: Settings, extension: str
+) -> None:
+    project, whole = await make_project(), WHOLE[extension]
+    for tail in TAILS:
+        for content in (whole + tail, tail + whole):
+            response = await upload(client, project, content)
+            assert response.status_code == 415, response.text
+    assert files_in(settings) == []
+
+
+async def test_a_length_that_is_only_claimed_is_not_believed(
+    client: httpx.AsyncClient, make_project: Maker
+) -> None:
+    """A FLAC header that promises two weeks of sound, over a second and a half of it."""
+    flac, samples = bytearray(WHOLE["flac"]), 2**36 - 1
+    flac[21] = flac[21] & 0xF0 | samples >> 32
+    flac[22:26] = (samples & 0xFFFFFFFF).to_bytes(4, "big")
+    assert (await upload(client, await make_project(), bytes(flac))).status_code == 415
 
 
 class TestTooLarge:
@@ -218,7 +260,7 @@ class TestTooLarge:
             yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
             while True:
                 sent += 65_536
-                yield bytes(65_536)
+                yield WHOLE["wav"][:65_536]
 
         headers = {"Content-Type": "multipart/form-data; boundary=x"}
         url = f"{API}/media/projects/{project['id']}/upload-music"
@@ -233,33 +275,42 @@ class TestTooLarge:
         assert (await upload(client, await make_project(), wav)).status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("content", "kind", "status"),
-    [
-        (b"", "multipart/form-data; boundary=x", 422),
-        (b"", "multipart/form-data", 400),
-        (b"--x\r\nnonsense", "multipart/form-data; boundary=x", 422),
-        (b'--x\r\nContent-Disposition: form-data; name="file"\r\n\r\ntext\r\n--x--\r\n',
-         "multipart/form-data; boundary=x", 422),
-        (b'--x\r\nContent-Disposition: form-data; name="other"; filename="a"\r\n\r\ntext\r\n--x--',
-         "multipart/form-data; boundary=x", 422),
-        (b'{"file": "x"}', "application/json", 422),
-        (b"RIFF", "audio/wav", 422),
-    ],
-)  # fmt: skip
+FORMS: list[tuple[bytes, str, int]] = [
+    (b"", "multipart/form-data; boundary=x", 422),
+    (b"", "multipart/form-data", 400),
+    (b"--x\r\nnonsense", "multipart/form-data; boundary=x", 400),
+    (b"nonsense", "multipart/form-data; boundary=x", 400),
+    (b"--x--", "multipart/form-data; boundary=x", 422),
+    (b"--x--", "multipart/form-data; boundary=", 400),
+    (b"--x--", f"multipart/form-data; boundary={'x' * 300}", 400),
+    (b'--x\r\nContent-Disposition: form-data; name="file"; filename=""\r\n\r\n\r\n--x--\r\n',
+     "multipart/form-data; boundary=x", 422),
+    (b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nRIFF',
+     "multipart/form-data; boundary=x", 400),
+    (b"--x\r\nA: " + b"b" * 20_000 + b"\r\n\r\n\r\n--x--",
+     "multipart/form-data; boundary=x", 400),
+    (b"--x" + b"\r\n\r\n\r\n--x" * 1_001 + b"--", "multipart/form-data; boundary=x", 400),
+    (b'--x\r\nContent-Disposition: form-data; name="file"\r\n\r\ntext\r\n--x--\r\n',
+     "multipart/form-data; boundary=x", 422),
+    (b'--x\r\nContent-Disposition: form-data; name="other"; filename="a"\r\n\r\ntext\r\n--x--',
+     "multipart/form-data; boundary=x", 422),
+    (b'{"file": "x"}', "application/json", 422),
+    (b"RIFF", "audio/wav", 422),
+]  # fmt: skip
+
+
 async def test_a_form_without_the_file(
-    client: httpx.AsyncClient,
-    make_project: Maker,
-    settings: Settings,
-    content: bytes,
-    kind: str,
-    status: int,
+    client: httpx.AsyncClient, make_project: Maker, settings: Settings
 ) -> None:
     project = await make_project()
     url = f"{API}/media/projects/{project['id']}/upload-music"
-    response = await client.post(url, content=content, headers={"Content-Type": kind})
-    assert response.status_code == status, response.text
-    assert set(response.json()) == {"detail", "error", "request_id"}
+    for content, kind, status in FORMS:
+        response = await client.post(url, content=content, headers={"Content-Type": kind})
+        assert response.status_code == status, (content, response.text)
+        assert set(response.json()) == {"detail", "error", "request_id"}
+        if status == 422:
+            (fault,) = response.json()["error"]["details"]["errors"]
+            assert (fault["loc"], fault["type"]) == (["body", "file"], "missing")
     assert files_in(settings) == []
 
 
@@ -281,7 +332,12 @@ class _Broken:
     async def get(self, project_id: str) -> Any:
         return await self._real.get(project_id)
 
-    async def update(self, *_: Any) -> bool:
+    async def uses_music(self, path: str) -> bool:
+        return bool(await self._real.uses_music(path))
+
+    async def exchange_music(self, project: Any, *_: Any) -> bool:
+        if self._outcome is False:
+            return not await self._real.delete(project.id)
         if isinstance(self._outcome, Exception):
             raise self._outcome
         return self._outcome
@@ -305,4 +361,86 @@ async def test_music_that_cannot_be_written_down_is_removed(
     container.media._projects = broken
     response = await upload(client, project, sound("wav", "pcm_s16le", 0.1))
     assert response.status_code == status
+    assert files_in(settings) == []
+
+
+async def test_of_two_uploads_at_once_one_stays(
+    client: httpx.AsyncClient, make_project: Maker, settings: Settings
+) -> None:
+    project = await make_project()
+    answers = await asyncio.gather(*(upload(client, project, WHOLE["wav"]) for _ in range(4)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert files_in(settings) == [(await read(client, project))["music_file_path"]]
+
+
+async def test_music_that_another_project_points_to_stays(
+    client: httpx.AsyncClient, container: Container, make_project: Maker, settings: Settings
+) -> None:
+    """No route shares music; a document that was copied by hand may."""
+    project, other = await make_project(), await make_project()
+    first = (await upload(client, project, WHOLE["wav"])).json()
+    shared = {"music_file_path": first["file_path"]}
+    assert await container.media._projects.update(other["id"], shared)
+    second = (await upload(client, project, WHOLE["flac"])).json()
+    assert files_in(settings) == sorted([first["file_path"], second["file_path"]])
+    await upload(client, other, WHOLE["wav"])
+    assert first["file_path"] not in files_in(settings)
+
+
+async def test_only_the_first_file_of_that_name_is_taken(
+    client: httpx.AsyncClient, make_project: Maker
+) -> None:
+    project = await make_project()
+    parts: list[tuple[str, Any]] = [
+        ("title", (None, "My song")),
+        ("cover", ("cover.png", b"\x89PNG\r\n\x1a\n")),
+        ("file", (None, "a text")),
+        ("file", ("a.wav", WHOLE["wav"])),
+        ("file", ("b.flac", WHOLE["flac"])),
+    ]
+    url = f"{API}/media/projects/{project['id']}/upload-music"
+    response = await client.post(url, files=parts)
+    assert response.status_code == 200, response.text
+    assert response.json()["file_path"].endswith(".wav")
+
+
+class _FullDisk(io.BytesIO):
+    """Takes the first bytes and has no room for more; `late` fails when all is written out."""
+
+    def __init__(self, *, late: bool) -> None:
+        super().__init__()
+        self._late = late
+
+    def write(self, data: Any) -> int:
+        if not self._late:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return len(data)
+
+    def flush(self) -> None:
+        if self._late:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("moment", ["dev_full", "write", "flush"])
+async def test_a_full_disk_is_507_and_leaves_nothing(
+    client: httpx.AsyncClient,
+    container: Container,
+    make_project: Maker,
+    settings: Settings,
+    moment: str,
+) -> None:
+    def create(path: Path) -> BinaryIO:
+        path.write_bytes(b"begun")
+        full = Path("/dev/full")
+        if moment == "dev_full" and full.exists():
+            return full.open("wb")
+        return _FullDisk(late=moment == "flush")
+
+    media: Any = container.media._media
+    media.create = create
+    project = await make_project()
+    response = await upload(client, project, WHOLE["wav"])
+    assert response.status_code == 507, response.text
+    assert response.json()["error"]["code"] == "STORAGE_FULL"
+    assert (await read(client, project))["music_file_path"] is None
     assert files_in(settings) == []

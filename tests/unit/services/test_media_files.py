@@ -33,13 +33,14 @@ def test_each_clip_has_its_folder_within_its_project(media: MediaFiles, tmp_path
     assert media.absolute(clip_folder("p", "c")) == tmp_path / "uploads/projects/p/c"
 
 
-def test_a_checked_file_moves_in_whole(media: MediaFiles, tmp_path: Path) -> None:
-    incoming = media.incoming("x")
-    assert incoming.parent.name == INCOMING
-    incoming.write_bytes(b"music")
-    media.take_in(incoming, "projects/p/music/x.mp3")
+async def test_a_checked_file_moves_in_whole(media: MediaFiles, tmp_path: Path) -> None:
+    async with media.workspace() as work:
+        assert work.parent.name == INCOMING
+        (work / "good").write_bytes(b"music")
+        (work / "other").write_bytes(b"left over")
+        media.take_in(work / "good", "projects/p/music/x.mp3")
     assert (tmp_path / "uploads/projects/p/music/x.mp3").read_bytes() == b"music"
-    assert not incoming.exists()
+    assert not work.exists()
 
 
 async def test_removing_what_is_not_there_is_fine(media: MediaFiles) -> None:

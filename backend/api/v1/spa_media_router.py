@@ -1,0 +1,36 @@
+"""Uploads at the addresses that the single-page app has for them; the same as in media_router."""
+
+from fastapi import APIRouter
+
+from backend.api.dependencies import Id, MediaServiceDep
+from backend.api.strict_json import StrictJsonRoute
+from backend.api.upload_stream import UploadedFile
+from backend.api.v1.media_router import IMAGE_BODY, IMAGE_ERRORS, MUSIC_BODY, MUSIC_ERRORS
+from backend.dtos.media_dto import FaceImageUploadedDTO, MusicUploadedDTO
+from backend.services.media_service import StoredImage, StoredMusic
+
+router = APIRouter(tags=["Media"], route_class=StrictJsonRoute)
+
+
+@router.post(
+    "/projects/{project_id}/upload-music",
+    response_model=MusicUploadedDTO,
+    summary="The same as POST /media/projects/{project_id}/upload-music",
+    responses=MUSIC_ERRORS,
+    openapi_extra=MUSIC_BODY,
+)
+async def upload_project_music(
+    project_id: Id, file: UploadedFile, media: MediaServiceDep
+) -> StoredMusic:
+    return await media.upload_music(project_id, file)
+
+
+@router.post(
+    "/upload-face-image",
+    response_model=FaceImageUploadedDTO,
+    summary="The same as POST /media/upload-face-image",
+    responses=IMAGE_ERRORS,
+    openapi_extra=IMAGE_BODY,
+)
+async def upload_face(file: UploadedFile, media: MediaServiceDep) -> StoredImage:
+    return await media.upload_face_image(file)
