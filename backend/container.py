@@ -10,18 +10,24 @@ from typing import Any
 
 import aiohttp
 
+from backend.api.metrics import Metrics
 from backend.config import Settings
 from backend.database import DatabaseManager
 from backend.repositories.batch_repository import BatchRepository
+from backend.repositories.character_repository import CharacterRepository
 from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.comfyui_repository import ComfyUIRepository
 from backend.repositories.job_repository import JobRepository
+from backend.repositories.pool_repository import PoolRepository
 from backend.repositories.project_repository import ProjectRepository
 from backend.repositories.scene_repository import SceneRepository
 from backend.repositories.server_stats_repository import ServerStatsRepository
+from backend.repositories.template_repository import TemplateRepository
 from backend.repositories.worker_repository import WorkerRepository
+from backend.services.alternates_service import AlternatesService
 from backend.services.attempt_runner import AttemptRunner
 from backend.services.batch_service import BatchService
+from backend.services.character_service import CharacterService
 from backend.services.clip_service import ClipService
 from backend.services.clip_timeline import ClipTimeline
 from backend.services.comfyui_client import ComfyUIClient, open_session
@@ -34,13 +40,21 @@ from backend.services.generation_service import GenerationService
 from backend.services.health_service import HealthService
 from backend.services.media_files import MediaFiles
 from backend.services.media_service import MediaService
+from backend.services.openai_transport import open_provider_session
+from backend.services.openai_video_client import OpenAIVideoClient, VideoDownloads
+from backend.services.openai_video_service import OpenAIVideoService
+from backend.services.pool_service import PoolService
 from backend.services.project_service import ProjectService
 from backend.services.prompt_follower import PromptFollower
+from backend.services.provider_follower import VideoFollower
+from backend.services.provider_runner import ProviderRunner
 from backend.services.queue_manager import QueueManager
 from backend.services.queue_view import QueueView
 from backend.services.remote_media import RemoteMedia
+from backend.services.render_context import RenderContextLoader
 from backend.services.result_store import Downloads, ResultStore
 from backend.services.scene_service import SceneService
+from backend.services.template_service import TemplateService
 from backend.services.worker_service import WorkerService
 from backend.utils.clock import utc_now
 from backend.utils.errors import DatabaseUnavailableError
@@ -49,6 +63,8 @@ from backend.utils.secret_box import SecretBox
 _MEGABYTE = 1_048_576
 #: How far back before the last change totals are counted again at start, in seconds.
 _MEND_SECONDS = 60
+#: A video that was paid for is worth so many times SERVER_LOST_SECONDS of waiting for its file.
+_PAID_PATIENCE = 10
 
 
 _REPOSITORIES = (
@@ -60,6 +76,9 @@ _REPOSITORIES = (
     ComfyUIRepository,
     WorkerRepository,
     ServerStatsRepository,
+    CharacterRepository,
+    TemplateRepository,
+    PoolRepository,
 )
 
 
@@ -73,6 +92,9 @@ class Repositories:
     servers: ComfyUIRepository
     workers: WorkerRepository
     stats: ServerStatsRepository
+    characters: CharacterRepository
+    templates: TemplateRepository
+    pool: PoolRepository
 
 
 def repositories_on(database: Any, gate: Any, box: SecretBox | None = None) -> Repositories:
@@ -86,16 +108,20 @@ def repositories_on(database: Any, gate: Any, box: SecretBox | None = None) -> R
         servers=ComfyUIRepository(database, gate, box),
         workers=WorkerRepository(database, gate),
         stats=ServerStatsRepository(database, gate),
+        characters=CharacterRepository(database, gate),
+        templates=TemplateRepository(database, gate),
+        pool=PoolRepository(database, gate),
     )
 
 
 @dataclass(frozen=True)
 class Roads:
-    """The ways out: to ComfyUI servers, and to the open internet alone."""
+    """The ways out: to ComfyUI servers, to the open internet alone, to the video provider."""
 
     comfyui: ComfyUIClient
     registered: aiohttp.ClientSession
     public: aiohttp.ClientSession
+    provider: aiohttp.ClientSession
 
 
 class Container:
@@ -122,7 +148,14 @@ class Container:
     @cached_property
     def projects(self) -> ProjectService:
         repos = self.repositories
-        return ProjectService(repos.projects, repos.scenes, repos.clips, **self._shared)
+        return ProjectService(
+            repos.projects,
+            repos.scenes,
+            repos.clips,
+            characters=repos.characters,
+            pool=repos.pool,
+            **self._shared,
+        )
 
     @cached_property
     def scenes(self) -> SceneService:
@@ -135,6 +168,19 @@ class Container:
     def clips(self) -> ClipService:
         repos = self.repositories
         return ClipService(repos.scenes, repos.clips, timeline=self.timeline, **self._shared)
+
+    @cached_property
+    def characters(self) -> CharacterService:
+        repos = self.repositories
+        return CharacterService(repos.characters, repos.projects, repos.clips, clock=utc_now)
+
+    @cached_property
+    def templates(self) -> TemplateService:
+        return TemplateService(self.repositories.templates, clock=utc_now)
+
+    @cached_property
+    def render_contexts(self) -> RenderContextLoader:
+        return RenderContextLoader(self.repositories.characters, self.repositories.templates)
 
     @cached_property
     def timeline(self) -> ClipTimeline:
@@ -209,6 +255,29 @@ class Container:
         )
 
     @cached_property
+    def alternates(self) -> AlternatesService:
+        repos = self.repositories
+        return AlternatesService(
+            repos.projects,
+            repos.scenes,
+            repos.clips,
+            timeline=self.timeline,
+            media=self.media_files,
+            clock=utc_now,
+        )
+
+    @cached_property
+    def pool(self) -> PoolService:
+        repos = self.repositories
+        return PoolService(
+            repos.projects, repos.clips, repos.pool, media=self.media_files, clock=utc_now
+        )
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        return Metrics()
+
+    @cached_property
     def health(self) -> HealthService:
         return HealthService(self._database, self.queue, fleet=self.fleet, media=self.media_files)
 
@@ -218,6 +287,7 @@ class Container:
             self.repositories.projects,
             self.media_files,
             max_music_bytes=self._settings.max_music_size_mb * _MEGABYTE,
+            max_image_bytes=self._settings.max_image_size_mb * _MEGABYTE,
             clock=utc_now,
         )
 
@@ -250,6 +320,7 @@ class Container:
             delivery=self.delivery,
             stats=self.repositories.stats,
             watch=self.fleet,
+            observer=self.metrics,
             clock=utc_now,
         )
 
@@ -266,6 +337,46 @@ class Container:
     @cached_property
     def results(self) -> ResultStore:
         return self._results_of(self._roads.comfyui)
+
+    @cached_property
+    def openai_videos(self) -> OpenAIVideoService:
+        return OpenAIVideoService(self._provider_client)
+
+    @cached_property
+    def provider(self) -> ProviderRunner:
+        repos = self.repositories
+        client = self._provider_client
+        return ProviderRunner(
+            repos.jobs,
+            repos.clips,
+            client,
+            follower=VideoFollower(
+                repos.jobs,
+                client,
+                poll_seconds=self._settings.openai_poll_seconds,
+                clock=utc_now,
+            ),
+            delivery=Delivery(
+                repos.clips,
+                self._results_of(VideoDownloads(client)),
+                media=self.media_files,
+                lost_seconds=_PAID_PATIENCE * self._settings.server_lost_seconds,
+                clock=utc_now,
+            ),
+            media=self.media_files,
+            default_model=self._settings.openai_model,
+            capacity=self._settings.openai_max_concurrent,
+            clock=utc_now,
+        )
+
+    @cached_property
+    def _provider_client(self) -> OpenAIVideoClient:
+        key = self._settings.openai_api_key
+        return OpenAIVideoClient(
+            self._roads.provider,
+            base_url=self._settings.openai_base_url,
+            api_key=key.get_secret_value() if key else None,
+        )
 
     @cached_property
     def _remote_results(self) -> ResultStore:
@@ -319,7 +430,9 @@ async def build_container(
         await database.start()
         session = await stack.enter_async_context(open_session())
         public = await stack.enter_async_context(open_session(public_only=True))
-        container = Container(settings, database, Roads(client_type(session), session, public))
+        provider = await stack.enter_async_context(open_provider_session())
+        roads = Roads(client_type(session), session, public, provider)
+        container = Container(settings, database, roads)
         await stack.enter_async_context(_running(container))
         yield container
 

@@ -1,10 +1,16 @@
-"""What routes ask for, as aliases that make a signature read as a sentence."""
+"""What routes ask for, as aliases that make a signature read as a sentence.
+
+All are coroutines though none waits: FastAPI sends a plain function to a thread, which costs
+more than the whole route.
+"""
 
 from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Header, Path, Query, Request
 
+from backend.services.alternates_service import AlternatesService
 from backend.services.batch_service import BatchService
+from backend.services.character_service import CharacterService
 from backend.services.clip_service import ClipService
 from backend.services.clip_timeline import ClipTimeline
 from backend.services.comfyui_service import ComfyUIService
@@ -12,10 +18,13 @@ from backend.services.export_service import ExportService
 from backend.services.generation_service import GenerationService
 from backend.services.health_service import HealthService
 from backend.services.media_service import MediaService
+from backend.services.openai_video_service import OpenAIVideoService
+from backend.services.pool_service import PoolService
 from backend.services.project_service import ProjectService
 from backend.services.queue_manager import QueueManager
 from backend.services.queue_view import QueueView
 from backend.services.scene_service import SceneService
+from backend.services.template_service import TemplateService
 from backend.services.worker_service import WorkerService
 
 
@@ -24,81 +33,108 @@ class Page(NamedTuple):
     limit: int
 
 
-def _page(
+async def _page(
     skip: Annotated[int, Query(ge=0, le=2**31 - 1, description="How many to leave out.")] = 0,
     limit: Annotated[int, Query(ge=1, le=500, description="How many to give.")] = 100,
 ) -> Page:
     return Page(skip, limit)
 
 
-def _projects(request: Request) -> ProjectService:
+async def _projects(request: Request) -> ProjectService:
     service: ProjectService = request.app.state.container.projects
     return service
 
 
-def _scenes(request: Request) -> SceneService:
+async def _scenes(request: Request) -> SceneService:
     service: SceneService = request.app.state.container.scenes
     return service
 
 
-def _clips(request: Request) -> ClipService:
+async def _clips(request: Request) -> ClipService:
     service: ClipService = request.app.state.container.clips
     return service
 
 
-def _timeline(request: Request) -> ClipTimeline:
+async def _characters(request: Request) -> CharacterService:
+    service: CharacterService = request.app.state.container.characters
+    return service
+
+
+async def _templates(request: Request) -> TemplateService:
+    service: TemplateService = request.app.state.container.templates
+    return service
+
+
+async def _timeline(request: Request) -> ClipTimeline:
     service: ClipTimeline = request.app.state.container.timeline
     return service
 
 
-def _servers(request: Request) -> ComfyUIService:
+async def _servers(request: Request) -> ComfyUIService:
     service: ComfyUIService = request.app.state.container.servers
     return service
 
 
-def _generation(request: Request) -> GenerationService:
+async def _generation(request: Request) -> GenerationService:
     service: GenerationService = request.app.state.container.generation
     return service
 
 
-def _queue(request: Request) -> QueueManager:
+async def _queue(request: Request) -> QueueManager:
     service: QueueManager = request.app.state.container.queue
     return service
 
 
-def _batches(request: Request) -> BatchService:
+async def _batches(request: Request) -> BatchService:
     service: BatchService = request.app.state.container.batches
     return service
 
 
-def _workers(request: Request) -> WorkerService:
+async def _workers(request: Request) -> WorkerService:
     service: WorkerService = request.app.state.container.workers
     return service
 
 
-def _queue_view(request: Request) -> QueueView:
+async def _queue_view(request: Request) -> QueueView:
     service: QueueView = request.app.state.container.queue_view
     return service
 
 
-def _health(request: Request) -> HealthService:
+async def _health(request: Request) -> HealthService:
     service: HealthService = request.app.state.container.health
     return service
 
 
-def _media(request: Request) -> MediaService:
+async def _media(request: Request) -> MediaService:
     service: MediaService = request.app.state.container.media
     return service
 
 
-def _exports(request: Request) -> ExportService:
+async def _alternates(request: Request) -> AlternatesService:
+    service: AlternatesService = request.app.state.container.alternates
+    return service
+
+
+async def _pool(request: Request) -> PoolService:
+    service: PoolService = request.app.state.container.pool
+    return service
+
+
+async def _exports(request: Request) -> ExportService:
     service: ExportService = request.app.state.container.exports
+    return service
+
+
+async def _openai_videos(request: Request) -> OpenAIVideoService:
+    service: OpenAIVideoService = request.app.state.container.openai_videos
     return service
 
 
 ProjectServiceDep = Annotated[ProjectService, Depends(_projects)]
 SceneServiceDep = Annotated[SceneService, Depends(_scenes)]
 ClipServiceDep = Annotated[ClipService, Depends(_clips)]
+CharacterServiceDep = Annotated[CharacterService, Depends(_characters)]
+TemplateServiceDep = Annotated[TemplateService, Depends(_templates)]
 TimelineDep = Annotated[ClipTimeline, Depends(_timeline)]
 ComfyUIServiceDep = Annotated[ComfyUIService, Depends(_servers)]
 GenerationServiceDep = Annotated[GenerationService, Depends(_generation)]
@@ -109,6 +145,9 @@ QueueViewDep = Annotated[QueueView, Depends(_queue_view)]
 HealthServiceDep = Annotated[HealthService, Depends(_health)]
 MediaServiceDep = Annotated[MediaService, Depends(_media)]
 ExportServiceDep = Annotated[ExportService, Depends(_exports)]
+AlternatesServiceDep = Annotated[AlternatesService, Depends(_alternates)]
+PoolServiceDep = Annotated[PoolService, Depends(_pool)]
+OpenAIVideoServiceDep = Annotated[OpenAIVideoService, Depends(_openai_videos)]
 
 PageDep = Annotated[Page, Depends(_page)]
 Id = Annotated[str, Path(min_length=1, max_length=100, description="Its id.")]

@@ -39,7 +39,7 @@ def _joined(value: Any) -> Any:
 
 
 _Words = Annotated[str, Field(max_length=2000)]
-_WordList = Annotated[list[Annotated[str, Field(max_length=2000)]], Field(max_length=500)]
+_WordList = list[_Words]
 TriggerWords = Annotated[
     _Words, BeforeValidator(_joined, json_schema_input_type=_Words | _WordList | None)
 ]

@@ -1,5 +1,6 @@
 """Clips and the takes in their galleries."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,8 @@ from backend.utils.timeline_validator import Span, to_ms
 
 _GALLERIES = {ContentType.IMAGE: "generated_images", ContentType.VIDEO: "generated_videos"}
 _SELECTIONS = {ContentType.IMAGE: "selected_image_id", ContentType.VIDEO: "selected_video_id"}
+#: What a character's words are made of; they change together or not at all.
+_WORDED = ("image_prompt", "video_prompt", "character_id")
 _ALONG_TIMELINE = (("timeline_position", 1), ("created_at", 1), ("_id", 1))
 
 
@@ -22,6 +25,13 @@ class ClipRepository(BaseRepository[Clip]):
         IndexSpec(name="by_timeline", keys=(("scene_id", 1), ("timeline_position", 1))),
         IndexSpec(name="by_project", keys=(("project_id", 1),)),
         IndexSpec(name="by_change", keys=(("updated_at", -1),)),
+        IndexSpec(name="by_character", keys=(("character_id", 1),)),
+        IndexSpec(
+            name="one_number_each",
+            keys=(("parent_clip_id", 1), ("alternate_number", 1)),
+            unique=True,
+            partial={"is_alternate": True},
+        ),
     )
 
     def to_model(self, document: Document) -> Clip:
@@ -53,8 +63,29 @@ class ClipRepository(BaseRepository[Clip]):
         found = await self._find_raw({"scene_id": scene_id}, fields={"_id": 1})
         return [document["_id"] for document in found]
 
+    async def list_by_ids(self, clip_ids: Sequence[str]) -> list[Clip]:
+        """Those of these clips that exist, in no order."""
+        return await self._find({"_id": {"$in": list(clip_ids)}})
+
     async def count_for_scene(self, scene_id: str) -> int:
         return await self._count({"scene_id": scene_id})
+
+    async def ids_with_character(self, character_id: str) -> list[str]:
+        found = await self._find_raw({"character_id": character_id}, fields={"_id": 1})
+        return [document["_id"] for document in found]
+
+    async def projects_with_character(self, character_id: str) -> set[str]:
+        """The projects of the clips that have this character."""
+        found = await self._find_raw({"character_id": character_id}, fields={"project_id": 1})
+        return {document["project_id"] for document in found}
+
+    async def update_as_read(self, clip: Clip, changes: Mapping[str, Any]) -> bool:
+        """Set fields unless its prompts or character changed since `clip` was read.
+
+        False means that they did, or that the clip is gone.
+        """
+        guard = {field: getattr(clip, field) for field in _WORDED}
+        return await self._update_one({"_id": clip.id, **guard}, {"$set": dict(changes)})
 
     async def changed_since(self, moment: datetime) -> set[str]:
         """The scenes whose clips changed since then."""
@@ -80,6 +111,19 @@ class ClipRepository(BaseRepository[Clip]):
         )
         await self._update_one({"_id": clip_id, selection: None}, {"$set": {selection: take.id}})
         return added or await self.find_by_id(clip_id) is not None
+
+    async def select(self, clip_id: str, kind: ContentType, take_id: str, now: datetime) -> bool:
+        """Show a take of the gallery of that kind; False when it is not in there."""
+        return await self._update_one(
+            {"_id": clip_id, f"{_GALLERIES[kind]}.id": take_id},
+            {"$set": {_SELECTIONS[kind]: take_id, "updated_at": now}},
+        )
+
+    async def last_alternate(self, parent_id: str) -> int:
+        """The highest number among the alternates of a clip, 0 when it has none."""
+        return await self._highest(
+            {"parent_clip_id": parent_id, "is_alternate": True}, "alternate_number"
+        )
 
     async def delete_for_scene(self, scene_id: str) -> int:
         return await self._delete_where({"scene_id": scene_id})

@@ -4,19 +4,28 @@ from typing import Any
 
 from backend.dtos.clip_dto import ClipCreateDTO, ClipUpdateDTO, PromptsDTO
 from backend.models.clip import Clip
+from backend.models.content import ContentType
 from backend.models.scene import Scene
 from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.scene_repository import SceneRepository
+from backend.services.character_words import reassigned
 from backend.services.clip_timeline import ClipTimeline, TimelineReport
 from backend.services.media_files import MediaFiles, clip_folder
 from backend.services.project_service import JobCanceller
 from backend.utils.clock import Clock
-from backend.utils.errors import ConflictError, InvalidRequestError, ResourceNotFoundError
+from backend.utils.errors import (
+    ConflictError,
+    InvalidRequestError,
+    ResourceNotFoundError,
+    StoryCanvasError,
+)
 from backend.utils.ids import new_id
 from backend.utils.timeline_validator import LATEST_START, to_ms
 
 #: Changing one of these moves the end of the clip.
 _ON_TIMELINE = {"length", "timeline_position"}
+#: Each lost try means that somebody else changed the clip; nobody loses this often in earnest.
+_TRIES = 200
 
 
 class ClipService:
@@ -63,16 +72,39 @@ class ClipService:
         changes = dto.changes()
         _check_selection(clip, changes)
         async with self._timeline.lock(clip.scene_id):
-            await self._clips.update(clip_id, {**changes, "updated_at": self._clock()})
+            await self._write(clip, {**changes, "updated_at": self._clock()})
             if _ON_TIMELINE & changes.keys():
                 await self._timeline.recount(clip.scene_id)
         return await self._clips.get(clip_id)
+
+    async def _write(self, clip: Clip, changes: dict[str, Any]) -> None:
+        """Set fields; when the character is among them, its words come and go as one write."""
+        if "character_id" not in changes:
+            await self._clips.update(clip.id, changes)
+            return
+        for _ in range(_TRIES):
+            if await self._clips.update_as_read(clip, reassigned(clip, changes)):
+                return
+            clip = await self._clips.get(clip.id)
+        raise ConflictError("The clip is being changed. Try again.", code="CLIP_BUSY")
 
     async def set_prompts(self, clip_id: str, dto: PromptsDTO) -> Clip:
         changes = {**dto.changes(), "updated_at": self._clock()}
         if not await self._clips.update(clip_id, changes):
             raise ResourceNotFoundError.of("clip", clip_id)
         return await self._clips.get(clip_id)
+
+    async def select(self, clip_id: str, content_id: str, kind: ContentType) -> Clip:
+        """Show a take; one guarded write, so that selections made at once lose nothing.
+
+        ResourceNotFoundError for a take that the clip does not have, InvalidRequestError for one
+        of the other kind.
+        """
+        selected = await self._clips.select(clip_id, kind, content_id, self._clock())
+        clip = await self._clips.get(clip_id)
+        if not selected:
+            raise _not_in_gallery(clip, content_id, kind)
+        return clip
 
     async def move(self, clip_id: str, position: float, *, check_overlap: bool) -> TimelineReport:
         """Move along the timeline; TimelineOverlapError suggests a position that fits."""
@@ -108,6 +140,16 @@ def _after_the_last(scene: Scene) -> float:
             code="TIMELINE_FULL",
         )
     return scene.duration
+
+
+def _not_in_gallery(clip: Clip, content_id: str, kind: ContentType) -> StoryCanvasError:
+    takes = (*clip.generated_images, *clip.generated_videos)
+    other = next((take.content_type for take in takes if take.id == content_id), None)
+    if other is None:
+        return ResourceNotFoundError.of("take", content_id)
+    return InvalidRequestError(
+        f"That take is of type {other}, not {kind}.", code="WRONG_CONTENT_TYPE"
+    )
 
 
 def _check_selection(clip: Clip, changes: dict[str, Any]) -> None:

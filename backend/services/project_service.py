@@ -7,7 +7,9 @@ from backend.models.clip import Clip
 from backend.models.frame_rate import DROP_FRAME_FPS
 from backend.models.project import Project
 from backend.models.scene import Scene
+from backend.repositories.character_repository import CharacterRepository
 from backend.repositories.clip_repository import ClipRepository
+from backend.repositories.pool_repository import PoolRepository
 from backend.repositories.project_repository import ProjectRepository
 from backend.repositories.scene_repository import SceneRepository
 from backend.services.media_files import MediaFiles, project_folder
@@ -23,12 +25,14 @@ class JobCanceller(Protocol):
 
 
 class ProjectService:
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a cascade touches what it deletes
         self,
         projects: ProjectRepository,
         scenes: SceneRepository,
         clips: ClipRepository,
         *,
+        characters: CharacterRepository,
+        pool: PoolRepository,
         jobs: JobCanceller,
         media: MediaFiles,
         clock: Clock,
@@ -36,6 +40,8 @@ class ProjectService:
         self._projects = projects
         self._scenes = scenes
         self._clips = clips
+        self._characters = characters
+        self._pool = pool
         self._jobs = jobs
         self._media = media
         self._clock = clock
@@ -118,9 +124,13 @@ class ProjectService:
         # Scenes first: a clip that is being created now finds its scene gone and withdraws.
         removed = await self._scenes.delete_for_project(project_id)
         removed += await self._clips.delete_for_project(project_id)
+        removed += await self._characters.delete_for_project(project_id)
+        removed += await self._pool.delete_for_project(project_id)
         await self._media.remove_folder(project_folder(project_id))
         await self._projects.delete(project_id)
-        return removed + 1
+        # What was being created until now found the project still there.
+        removed += await self._characters.delete_for_project(project_id)
+        return removed + await self._pool.delete_for_project(project_id) + 1
 
 
 def _removes_music(project: Project, changes: dict[str, Any]) -> bool:

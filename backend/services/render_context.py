@@ -3,11 +3,11 @@
 Who wins, value by value: the request, then the clip's character, then the template. The
 character comes before the template because its values are what its LoRA and its face need,
 while a template is made without knowing either. LoRAs do not exclude one another: they add up,
-and one that is named twice keeps the weight of whoever comes first. An empty negative prompt, a
-null and an empty list count as left out.
+and one that is named twice keeps the weight of whoever comes first and gives one. An empty
+negative prompt, a null and an empty list count as left out.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -56,19 +56,19 @@ class RenderContext:
         return own if own.strip() or self.template is None else self.template.negative_prompt
 
     def _loras(self, order: RenderOrderDTO) -> list[LoraDTO]:
-        named = [LoraDTO(name=order.lora)] if order.lora else []
-        named += order.loras
-        brought: list[LoraDTO] = []
-        if self.character and self.character.lora:
-            brought.append(LoraDTO(name=self.character.lora, weight=self.character.lora_weight))
-        if self.template:
-            brought += (LoraDTO(name=lora.name, weight=lora.weight) for lora in self.template.loras)
-        taken = {_same_file(lora.name) for lora in named}
-        for lora in brought:
-            if _same_file(lora.name) not in taken:
-                taken.add(_same_file(lora.name))
-                named.append(lora)
-        return named
+        own = [*([LoraDTO(name=order.lora)] if order.lora else []), *order.loras]
+        brought: dict[str, LoraDTO] = {}
+        for lora in self._brought_loras():
+            brought.setdefault(_same_file(lora.name), lora)
+        named = [_weighed(lora, brought.pop(_same_file(lora.name), None)) for lora in own]
+        return [*named, *brought.values()]
+
+    def _brought_loras(self) -> Iterator[LoraDTO]:
+        character, template = self.character, self.template
+        if character is not None and character.lora:
+            yield LoraDTO(name=character.lora, weight=character.lora_weight)
+        for lora in template.loras if template else ():
+            yield LoraDTO(name=lora.name, weight=lora.weight)
 
     def _params(self, own: GenerationParamsDTO) -> GenerationParamsDTO:
         brought: dict[str, Any] = {}
@@ -128,6 +128,13 @@ class RenderContextLoader:
 
 def _given(params: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in params.items() if value is not None}
+
+
+def _weighed(own: LoraDTO, brought: LoraDTO | None) -> LoraDTO:
+    """A request that names a LoRA without a weight takes the weight that comes with it."""
+    if brought is None or "weight" in own.model_fields_set:
+        return own
+    return LoraDTO(name=own.name, weight=brought.weight)
 
 
 def _same_file(name: str) -> str:
