@@ -67,6 +67,12 @@ class Settings(BaseSettings):
 
     openai_api_key: SecretStr | None = None
     openai_base_url: str = "https://api.openai.com/v1"
+    #: The model of jobs that name the provider and no model.
+    openai_model: str = Field(default="sora-2", min_length=1, max_length=200)
+    #: How many videos may be made there at once.
+    openai_max_concurrent: int = Field(default=2, ge=1, le=64)
+    #: The first pause between two looks at a video that is being made; it grows fourfold.
+    openai_poll_seconds: Annotated[float, Field(ge=0.02, le=600)] = 5.0
 
     @field_validator("openai_api_key", "secret_key", mode="before")
     @classmethod
@@ -100,12 +106,22 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator("openai_api_key")
+    @classmethod
+    def _fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        key = value.get_secret_value() if value else ""
+        if not key.isascii() or not key.isprintable() or " " in key:
+            raise ValueError("must be visible ASCII characters: it travels in a header")
+        return value
+
     @field_validator("openai_base_url")
     @classmethod
     def _http_url(cls, value: str) -> str:
         parts = urlsplit(value)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("must be an http:// or https:// URL")
+        if "@" in parts.netloc or parts.query or parts.fragment:
+            raise ValueError("must hold no credentials, query or fragment")
         return value.rstrip("/")
 
     @field_validator("upload_dir")
