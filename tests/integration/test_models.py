@@ -1,0 +1,123 @@
+"""Model families and their presets, as they are configured."""
+
+from typing import Any
+
+import httpx
+
+from backend.api.v1 import models_router
+from backend.services.model_config import FAMILIES, ModelFamily
+from tests.conftest import API, Maker
+
+PRESET = {
+    "id", "name", "description", "steps", "cfg", "cfg_scale", "sampler", "scheduler", "width",
+    "height", "video_fps", "video_frames", "additional_params", "is_default",
+}  # fmt: skip
+PARAMETERS = PRESET - {"id", "name", "description", "additional_params", "is_default"}
+
+
+async def read(client: httpx.AsyncClient, path: str) -> dict[str, Any]:
+    response = await client.get(f"{API}/models/{path}")
+    assert response.status_code == 200, response.text
+    return dict(response.json())
+
+
+def test_four_routes() -> None:
+    assert len(models_router.router.routes) == 4
+
+
+async def test_types_are_the_families(client: httpx.AsyncClient) -> None:
+    types = (await read(client, "types"))["types"]
+    assert [one["id"] for one in types] == [family.id for family in FAMILIES]
+    for one, family in zip(types, FAMILIES, strict=True):
+        assert set(one) == {
+            "id", "name", "generation_types", "folder", "presets", "default_preset",
+        }  # fmt: skip
+        assert one["generation_types"] == sorted(family.kinds)
+        assert one["default_preset"] in one["presets"]
+
+
+async def test_presets_say_what_is_configured(client: httpx.AsyncClient) -> None:
+    for family in FAMILIES:
+        await assert_presets_of(client, family)
+
+
+async def assert_presets_of(client: httpx.AsyncClient, family: ModelFamily) -> None:
+    answer = await read(client, f"presets/{family.id}")
+    assert (answer["model_name"], answer["base_model"]) == (family.id, family.id)
+    assert set(answer["presets"]) >= {"fast", "quality"}
+    for name, preset in answer["presets"].items():
+        configured = family.presets[name]
+        assert set(preset) == PRESET
+        assert (preset["id"], preset["name"]) == (f"{family.id}_{name}", name.capitalize())
+        assert preset["cfg"] == preset["cfg_scale"] == configured.cfg
+        assert (preset["steps"], preset["sampler"]) == (configured.steps, configured.sampler)
+        assert (preset["width"], preset["height"]) == (family.default_width, family.default_height)
+        assert preset["video_frames"] == configured.frames
+        assert preset["is_default"] == (name == family.default_preset)
+        assert str(configured.steps) in preset["description"]
+    assert sum(preset["is_default"] for preset in answer["presets"].values()) == 1
+
+
+async def test_parameters_and_defaults_agree_with_the_presets(client: httpx.AsyncClient) -> None:
+    for family in FAMILIES:
+        await assert_settings_of(client, family)
+
+
+async def assert_settings_of(client: httpx.AsyncClient, family: ModelFamily) -> None:
+    presets = (await read(client, f"presets/{family.id}"))["presets"]
+    for query, name in (
+        ("", family.default_preset), ("?preset=fast", "fast"), ("?preset=quality", "quality"),
+    ):  # fmt: skip
+        answer = await read(client, f"parameters/{family.id}{query}")
+        assert set(answer) == {"model_name", "model_type", "preset", "parameters"}
+        assert (answer["model_type"], answer["preset"]) == (family.id, name)
+        assert answer["parameters"] == {field: presets[name][field] for field in PARAMETERS}
+    defaults = await read(client, f"defaults/{family.id}")
+    plain = await read(client, f"parameters/{family.id}")
+    assert defaults == {**plain, "defaults": plain["parameters"]}
+
+
+async def test_parameters_are_what_a_generation_takes(
+    client: httpx.AsyncClient, make_clip: Maker
+) -> None:
+    clip = await make_clip()
+    for family in FAMILIES:
+        params = (await read(client, f"parameters/{family.id}"))["parameters"]
+        body = {
+            "clip_id": clip["id"],
+            "prompt": "a",
+            "generation_type": sorted(family.kinds)[0],
+            "params": params,
+        }
+        job = (await client.post(f"{API}/queue/jobs", json=body)).json()
+        kept = (await client.get(f"{API}/queue/jobs/{job['job_id']}")).json()
+        assert set(kept["ignored_params"]) <= {"cfg_scale"}  # the same as cfg, which is taken
+        assert kept["params"]["steps"] == params["steps"]
+        assert kept["params"]["cfg"] == params["cfg"]
+
+
+async def test_files_are_known_by_their_names(client: httpx.AsyncClient) -> None:
+    fields = {"presets": "base_model", "parameters": "model_type", "defaults": "model_type"}
+    for name, family in (
+        ("SDXL", "sdxl"), ("sd_xl_base_1.0.safetensors", "sdxl"), ("a%2Fb%2Fpony_v6", "sdxl"),
+        ("people/sd_xl_base_1.0.safetensors", "sdxl"), ("v1-5-pruned-emaonly.ckpt", "sd15"),
+        ("wan2.1_t2v_1.3B_fp16.safetensors", "wan_2_1"),
+    ):  # fmt: skip
+        for path, field in fields.items():
+            answer = await read(client, f"{path}/{name}")
+            assert answer[field] == family
+            assert answer["model_name"] == name.replace("%2F", "/")
+
+
+async def test_an_unknown_name_lists_the_families(client: httpx.AsyncClient) -> None:
+    for path in ("presets", "parameters", "defaults"):
+        for name in ("moon", "svd_xt.safetensors", "a/b", "x..", "%20"):
+            response = await client.get(f"{API}/models/{path}/{name}")
+            error = response.json()["error"]
+            assert (response.status_code, error["code"]) == (404, "MODEL_UNKNOWN"), name
+            assert error["details"]["families"] == [family.id for family in FAMILIES]
+
+
+async def test_bad_requests(client: httpx.AsyncClient) -> None:
+    for path in ("parameters/sdxl?preset=best", "parameters/sdxl?preset=", "presets/" + "x" * 501):
+        assert (await client.get(f"{API}/models/{path}")).status_code == 422, path
