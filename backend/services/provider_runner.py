@@ -20,7 +20,7 @@ from backend.services.attempt_runner import closed
 from backend.services.comfyui_messages import OutputFile, PromptOutcome, PromptState
 from backend.services.delivery import Delivery
 from backend.services.media_files import MediaFiles
-from backend.services.openai_messages import Video, VideoState
+from backend.services.openai_messages import VideoState
 from backend.services.openai_reference import load_reference
 from backend.services.openai_request import (
     PROVIDER_ID,
@@ -150,7 +150,7 @@ class ProviderRunner:
         if isinstance(ending, Failure):
             await self.fail(job, ending)
         elif ending is not None:
-            await self._bring_home(job, ending)
+            await self._bring_home(job, attempt.prompt_id)
 
     async def fail(self, job: Job, failure: Failure) -> None:
         """Write down how the attempt ended and let the policy decide what follows."""
@@ -277,11 +277,11 @@ class ProviderRunner:
         logger.warning("Job %s was deleted; its video %s stays at the provider.", job.id, video_id)
         return None
 
-    async def _bring_home(self, job: Job, video: Video) -> None:
-        outcome = PromptOutcome(PromptState.SUCCESS, files=(OutputFile(video.id),))
+    async def _bring_home(self, job: Job, video_id: str) -> None:
+        outcome = PromptOutcome(PromptState.SUCCESS, files=(OutputFile(video_id),))
         delivered = await self._delivery.deliver(job, _as_server(job), outcome)
         if isinstance(delivered, Failure):
-            await self.fail(job, undelivered(delivered, video.id))
+            await self.fail(job, undelivered(delivered, video_id))
             return
         now = self._clock()
         await self._jobs.move(
