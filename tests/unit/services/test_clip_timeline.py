@@ -63,7 +63,8 @@ async def new_film(media: MediaFiles) -> Film:
     repos = repositories_on(AsyncMongoMockClient(tz_aware=True)["film"], lambda: None)
     shared: dict[str, Any] = {"jobs": NoJobs(), "media": media, "clock": utc_now}
     timeline = ClipTimeline(repos.projects, repos.scenes, repos.clips, clock=utc_now)
-    projects = ProjectService(repos.projects, repos.scenes, repos.clips, **shared)
+    beside: dict[str, Any] = {"characters": repos.characters, "pool": repos.pool}
+    projects = ProjectService(repos.projects, repos.scenes, repos.clips, **beside, **shared)
     scenes = SceneService(repos.projects, repos.scenes, repos.clips, timeline=timeline, **shared)
     clips = ClipService(repos.scenes, repos.clips, timeline=timeline, **shared)
     project = await projects.create(ProjectCreateDTO(name="Film"))
