@@ -8,6 +8,7 @@ import itertools
 from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Self
 
 from aiohttp import web
@@ -48,7 +49,7 @@ class Gateway:
     def reset(self) -> None:
         """Forget everything, faults included."""
         self.status_words: list[str | None] = ["queued", "in_progress", "completed"]
-        self.content = video(frames=4)
+        self.content = _film()
         self.videos: dict[str, dict[str, Any]] = {}
         #: What was ordered and accepted, in order: form fields, and the picture if there was one.
         self.orders: list[dict[str, Any]] = []
@@ -213,6 +214,11 @@ class Gateway:
         assert request.transport is not None
         request.transport.close()
         return response
+
+
+@cache
+def _film() -> bytes:
+    return video(frames=4)
 
 
 async def _form(request: web.Request) -> dict[str, Any]:
