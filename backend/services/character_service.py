@@ -1,7 +1,6 @@
 """Characters: create, read, change, delete, and apply to clips."""
 
 import asyncio
-from collections.abc import Collection
 
 from backend.dtos.character_dto import CharacterCreateDTO, CharacterUpdateDTO
 from backend.models.character import Character
@@ -94,10 +93,11 @@ class CharacterService:
 
     async def _still_there(self, character_id: str, clip_id: str) -> Clip:
         """Give the clip, unless the character was deleted while it was applied."""
+        clip = await self._clips.get(clip_id)
         if await self._characters.find_by_id(character_id) is None:
-            await self._leave(clip_id, character_id)
+            await self._leave(clip, character_id)
             raise ResourceNotFoundError.of("character", character_id)
-        return await self._clips.get(clip_id)
+        return clip
 
     async def _check_move(self, character: Character, project_id: str) -> None:
         await self._projects.get(project_id)
@@ -110,20 +110,21 @@ class CharacterService:
     async def _leave_clips(self, character_id: str) -> None:
         ids = await self._clips.ids_with_character(character_id)
         for first in range(0, len(ids), _AT_ONCE):
-            await self._leave_all(ids[first : first + _AT_ONCE], character_id)
+            clips = await self._clips.list_by_ids(ids[first : first + _AT_ONCE])
+            await asyncio.gather(*(self._leave(clip, character_id) for clip in clips))
 
-    async def _leave_all(self, clip_ids: Collection[str], character_id: str) -> None:
-        await asyncio.gather(*(self._leave(clip_id, character_id) for clip_id in clip_ids))
-
-    async def _leave(self, clip_id: str, character_id: str) -> None:
+    async def _leave(self, clip: Clip, character_id: str) -> None:
         """Take a character out of a clip, unless it has gone or been replaced meanwhile."""
         for _ in range(_TRIES):
-            clip = await self._clips.find_by_id(clip_id)
-            if clip is None or clip.character_id != character_id:
+            if clip.character_id != character_id:
                 return
             changes = reassigned(clip, {"character_id": None, "updated_at": self._clock()})
             if await self._clips.update_as_read(clip, changes):
                 return
+            found = await self._clips.find_by_id(clip.id)
+            if found is None:
+                return
+            clip = found
         raise ConflictError("A clip is being changed. Try again.", code="CLIP_BUSY")
 
 

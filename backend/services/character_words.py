@@ -17,6 +17,7 @@ from backend.models.content import ContentType
 _OPENING, _CLOSING = frozenset("([{<"), frozenset(")]}>")
 
 
+@lru_cache(maxsize=1024)
 def terms_of(text: str) -> tuple[str, ...]:
     """Split at commas outside brackets, so that `(red hair, blue eyes:1.2)` stays one term."""
     parts, depth = [""], 0
