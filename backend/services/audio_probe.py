@@ -6,10 +6,11 @@ from typing import NamedTuple
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.error import FFmpegError
+from av.error import FFmpegError, InvalidDataError
+from av.packet import Packet
 from av.stream import Disposition
 
-from backend.services.audio_structure import audio_kind
+from backend.services.audio_structure import audio_kind, begins_frame
 from backend.utils.errors import UnsupportedMediaError
 
 #: FFmpeg's reader for each kind; no other is even tried, so a playlist or a script stays text.
@@ -78,7 +79,7 @@ def _measured(container: InputContainer, stream: AudioStream, kind: str) -> floa
     seconds, decoded, last = 0.0, 0.0, b""
     for packet in container.demux(stream):
         if decoded < _DECODED_SECONDS:
-            length = sum(frame.samples / (frame.sample_rate or 1) for frame in packet.decode())
+            length = _decoded_seconds(packet, kind)
             decoded += length
         else:
             length = float((packet.duration or 0) * (packet.time_base or 0))
@@ -91,6 +92,16 @@ def _measured(container: InputContainer, stream: AudioStream, kind: str) -> floa
     if kind == "flac" and not _is_whole_flac_frame(last):
         raise UnsupportedMediaError("The file is cut short, or something else follows the sound.")
     return seconds
+
+
+def _decoded_seconds(packet: "Packet[AudioStream]", kind: str) -> float:
+    try:
+        return sum(frame.samples / (frame.sample_rate or 1) for frame in packet.decode())
+    except InvalidDataError:
+        # FFmpeg hands tags and padding between frames to the decoder. The walk has known them.
+        if begins_frame(kind, bytes(packet)[:16]):
+            raise
+        return 0.0
 
 
 def _check_promise(stream: AudioStream, seconds: float, kind: str) -> None:

@@ -49,6 +49,13 @@ def audio_kind(path: Path) -> str:
     return kind
 
 
+def begins_frame(kind: str, head: bytes) -> bool:
+    """Tell whether sound begins so, in the kinds that are nothing but frames and tags."""
+    if kind == "mp3":
+        return _mp3_size(head) is not None
+    return kind != "aac" or _adts_size(head) is not None
+
+
 def _kind_at(head: bytes) -> str | None:
     if head[:4] in {b"RIFF", b"RF64"} and head[8:12] == b"WAVE":
         return "wav"

@@ -22,10 +22,11 @@ _EXTENSIONS = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp", "GIF": "gif"}
 _ORIENTATION = 0x0112
 #: EXIF orientations that turn a picture on its side.
 _TURNED = {5, 6, 7, 8}
-#: What Pillow raises, beside OSError, while it reads broken files.
+#: What Pillow raises, beside OSError, while it reads broken files; it warns of some, which
+#: raises where warnings are errors.
 _BROKEN = (
     SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError,
-    struct.error, zlib.error,
+    struct.error, zlib.error, Warning,
 )  # fmt: skip
 
 
