@@ -197,6 +197,8 @@ class Container:
             self.repositories.clips,
             self.repositories.servers,
             clip_service=self.clips,
+            contexts=self.render_contexts,
+            provider=self.provider,
             queue=self.queue,
             fleet=self.fleet,
             wait_seconds=self._settings.generate_wait_seconds,
@@ -307,7 +309,13 @@ class Container:
 
     @cached_property
     def dispatcher(self) -> Dispatcher:
-        dispatcher = Dispatcher(self.repositories.jobs, self.fleet, self.runner, clock=utc_now)
+        dispatcher = Dispatcher(
+            self.repositories.jobs,
+            self.fleet,
+            self.runner,
+            provider=self.provider,
+            clock=utc_now,
+        )
         self.fleet.on_change = dispatcher.wake
         return dispatcher
 

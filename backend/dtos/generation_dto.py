@@ -55,7 +55,7 @@ class GenerationParamsDTO(RequestDTO):
     @property
     def unknown(self) -> tuple[str, ...]:
         """Names that the client sent and nobody reads."""
-        return tuple(sorted(self.model_extra or ()))
+        return tuple(sorted(set(self.model_extra or ()) - {"cfg_scale"}))
 
 
 class RenderOrderDTO(RequestDTO):
@@ -77,6 +77,11 @@ class RenderOrderDTO(RequestDTO):
     params: GenerationParamsDTO = Field(
         default_factory=GenerationParamsDTO,
         examples=[{"width": 1024, "height": 576, "steps": 20}],
+    )
+    template_id: ResourceId | None = Field(
+        default=None,
+        description="A style template; its values apply under the request's own.",
+        examples=[None],
     )
     server_id: ResourceId | None = Field(
         default=None, description="'auto' or left out: the balancer picks.", examples=["auto"]

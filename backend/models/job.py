@@ -94,6 +94,8 @@ class Job(FrozenModel):
     ignored_params: tuple[str, ...] = ()
     #: What the graph really asks for: model_name, model_type, seed, params, and its nodes' classes.
     render: dict[str, Any] | None = None
+    #: The paid video provider that makes it; None for what ComfyUI servers and workers make.
+    provider: str | None = None
     #: The server the user asked for; None lets the balancer choose.
     pinned_server_id: str | None = None
     server_id: str | None = None

@@ -45,6 +45,7 @@ class JobRepository(BaseRepository[Job]):
         IndexSpec(name="by_status", keys=(("status", 1), ("number", 1))),
         IndexSpec(name="by_project", keys=(("project_id", 1), ("number", 1))),
         IndexSpec(name="by_project_status", keys=(("project_id", 1), ("status", 1))),
+        IndexSpec(name="by_provider", keys=(("provider", 1), ("status", 1))),
         IndexSpec(name="by_scene", keys=(("scene_id", 1), ("status", 1))),
         IndexSpec(name="by_clip", keys=(("clip_id", 1), ("number", 1))),
         IndexSpec(name="by_batch", keys=(("batch_id", 1), ("number", 1))),
@@ -145,6 +146,11 @@ class JobRepository(BaseRepository[Job]):
     def forget_heads(self) -> None:
         """Search from the very first job again: another process may have sent one back."""
         self._heads.clear()
+
+    async def pending_at(self, provider: str) -> list[Job]:
+        """The jobs that wait for a paid provider, in turn."""
+        where = {"provider": provider, "status": JobStatus.PENDING}
+        return await self._find(where, sort=(("priority", -1), ("number", 1)))
 
     async def processing(self) -> list[Job]:
         return await self._find({"status": JobStatus.PROCESSING}, sort=(("number", 1),))

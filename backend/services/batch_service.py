@@ -125,10 +125,11 @@ class BatchService:
             for clip_id in clip_ids
             if clip_id not in clips
         ]
+        contexts = await self._generation.contexts(list(clips.values()), order)
         jobs: list[Job] = []
         for clip in clips.values():
             try:
-                job = self._generation.job_for(clip, batch.generation_type, order)
+                job = self._generation.job_for(clip, batch.generation_type, order, contexts)
             except UnprocessableError as error:
                 rejected.append(RejectedClip(clip_id=clip.id, error=error.message))
             else:

@@ -15,6 +15,7 @@ from backend.repositories.job_repository import JobRepository
 from backend.services.attempt_runner import AttemptRunner, Placement
 from backend.services.capability import CapableServers
 from backend.services.fleet import Fleet, ServerState
+from backend.services.provider_runner import PROVIDER_ID, ProviderRunner, due
 from backend.services.retry_policy import Failure
 from backend.services.scheduling import Assignment, ServerSlots, WaitingJob, plan
 from backend.utils.clock import Clock
@@ -45,12 +46,14 @@ class Dispatcher:
         fleet: Fleet,
         runner: AttemptRunner,
         *,
+        provider: ProviderRunner,
         clock: Clock,
         on_settled: Callable[[str], None] = lambda job_id: None,
     ) -> None:
         self._jobs = jobs
         self._fleet = fleet
         self._runner = runner
+        self._provider = provider
         self._clock = clock
         self.on_settled = on_settled
         self._woken = asyncio.Event()
@@ -73,7 +76,10 @@ class Dispatcher:
         now = self._clock()
         reasons: dict[str, str] = {}
         for job in jobs:
-            reasons.update(plan([_waiting(job, capable.of(job))], slots, now).waiting)
+            if job.provider is None:
+                reasons.update(plan([_waiting(job, capable.of(job))], slots, now).waiting)
+            elif self.load[PROVIDER_ID] >= self._provider.capacity:
+                reasons[job.id] = "The video provider has as many orders as it may."
         return reasons
 
     def wake(self) -> None:
@@ -90,6 +96,7 @@ class Dispatcher:
                         self._to_recover = False
                     await self._look_around()
                     await self._dispatch(group)
+                    await self._dispatch_provider(group)
                 except DatabaseUnavailableError:
                     self._to_recover = True
                     logger.debug("The queue waits for the database.")
@@ -138,6 +145,15 @@ class Dispatcher:
             if not self._any_free(states.values()):
                 return
 
+    async def _dispatch_provider(self, group: asyncio.TaskGroup) -> None:
+        """The paid provider has a line and a capacity of its own."""
+        free = self._provider.capacity - self.load[PROVIDER_ID]
+        if free > 0:
+            waiting = await self._jobs.pending_at(PROVIDER_ID)
+            jobs = [job for job in waiting if job.id not in self._in_hand]
+            for job in due(jobs, free=free, now=self._clock()):
+                self._start(group, job, PROVIDER_ID, partial(self._provider.carry_out, job))
+
     def _any_free(self, states: Iterable[ServerState]) -> bool:
         return any(self._slots(state).free for state in states)
 
@@ -146,7 +162,7 @@ class Dispatcher:
         skip = 0
         while True:
             found = await self._jobs.pending(skip=skip, limit=_WINDOW)
-            yield [job for job in found if job.id not in self._in_hand]
+            yield [job for job in found if job.id not in self._in_hand and job.provider is None]
             if len(found) < _WINDOW:
                 return
             skip += _WINDOW
@@ -202,7 +218,9 @@ class Dispatcher:
 
     async def _resume(self, job: Job) -> None:
         state = self._fleet.state_of(job.server_id or "")
-        if state is None:
+        if job.provider is not None:
+            await self._provider.resume(job)
+        elif state is None:
             words = "The server was removed."
             await self._runner.fail(job, Failure(Outcome.LOST, words, "SERVER_REMOVED"))
         else:

@@ -1,6 +1,7 @@
 """From a wish to a queued job, and, where somebody waits for it, to the take."""
 
 import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -17,7 +18,10 @@ from backend.repositories.comfyui_repository import ComfyUIRepository
 from backend.services.capability import check_capability
 from backend.services.clip_service import ClipService
 from backend.services.fleet import Fleet
+from backend.services.openai_request import PROVIDER_READS
+from backend.services.provider_runner import PROVIDER_ID, ProviderRunner, is_provider_job
 from backend.services.queue_manager import QueueManager
+from backend.services.render_context import RenderContextLoader, RenderContexts
 from backend.utils.clock import Clock
 from backend.utils.errors import (
     ConflictError,
@@ -36,7 +40,8 @@ INTERACTIVE_PRIORITY = 50
 #: JavaScript clients read seeds as doubles: 53 bits survive.
 _SEED_BITS = 53
 #: Parameters of the contract that no model here reads yet; a job names them as ignored.
-_UNREAD = ("denoise", "input_reference_url", "motion_bucket_id")
+_UNREAD = frozenset({"denoise", "input_reference_url", "motion_bucket_id"})
+_PARAMS = frozenset(GenerationParamsDTO.model_fields) - {"provider", "use_custom_workflow"}
 _NOT_STORED = {"workflow_json", "use_custom_workflow", "provider"}
 _ERRORS: dict[str, type[StoryCanvasError]] = {
     WorkflowError.default_code: WorkflowError,
@@ -72,6 +77,8 @@ class GenerationService:
         servers: ComfyUIRepository,
         *,
         clip_service: ClipService,
+        contexts: RenderContextLoader,
+        provider: ProviderRunner,
         queue: QueueManager,
         fleet: Fleet,
         wait_seconds: float,
@@ -81,6 +88,8 @@ class GenerationService:
         self._clips = clips
         self._servers = servers
         self._clip_service = clip_service
+        self._contexts = contexts
+        self._provider = provider
         self._queue = queue
         self._fleet = fleet
         self._wait_seconds = wait_seconds
@@ -93,7 +102,9 @@ class GenerationService:
         if not dto.auto_generate or not (clip.image_prompt or clip.video_prompt):
             return clip, []
         kind = ContentType.IMAGE if clip.image_prompt else ContentType.VIDEO
-        job = await self._queue.add_job(self._job(clip, kind, RenderOrderDTO()))
+        order = RenderOrderDTO()
+        contexts = await self.contexts([clip], order)
+        job = await self._queue.add_job(self.job_for(clip, kind, order, contexts))
         return clip, [job.id]
 
     async def add_job(self, dto: JobCreateDTO, *, idempotency_key: str | None) -> Job:
@@ -111,24 +122,43 @@ class GenerationService:
     async def prepare_generation(self, clip: Clip, kind: ContentType, order: RenderOrderDTO) -> Job:
         """Make a job that some server could run; errors say what cannot work before it queues."""
         await self._check_pinned(order)
-        job = self.job_for(clip, kind, order)
-        check_capability(job, self._fleet.states)
+        job = self.job_for(clip, kind, order, await self.contexts([clip], order))
+        self._check_possible(job)
         return job
+
+    async def contexts(self, clips: Sequence[Clip], order: RenderOrderDTO) -> RenderContexts:
+        """Read what the clips' characters and the order's template bring, for all at once."""
+        return await self._contexts.load(clips, order.template_id)
 
     async def check_order(self, order: RenderOrderDTO, kind: ContentType) -> None:
         """Raise what makes an order impossible for every clip, before any job is made of it."""
         await self._check_pinned(order)
-        check_capability(self._job(_ANY_CLIP, kind, order), self._fleet.states)
+        contexts = await self.contexts([], order)
+        self._check_possible(self.job_for(_ANY_CLIP, kind, order, contexts))
 
-    def job_for(self, clip: Clip, kind: ContentType, order: RenderOrderDTO) -> Job:
+    def job_for(
+        self, clip: Clip, kind: ContentType, order: RenderOrderDTO, contexts: RenderContexts
+    ) -> Job:
         """Make one clip's job. UnprocessableError when neither order nor clip has a prompt."""
-        job = self._job(clip, kind, order)
+        complete = contexts.order_for(clip, kind, order)
+        job = self._job(clip, kind, complete)
+        if is_provider_job(job):
+            job = job.model_copy(update={"provider": PROVIDER_ID})
+        job = job.model_copy(
+            update={"ignored_params": _ignored(order.params, at_provider=job.provider is not None)}
+        )
         if not job.prompt and not job.workflow_json:
             raise UnprocessableError(
                 f"There is no prompt: send one, or give the clip its {kind}_prompt.",
                 code="PROMPT_MISSING",
             )
         return job
+
+    def _check_possible(self, job: Job) -> None:
+        if job.provider is not None:
+            self._provider.check(job)
+        else:
+            check_capability(job, self._fleet.states)
 
     async def _check_pinned(self, order: RenderOrderDTO) -> None:
         server_id = _pinned(order)
@@ -145,7 +175,7 @@ class GenerationService:
         clip = await self._clips.get(dto.clip_id)
         job = await self.prepare_generation(clip, dto.generation_type, dto)
         job = await self._queue.add_job(job.model_copy(update={"priority": INTERACTIVE_PRIORITY}))
-        if not wait or not await self._servers.list_all(limit=1):
+        if not wait or not await self._may_come_soon(job):
             return job
         job = await self._queue.wait_for(job.id, self._wait_seconds)
         if job.status is not JobStatus.COMPLETED:
@@ -153,6 +183,10 @@ class GenerationService:
                 raise _error_of(job)
             return job
         return await self._generated(job)
+
+    async def _may_come_soon(self, job: Job) -> bool:
+        """Whether waiting makes sense: somebody is there who could make it."""
+        return job.provider is not None or bool(await self._servers.list_all(limit=1))
 
     async def _generated(self, job: Job) -> Generated:
         clip = await self._clips.get(job.clip_id)
@@ -164,7 +198,6 @@ class GenerationService:
 
     def _job(self, clip: Clip, kind: ContentType, order: RenderOrderDTO) -> Job:
         params = order.params
-        own = clip.image_prompt if kind is ContentType.IMAGE else clip.video_prompt
         loras = [lora.model_dump() for lora in order.loras]
         if order.lora:
             loras.insert(0, {"name": order.lora, "weight": 1.0})
@@ -174,13 +207,12 @@ class GenerationService:
             scene_id=clip.scene_id,
             clip_id=clip.id,
             generation_type=kind,
-            prompt=order.prompt.strip() or own or clip.image_prompt,
+            prompt=order.prompt,
             negative_prompt=order.negative_prompt,
             model=order.model,
             params=_stored(params),
             loras=tuple(loras),
             workflow_json=_custom_workflow(params),
-            ignored_params=_ignored(params),
             pinned_server_id=_pinned(order),
             max_retries=self._max_retries,
             created_at=self._clock(),
@@ -195,19 +227,22 @@ def _stored(params: GenerationParamsDTO) -> dict[str, object]:
     """What the job keeps: the known parameters that were given, and always a seed."""
     known = set(GenerationParamsDTO.model_fields) - _NOT_STORED
     stored = params.model_dump(include=known, exclude_none=True)
+    if params.provider is not None:
+        stored["provider"] = params.provider
     if stored.get("seed", -1) == -1:
         stored["seed"] = secrets.randbits(_SEED_BITS)
     return stored
 
 
-def _ignored(params: GenerationParamsDTO) -> tuple[str, ...]:
-    unread = [name for name in _UNREAD if getattr(params, name) is not None]
-    return tuple(sorted({*params.unknown, *unread}))
+def _ignored(params: GenerationParamsDTO, *, at_provider: bool) -> tuple[str, ...]:
+    unread = _PARAMS - PROVIDER_READS if at_provider else _UNREAD
+    given = {name for name in params.model_fields_set if getattr(params, name) is not None}
+    return tuple(sorted({*params.unknown, *(given & unread)}))
 
 
 def _custom_workflow(params: GenerationParamsDTO) -> str | None:
     """The custom graph as checked JSON text. Raises WorkflowError when it is none."""
-    if params.provider not in {None, "comfyui"}:
+    if params.provider not in {None, "comfyui", PROVIDER_ID}:
         raise UnprocessableError(
             f"There is no provider '{params.provider}' here.", code="PROVIDER_UNKNOWN"
         )

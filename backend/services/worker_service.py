@@ -137,7 +137,7 @@ class WorkerService:
 
     def _may_take(self, job: Job, worker: Worker) -> bool:
         due = job.not_before is None or job.not_before <= self._clock()
-        return due and job.pinned_server_id in {None, worker.id} and not job.params.get("provider")
+        return due and job.pinned_server_id in {None, worker.id} and job.provider is None
 
     async def _lease_to(self, worker: Worker, job: Job) -> Job | None:
         now = self._clock()
