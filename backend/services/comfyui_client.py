@@ -166,7 +166,7 @@ class ComfyUIClient:
             connect=self._timeouts.connect, sock_read=self._timeouts.stall
         )
         query = {"filename": file.filename, "subfolder": file.subfolder, "type": file.type}
-        with translated(server.name), removed_on_failure(target), storage_errors():
+        with translated(_who(server)), removed_on_failure(target), storage_errors():
             async with self._session.get(
                 _url(server, "view"),
                 params=query,
@@ -188,7 +188,7 @@ class ComfyUIClient:
         It may close, or go silent, at any time while prompts go on: never wait for it alone.
         Iterate under contextlib.aclosing, and use a new client id for each connection.
         """
-        with translated(server.name):
+        with translated(_who(server)):
             async with self._socket(server, client_id) as socket:
                 async for message in socket:
                     event = _event(message)
@@ -226,7 +226,7 @@ class ComfyUIClient:
         """GET without a body, POST with one."""
         allowed = self._timeouts.slow_answer if submitting else self._timeouts.answer
         timeout = aiohttp.ClientTimeout(total=total or allowed, connect=self._timeouts.connect)
-        with translated(server.name, submitting=submitting):
+        with translated(_who(server), submitting=submitting):
             async with self._session.request(
                 "GET" if body is None else "POST",
                 _url(server, path),
@@ -258,6 +258,10 @@ def removed_on_failure(path: Path) -> Iterator[None]:
     finally:
         if not done:
             path.unlink(missing_ok=True)
+
+
+def _who(server: ComfyUIServer) -> str:
+    return f"ComfyUI server '{server.name}'"
 
 
 def _url(server: ComfyUIServer, path: str) -> URL:

@@ -96,13 +96,12 @@ async def open_session(
 
 
 @contextmanager
-def translated(server_name: str, *, submitting: bool = False) -> Iterator[None]:
-    """Map aiohttp's errors to ours, once for all calls.
+def translated(who: str, *, submitting: bool = False) -> Iterator[None]:
+    """Map aiohttp's errors to ours, once for all calls; `who` begins their sentences.
 
     While submitting, whatever happens after the connection stands leaves open whether the
     prompt was queued: SubmissionUncertainError.
     """
-    who = f"ComfyUI server '{server_name}'"
     try:
         yield
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:

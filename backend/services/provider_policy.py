@@ -59,7 +59,7 @@ def failed_there(video: Video) -> Failure:
 
 def undelivered(failure: Failure, video_id: str) -> Failure:
     """A finished video that did not come home; it has been paid, so it is not made again."""
-    words = failure.words.removeprefix("ComfyUI server ")
+    words = failure.words
     details = {**(failure.details or {}), "video_id": video_id}
     if failure.outcome is not Outcome.CANCELLED:
         words = f"{words} {_KEPT}"

@@ -20,6 +20,8 @@ from backend.services.media_files import INCOMING, MediaFiles
 from backend.utils.errors import InvalidRequestError, UpstreamError
 
 _UPLOADS = "/uploads/"
+#: A worker only named the URL: what lies there is not to be taken for the worker.
+_WHO = "The host of result_url"
 _TIMEOUT = aiohttp.ClientTimeout(connect=4.0, sock_read=60.0)
 
 
@@ -54,7 +56,7 @@ class RemoteMedia:
         if url.startswith(_UPLOADS):
             return await asyncio.to_thread(self._copy, url, target, max_bytes)
         session = self._registered if await self._is_registered(url) else self._public
-        with translated(server.name), removed_on_failure(target), storage_errors():
+        with translated(_WHO), removed_on_failure(target), storage_errors():
             async with session.get(
                 url,
                 headers={"Accept-Encoding": "identity"},

@@ -90,7 +90,7 @@ class ResultStore:
                     return await asyncio.to_thread(self._adopt, raw, place)
                 except BrokenMediaError as error:
                     raise UpstreamError(
-                        f"ComfyUI server '{server.name}' gave an unusable file: {error}.",
+                        f"'{server.name}' gave an unusable file: {error}.",
                         code="RESULT_BROKEN",
                     ) from error
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from backend.comfyui_simulator.options import SimulatorOptions
 from backend.comfyui_simulator.simulator import Simulator
-from tests.studio import Studio, studio
+from tests.studio import Studio, free_port, studio
 
 SMALL = {"steps": 40, "width": 64, "height": 64}
 
@@ -222,6 +222,27 @@ class TestWorkers:
         await self.worker(desk)
         await self.next(desk)
         await post(desk, f"/jobs/{job_id}/complete", status, success=True, result_url=url)
+        assert await status_of(desk, job_id) == "processing"
+
+    async def test_a_result_that_cannot_be_had_is_not_blamed_on_comfyui(
+        self, desk: Studio, tmp_path: Path
+    ) -> None:
+        gone = f"http://127.0.0.1:{free_port()}"
+        await desk.post("/comfyui/servers", {"name": "Off", "url": gone})
+        (tmp_path / "uploads" / "junk.png").write_bytes(b"no picture")
+        job_id = await desk.job(await desk.clip())
+        await self.worker(desk)
+        await self.next(desk)
+        path = f"/api/v1/queue/jobs/{job_id}/complete"
+        said = []
+        for url in (f"{gone}/take.png", "http://127.0.0.1:9/take.png", "/uploads/junk.png"):
+            answer = await desk.client.post(path, json={"success": True, "result_url": url})
+            said.append((answer.status_code, answer.json()["detail"]))
+        assert [status for status, _ in said] == [503, 503, 502]
+        reached = "The host of result_url can't be reached: "
+        assert said[0][1].startswith(reached)
+        assert said[1][1].startswith(f"{reached}refused to connect")
+        assert said[2][1].startswith("'Node 7' gave an unusable file")
         assert await status_of(desk, job_id) == "processing"
 
     async def test_success_without_a_result_and_by_query(self, desk: Studio) -> None:
