@@ -6,8 +6,9 @@ It wires; it decides nothing.
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -53,7 +54,7 @@ def create_app(settings: Settings, *, build: Build = build_container) -> FastAPI
             except DatabaseStartError as error:
                 raise StartError(str(error)) from None
             app.state.container = container
-            with_early_warning(container.queue.stop_waiting)
+            stack.enter_context(early_warning(container.queue.stop_waiting))
             yield
 
     app: FastAPI = FastAPIOffline(
@@ -93,14 +94,17 @@ async def _to_docs() -> RedirectResponse:
     return RedirectResponse("/docs")
 
 
-def with_early_warning(warn: Callable[[], None]) -> None:
+@contextmanager
+def early_warning(warn: Callable[[], None]) -> Iterator[None]:
     """Have `warn` called when a signal ends the server, before it waits for open requests.
 
-    A `POST /generate` may wait for minutes; without this a stop would wait along.
+    A `POST /generate` may wait for minutes; without this a stop would wait along. Outside the
+    main thread no signal arrives, and nothing is changed.
     """
+    replaced: dict[signal.Signals, Callable[..., Any]] = {}
     for number in (signal.SIGTERM, signal.SIGINT):
         previous = signal.getsignal(number)
-        if not callable(previous):
+        if not callable(previous) or threading.current_thread() is not threading.main_thread():
             continue
 
         def warned(
@@ -109,10 +113,13 @@ def with_early_warning(warn: Callable[[], None]) -> None:
             warn()
             previous(signum, frame)
 
-        try:
-            signal.signal(number, warned)
-        except ValueError:
-            return  # not the main thread: whoever runs us there sends no signals either
+        signal.signal(number, warned)
+        replaced[number] = previous
+    try:
+        yield
+    finally:
+        for number, previous in replaced.items():
+            signal.signal(number, previous)
 
 
 def main() -> int:

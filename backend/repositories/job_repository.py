@@ -13,8 +13,6 @@ from backend.repositories.job_totals import ALL, JobTotals, scope_of
 from backend.utils.errors import ConflictError
 from backend.utils.index_spec import IndexSpec
 
-_NEWEST_FIRST = (("number", -1),)
-_OLDEST_FIRST = (("number", 1),)
 #: Jobs that one call of a recount reads.
 _COUNTED = 5_000
 #: After a crash the batches of this many newest jobs are counted again.
@@ -134,7 +132,8 @@ class JobRepository(BaseRepository[Job]):
         where = {"status": JobStatus.PENDING, "priority": priority}
         while low < last and len(found) < wanted:
             window = {"number": {"$gt": low, "$lte": low + width}}
-            found += await self._find({**where, **window}, sort=_OLDEST_FIRST)
+            seen = await self._find({**where, **window})
+            found += sorted(seen, key=lambda job: job.number)
             low, width = low + width, width * 4
         self._heads[priority] = found[0].number - 1 if found else min(low, last)
         return found[:wanted]
@@ -186,13 +185,18 @@ class JobRepository(BaseRepository[Job]):
     async def newest(self, where: Mapping[str, Any], *, skip: int, limit: int) -> list[Job]:
         """A page, newest first, read in windows of `number` that grow until the page is full."""
         wanted = skip + limit
+        statuses = {name: value for name, value in where.items() if name == "status"}
+        one_of_a_kind = {name: value for name, value in where.items() if name != "status"}
         found: list[Job] = []
         high = await self._last_number()
         width = max(64, 2 * wanted)
         while high > 0 and len(found) < wanted:
             low = max(0, high - width)
             window = {"number": {"$gt": low, "$lte": high}}
-            found += await self._find({**where, **window}, sort=_NEWEST_FIRST)
+            # The embedded database takes the index of the fields that come first, and none at
+            # all beside a sort: what is selective leads, the statuses come last.
+            seen = await self._find({**one_of_a_kind, **window, **statuses})
+            found += sorted(seen, key=lambda job: -job.number)
             high, width = low, width * 4
         return found[skip:wanted]
 
