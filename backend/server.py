@@ -22,7 +22,7 @@ from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
 from backend import __version__
-from backend.api import errors, legacy_exports_router, metrics
+from backend.api import errors, legacy_exports_router, metrics, openapi
 from backend.api.logs import configure_logging
 from backend.api.middleware import (
     ApiKeyMiddleware,
@@ -61,9 +61,13 @@ def create_app(settings: Settings, *, build: Build = build_container) -> FastAPI
         title="StoryCanvas",
         version=__version__,
         summary="Plan a film, generate its clips on your own ComfyUI servers, hand it over.",
+        description=openapi.DESCRIPTION,
+        openapi_tags=openapi.TAGS,
+        swagger_ui_parameters=openapi.SWAGGER_UI,
         lifespan=lifespan,
         generate_unique_id_function=lambda route: route.name,
     )
+    openapi.install(app)
     errors.install(app)
     app.include_router(api_v1())
     app.include_router(legacy_exports_router.router)

@@ -4,15 +4,18 @@ from typing import Annotated
 
 from pydantic import Field
 
-from backend.dtos.common_dto import ResourceId, ResponseDTO, Timestamp
-from backend.dtos.generation_dto import RenderOrderDTO
+from backend.dtos import example_ids
+from backend.dtos.common_dto import ResourceId, ResponseDTO, Timestamp, request_example
+from backend.dtos.generation_dto import RENDER, RenderOrderDTO
 from backend.models.content import ContentType
 
 
 class BatchCreateDTO(RenderOrderDTO):
+    model_config = request_example(clip_ids=[example_ids.CLIP], generation_type="image", **RENDER)
+
     clip_ids: Annotated[list[ResourceId], Field(min_length=1, max_length=10_000)] = Field(
         description="1 to 10,000 clips; a repeated one counts once.",
-        examples=[["a1d0c7de-0f60-4f6e-8f2b-6f6c2b6f0001"]],
+        examples=[[example_ids.CLIP]],
     )
     generation_type: ContentType = Field(
         default=ContentType.IMAGE, description="image or video.", examples=["image"]
@@ -20,22 +23,26 @@ class BatchCreateDTO(RenderOrderDTO):
 
 
 class BatchResultDTO(ResponseDTO):
-    content_id: str = Field(description="The take in the clip's gallery.", examples=["51aa"])
+    content_id: str = Field(
+        description="The take in the clip's gallery.", examples=[example_ids.TAKE]
+    )
     url: str = Field(
         description="Where it is served.", examples=["/uploads/projects/0d3c/51aa.png"]
     )
 
 
 class BatchRowDTO(ResponseDTO):
-    clip_id: str = Field(description="The clip.", examples=["a1d0c7de"])
-    job_id: str | None = Field(description="Its job; null when it got none.", examples=["9c41"])
+    clip_id: str = Field(description="The clip.", examples=[example_ids.CLIP])
+    job_id: str | None = Field(
+        description="Its job; null when it got none.", examples=[example_ids.JOB]
+    )
     status: str = Field(description="The job's status.", examples=["completed"])
     result: BatchResultDTO | None = Field(description="What came of it; null before that.")
     error: str | None = Field(description="Why it failed.", examples=[None])
 
 
 class BatchSummaryDTO(ResponseDTO):
-    id: str = Field(description="The batch's id.", examples=["77ab"])
+    id: str = Field(description="The batch's id.", examples=[example_ids.BATCH])
     status: str = Field(
         description="pending, processing, completed, failed or cancelled; completed as soon as "
         "nothing is left to do and something succeeded.",
@@ -45,12 +52,16 @@ class BatchSummaryDTO(ResponseDTO):
     completed: int = Field(description="Jobs that gave a take.", examples=[2])
     failed: int = Field(description="Failed jobs, and clips that got none.", examples=[0])
     cancelled: int = Field(description="Cancelled jobs.", examples=[0])
-    started_at: Timestamp = Field(description="When the batch came.")
-    updated_at: Timestamp = Field(description="When its own record changed last.")
+    started_at: Timestamp = Field(description="When the batch came.", examples=[example_ids.MOMENT])
+    updated_at: Timestamp = Field(
+        description="When its own record changed last.", examples=[example_ids.MOMENT]
+    )
 
 
 class BatchResponseDTO(BatchSummaryDTO):
-    job_ids: list[str] = Field(description="In the order of the clips.", examples=[["9c41"]])
+    job_ids: list[str] = Field(
+        description="In the order of the clips.", examples=[[example_ids.JOB]]
+    )
     results: list[BatchRowDTO] = Field(description="In the order of the clips.")
 
 

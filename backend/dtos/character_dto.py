@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from backend.dtos import example_ids
 from backend.dtos.common_dto import (
     OMITTED,
     Name,
@@ -52,7 +53,7 @@ class CharacterCreateDTO(RequestDTO):
     project_id: ProjectIdOrNone = Field(
         default=None,
         description="Null: a character of every project.",
-        examples=["0d3c1c52-5a0f-4a55-9a53-3f0e8b0c0001"],
+        examples=[example_ids.PROJECT],
     )
     description: Description = Field(
         default="", description="For people.", examples=["The driver, early thirties."]
@@ -137,10 +138,10 @@ class CharacterUpdateDTO(RequestDTO):
 
 
 class CharacterResponseDTO(ResponseDTO):
-    id: str = Field(description="Opaque.", examples=["5be0a7c4-2f5a-4d53-8f38-6f1d9f7b0001"])
+    id: str = Field(description="Opaque.", examples=[example_ids.CHARACTER])
     project_id: str | None = Field(
         description="Null: a character of every project.",
-        examples=["0d3c1c52-5a0f-4a55-9a53-3f0e8b0c0001"],
+        examples=[example_ids.PROJECT],
     )
     name: str = Field(description="1 to 200 characters.", examples=["Mara"])
     description: str = Field(description="For people.", examples=["The driver, early thirties."])
@@ -160,5 +161,5 @@ class CharacterResponseDTO(ResponseDTO):
     generation_params: dict[str, Any] = Field(
         description="What a generation request of its clips leaves out.", examples=_PARAMS
     )
-    created_at: Timestamp = Field(description="UTC.", examples=["2026-03-01T12:00:00.000Z"])
-    updated_at: Timestamp = Field(description="UTC.", examples=["2026-03-01T12:00:00.000Z"])
+    created_at: Timestamp = Field(description="UTC.", examples=[example_ids.MOMENT])
+    updated_at: Timestamp = Field(description="UTC.", examples=[example_ids.MOMENT])

@@ -4,7 +4,15 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from backend.dtos.common_dto import OMITTED, Name, RequestDTO, ResponseDTO, Timestamp
+from backend.dtos import example_ids
+from backend.dtos.common_dto import (
+    OMITTED,
+    Name,
+    RequestDTO,
+    ResponseDTO,
+    Timestamp,
+    request_example,
+)
 from backend.models.comfyui_server import ServerType
 
 Url = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
@@ -20,63 +28,109 @@ EndpointId = Annotated[
 
 
 class ServerCreateDTO(RequestDTO):
-    name: Name = Field(examples=["Studio 4090"])
+    name: Name = Field(description="1 to 200 characters.", examples=["Studio 4090"])
     url: Url = Field(
         description="http or https, without credentials.", examples=["http://127.0.0.1:8188"]
     )
-    server_type: ServerType = ServerType.STANDARD
-    api_key: Secret | None = Field(default=None, description="Write-only: never answered.")
-    endpoint_id: EndpointId | None = None
-    is_active: bool = True
+    server_type: ServerType = Field(
+        default=ServerType.STANDARD,
+        description="standard: ComfyUI itself; runpod: a serverless endpoint of RunPod.",
+        examples=["standard"],
+    )
+    api_key: Secret | None = Field(
+        default=None,
+        description="Sent along as a bearer token. Write-only: never answered.",
+        examples=[None],
+    )
+    endpoint_id: EndpointId | None = Field(
+        default=None, description="RunPod's id of the endpoint.", examples=[None]
+    )
+    is_active: bool = Field(default=True, description="false: takes no new work.", examples=[True])
     max_concurrent: Concurrency = Field(
-        default=1, description="How many prompts of ours it may hold at once."
+        default=1, description="How many prompts of ours it may hold at once.", examples=[1]
     )
 
 
 class ServerUpdateDTO(RequestDTO):
     """Fields left out stay as they are; null clears the key and the endpoint."""
 
-    name: Name = OMITTED
-    url: Url = OMITTED
-    server_type: ServerType = OMITTED
-    api_key: Secret | None = None
-    endpoint_id: EndpointId | None = None
-    is_active: bool = Field(default=OMITTED, description="false: takes no new work.")
-    max_concurrent: Concurrency = OMITTED
+    model_config = request_example(name="Studio 4090, rack 2", max_concurrent=2)
+
+    name: Name = Field(
+        default=OMITTED, description="1 to 200 characters.", examples=["Studio 4090, rack 2"]
+    )
+    url: Url = Field(
+        default=OMITTED,
+        description="http or https, without credentials.",
+        examples=["http://127.0.0.1:8189"],
+    )
+    server_type: ServerType = Field(
+        default=OMITTED, description="standard or runpod.", examples=["standard"]
+    )
+    api_key: Secret | None = Field(
+        default=None, description="Write-only; null clears it.", examples=["rpa_ABCDEF123456"]
+    )
+    endpoint_id: EndpointId | None = Field(
+        default=None, description="RunPod's id of the endpoint; null clears it.", examples=[None]
+    )
+    is_active: bool = Field(
+        default=OMITTED, description="false: takes no new work.", examples=[True]
+    )
+    max_concurrent: Concurrency = Field(
+        default=OMITTED, description="How many prompts of ours it may hold at once.", examples=[2]
+    )
 
 
 class ServerResponseDTO(ResponseDTO):
-    id: str
-    name: str
-    url: str
-    server_type: ServerType
-    has_api_key: bool
-    endpoint_id: str | None
-    is_active: bool
-    max_concurrent: int
-    is_online: bool
-    created_at: Timestamp
-    updated_at: Timestamp
+    id: str = Field(description="The server's id.", examples=[example_ids.SERVER])
+    name: str = Field(description="For people.", examples=["Studio 4090"])
+    url: str = Field(description="Without a slash at its end.", examples=["http://127.0.0.1:8188"])
+    server_type: ServerType = Field(description="standard or runpod.", examples=["standard"])
+    has_api_key: bool = Field(description="Whether a key is stored for it.", examples=[False])
+    endpoint_id: str | None = Field(description="RunPod's id of the endpoint.", examples=[None])
+    is_active: bool = Field(description="Whether it takes new work.", examples=[True])
+    max_concurrent: int = Field(
+        description="How many prompts of ours it may hold at once.", examples=[1]
+    )
+    is_online: bool = Field(description="Whether it answered last time.", examples=[True])
+    created_at: Timestamp = Field(description="UTC.", examples=[example_ids.MOMENT])
+    updated_at: Timestamp = Field(description="UTC.", examples=[example_ids.MOMENT])
 
 
 class ServerModelDTO(ResponseDTO):
-    name: str = Field(examples=["sd_xl_base_1.0.safetensors"])
+    name: str = Field(description="The file.", examples=["sd_xl_base_1.0.safetensors"])
     type: str = Field(description="Its family, or 'unknown'.", examples=["sdxl"])
 
 
 class ServerInfoDTO(ResponseDTO):
     """What a server has; offline it is empty and `is_online` false."""
 
-    server: ServerResponseDTO
-    is_online: bool
-    models: list[ServerModelDTO]
-    loras: list[str]
-    vaes: list[str]
-    samplers: list[str]
-    schedulers: list[str]
-    version: str | None
-    devices: list[dict[str, Any]]
-    queue_running: int
-    queue_pending: int
-    latency_ms: float | None
-    supported_model_types: list[str]
+    server: ServerResponseDTO = Field(description="The server as it is registered.")
+    is_online: bool = Field(description="Whether it answered now.", examples=[True])
+    models: list[ServerModelDTO] = Field(description="Its checkpoints and diffusion models.")
+    loras: list[str] = Field(description="Its LoRA files.", examples=[["film_grain.safetensors"]])
+    vaes: list[str] = Field(description="Its VAE files.", examples=[["sdxl_vae.safetensors"]])
+    samplers: list[str] = Field(description="KSampler's samplers.", examples=[["euler"]])
+    schedulers: list[str] = Field(description="KSampler's schedulers.", examples=[["normal"]])
+    version: str | None = Field(description="Of ComfyUI.", examples=["0.3.60"])
+    devices: list[dict[str, Any]] = Field(
+        description="What it computes on; memory is in bytes.",
+        examples=[
+            [
+                {
+                    "name": "cuda:0 NVIDIA GeForce RTX 4090",
+                    "type": "cuda",
+                    "vram_total": 25_756_696_576,
+                    "vram_free": 24_000_000_000,
+                }
+            ]
+        ],
+    )
+    queue_running: int = Field(description="Prompts that run there, anybody's.", examples=[1])
+    queue_pending: int = Field(description="Prompts that wait there, anybody's.", examples=[0])
+    latency_ms: float | None = Field(
+        description="Milliseconds that its answer took.", examples=[12.5]
+    )
+    supported_model_types: list[str] = Field(
+        description="Families that it has models of.", examples=[["sdxl", "wan_2_1"]]
+    )

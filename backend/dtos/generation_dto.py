@@ -4,18 +4,34 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, ConfigDict, Field
 
+from backend.dtos import example_ids
 from backend.dtos.clip_dto import GeneratedContentDTO
-from backend.dtos.common_dto import Prompt, RequestDTO, ResourceId, ResponseDTO
+from backend.dtos.common_dto import (
+    Prompt,
+    RequestDTO,
+    ResourceId,
+    ResponseDTO,
+    request_example,
+)
 from backend.models.content import ContentType
 
 ModelFile = Annotated[str, Field(min_length=1, max_length=500)]
 Choice = Annotated[str, Field(min_length=1, max_length=100)]
 Side = Annotated[int, Field(ge=64, le=4096)]
 
+#: An order that any server with an image model can carry out.
+RENDER: dict[str, Any] = {
+    "prompt": "a red car under neon, rain, 35 mm",
+    "negative_prompt": "text, watermark",
+    "params": {"width": 1024, "height": 576, "steps": 20},
+}
+
 
 class LoraDTO(RequestDTO):
-    name: ModelFile = Field(examples=["film_grain.safetensors"])
-    weight: Annotated[float, Field(ge=-100, le=100)] = Field(default=1.0, examples=[0.8])
+    name: ModelFile = Field(description="A LoRA file.", examples=["film_grain.safetensors"])
+    weight: Annotated[float, Field(ge=-100, le=100)] = Field(
+        default=1.0, description="How strongly it counts.", examples=[0.8]
+    )
 
 
 class GenerationParamsDTO(RequestDTO):
@@ -26,30 +42,71 @@ class GenerationParamsDTO(RequestDTO):
 
     model_config = ConfigDict(extra="allow")
 
-    width: Side | None = Field(default=None, examples=[1024])
-    height: Side | None = Field(default=None, examples=[576])
-    steps: Annotated[int, Field(ge=1, le=200)] | None = Field(default=None, examples=[20])
+    width: Side | None = Field(default=None, description="Pixels.", examples=[1024])
+    height: Side | None = Field(default=None, description="Pixels.", examples=[576])
+    steps: Annotated[int, Field(ge=1, le=200)] | None = Field(
+        default=None, description="Sampling steps.", examples=[20]
+    )
     cfg: Annotated[float, Field(ge=0, le=30)] | None = Field(
-        default=None, validation_alias=AliasChoices("cfg", "cfg_scale")
+        default=None,
+        description="How closely the prompt is followed; `cfg_scale` is taken too.",
+        validation_alias=AliasChoices("cfg", "cfg_scale"),
+        examples=[7.0],
     )
-    sampler: Choice | None = Field(default=None, examples=["euler"])
-    scheduler: Choice | None = Field(default=None, examples=["normal"])
+    sampler: Choice | None = Field(
+        default=None, description="KSampler's sampler_name.", examples=["euler"]
+    )
+    scheduler: Choice | None = Field(
+        default=None, description="KSampler's scheduler.", examples=["normal"]
+    )
     seed: Annotated[int, Field(ge=-1, le=2**63 - 1)] | None = Field(
-        default=None, description="-1 or null: a random one, which the take records."
+        default=None,
+        description="-1 or null: a random one, which the take records.",
+        examples=[421_337],
     )
-    video_frames: Annotated[int, Field(ge=1, le=1000)] | None = None
-    video_fps: Annotated[float, Field(ge=1, le=120)] | None = None
-    motion_bucket_id: Annotated[int, Field(ge=1, le=1023)] | None = None
-    preset: Literal["fast", "quality"] | None = None
-    provider: Choice | None = None
-    input_reference_url: Annotated[str, Field(max_length=2000)] | None = None
-    denoise: Annotated[float, Field(ge=0, le=1)] | None = None
-    batch_size: Annotated[int, Field(ge=1, le=64)] | None = None
+    video_frames: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+        default=None, description="Length of a video in frames.", examples=[81]
+    )
+    video_fps: Annotated[float, Field(ge=1, le=120)] | None = Field(
+        default=None, description="Frames a second of a video.", examples=[16]
+    )
+    motion_bucket_id: Annotated[int, Field(ge=1, le=1023)] | None = Field(
+        default=None,
+        description="Taken for older clients; no model family reads it.",
+        examples=[127],
+    )
+    preset: Literal["fast", "quality"] | None = Field(
+        default=None,
+        description="Which preset of the family fills in what is left out.",
+        examples=["fast"],
+    )
+    provider: Choice | None = Field(
+        default=None,
+        description="'openai': the OpenAI-compatible provider makes it, for money.",
+        examples=[None],
+    )
+    input_reference_url: Annotated[str, Field(max_length=2000)] | None = Field(
+        default=None,
+        description="A picture for the video provider to begin from.",
+        examples=["/uploads/faces/mara.png"],
+    )
+    denoise: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        default=None,
+        description="Taken for older clients; no model family reads it.",
+        examples=[1.0],
+    )
+    batch_size: Annotated[int, Field(ge=1, le=64)] | None = Field(
+        default=None, description="How many takes one job makes.", examples=[1]
+    )
     use_custom_workflow: bool = Field(
-        default=False, description="Render `workflow_json` instead of the model's own graph."
+        default=False,
+        description="Render `workflow_json` instead of the model's own graph.",
+        examples=[False],
     )
     workflow_json: dict[str, Any] | Annotated[str, Field(max_length=4_000_000)] | None = Field(
-        default=None, description="A graph in ComfyUI's API format, as an object or as text."
+        default=None,
+        description="A graph in ComfyUI's API format, as an object or as text.",
+        examples=[None],
     )
 
     @property
@@ -66,16 +123,25 @@ class RenderOrderDTO(RequestDTO):
         description="Empty: the clip's own prompt of that kind.",
         examples=["a red car under neon, rain, 35 mm"],
     )
-    negative_prompt: Prompt = Field(default="", examples=["text, watermark"])
+    negative_prompt: Prompt = Field(
+        default="", description="What is not to be seen.", examples=["text, watermark"]
+    )
     model: ModelFile | None = Field(
         default=None,
         description="A model file; left out: the first one that fits.",
         examples=["sd_xl_base_1.0.safetensors"],
     )
-    lora: ModelFile | None = Field(default=None, description="Short for one entry of `loras`.")
-    loras: Annotated[list[LoraDTO], Field(max_length=20)] = Field(default_factory=list)
+    lora: ModelFile | None = Field(
+        default=None, description="Short for one entry of `loras`.", examples=[None]
+    )
+    loras: Annotated[list[LoraDTO], Field(max_length=20)] = Field(
+        default_factory=list,
+        description="LoRA files of the servers, up to 20.",
+        examples=[[{"name": "film_grain.safetensors", "weight": 0.6}]],
+    )
     params: GenerationParamsDTO = Field(
         default_factory=GenerationParamsDTO,
+        description="Size, steps and the like; left out: the preset's.",
         examples=[{"width": 1024, "height": 576, "steps": 20}],
     )
     template_id: ResourceId | None = Field(
@@ -89,19 +155,30 @@ class RenderOrderDTO(RequestDTO):
 
 
 class GenerateDTO(RenderOrderDTO):
-    clip_id: ResourceId = Field(examples=["a1d0c7de-0f60-4f6e-8f2b-6f6c2b6f0001"])
-    generation_type: ContentType = Field(default=ContentType.IMAGE, examples=["image"])
+    model_config = request_example(clip_id=example_ids.CLIP, generation_type="image", **RENDER)
+
+    clip_id: ResourceId = Field(
+        description="The clip that gets the take: one of yours.", examples=[example_ids.CLIP]
+    )
+    generation_type: ContentType = Field(
+        default=ContentType.IMAGE, description="image or video.", examples=["image"]
+    )
 
 
 class GeneratedDTO(ResponseDTO):
-    message: str
-    content: GeneratedContentDTO
-    total_images: int
-    total_videos: int
-    job_id: str
+    message: str = Field(
+        description="What was made, for people.", examples=["One image generated."]
+    )
+    content: GeneratedContentDTO = Field(description="The take.")
+    total_images: int = Field(description="Images that the clip has now.", examples=[1])
+    total_videos: int = Field(description="Videos that the clip has now.", examples=[0])
+    job_id: str = Field(description="The job that made it.", examples=[example_ids.JOB])
 
 
 class GenerationQueuedDTO(ResponseDTO):
-    job_id: str
-    status: str
-    message: str
+    job_id: str = Field(description="Ask GET /queue/jobs/{job_id}.", examples=[example_ids.JOB])
+    status: str = Field(description="Where the job stands.", examples=["pending"])
+    message: str = Field(
+        description="What to do now, for people.",
+        examples=["The job is in the queue; GET /queue/jobs/{id} tells how it goes."],
+    )

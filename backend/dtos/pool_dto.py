@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, AliasChoices, Field, StringConstraints
 
+from backend.dtos import example_ids
 from backend.dtos.common_dto import (
     OMITTED,
     Name,
@@ -11,6 +12,7 @@ from backend.dtos.common_dto import (
     ResourceId,
     ResponseDTO,
     Timestamp,
+    request_example,
 )
 from backend.dtos.json_object import JsonObject
 from backend.models.content import ContentType
@@ -33,9 +35,14 @@ class PoolItemCreateDTO(RequestDTO):
     The pool keeps a copy of its own, so that the source may go.
     """
 
-    project_id: ResourceId = Field(
-        description="Whose pool it is.", examples=["0d3c9a52-6f0e-4f57-9d0e-5d7c7a2b1c11"]
+    model_config = request_example(
+        project_id=example_ids.PROJECT,
+        source_clip_id=example_ids.CLIP,
+        name="Neon rooftop",
+        tags=["night", "rain"],
     )
+
+    project_id: ResourceId = Field(description="Whose pool it is.", examples=[example_ids.PROJECT])
     name: Name = Field(
         default=OMITTED,
         description="Left out: the clip's or the file's name.",
@@ -57,13 +64,13 @@ class PoolItemCreateDTO(RequestDTO):
     source_clip_id: ResourceId | None = Field(
         default=None,
         description="A clip of the project; its selected take unless another one is named.",
-        examples=["a1d0c7de-0f60-4f6e-8f2b-6f6c2b6f0001"],
+        examples=[example_ids.CLIP],
     )
     content_id: ResourceId | None = Field(
         default=None,
         description="Which take of that clip.",
         validation_alias=AliasChoices("content_id", "source_content_id"),
-        examples=["c0ffee00-0f60-4f6e-8f2b-6f6c2b6f0001"],
+        examples=[example_ids.TAKE],
     )
     media_url: MediaUrl | None = Field(
         default=None,
@@ -98,14 +105,14 @@ class PoolItemUpdateDTO(RequestDTO):
 
 
 class PoolItemResponseDTO(ResponseDTO):
-    id: str = Field(description="Its id.", examples=["5be1c7de-0f60-4f6e-8f2b-6f6c2b6f0001"])
-    project_id: str = Field(description="Whose pool it is.", examples=["0d3c9a52"])
+    id: str = Field(description="Its id.", examples=[example_ids.POOL_ITEM])
+    project_id: str = Field(description="Whose pool it is.", examples=[example_ids.PROJECT])
     name: str = Field(description="For people.", examples=["Neon rooftop"])
     description: str = Field(description="For people.", examples=["Rain stands out best here."])
     content_type: ContentType = Field(description="What the media is.", examples=["image"])
     source_type: PoolSource = Field(description="Where it came from.", examples=["clip"])
     source_clip_id: str | None = Field(
-        description="The clip it came from, which may be gone.", examples=["a1d0c7de"]
+        description="The clip it came from, which may be gone.", examples=[example_ids.CLIP]
     )
     media_url: str = Field(
         description="The pool's own copy.", examples=["/uploads/projects/0d3c/pool/5be1.png"]
@@ -118,4 +125,4 @@ class PoolItemResponseDTO(ResponseDTO):
     )
     tags: list[str] = Field(description="Each once.", examples=[["night", "rain"]])
     metadata: dict[str, Any] = Field(description="The client's own.", examples=[{"rating": 5}])
-    created_at: Timestamp = Field(description="UTC.", examples=["2026-01-02T03:04:05.678Z"])
+    created_at: Timestamp = Field(description="UTC.", examples=[example_ids.MOMENT])

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from backend.dtos import example_ids
 from backend.dtos.clip_dto import ClipResponseDTO
 from backend.dtos.common_dto import ResponseDTO
 from backend.dtos.project_dto import ProjectResponseDTO
@@ -48,7 +49,7 @@ class WorkflowDTO(ResponseDTO):
 class ServerWorkflowsDTO(ResponseDTO):
     """Offline, nothing is claimed: no workflow is available and none lacks anything."""
 
-    server_id: str = Field(description="The server's id.", examples=["9d1c7a2b"])
+    server_id: str = Field(description="The server's id.", examples=[example_ids.SERVER])
     server_name: str = Field(description="For people.", examples=["Studio 4090"])
     is_online: bool = Field(description="Whether it answered.", examples=[True])
     generation_types: list[ContentType] = Field(

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
+from backend.dtos import example_ids
 from backend.dtos.common_dto import OMITTED, Name, RequestDTO, ResponseDTO, Timestamp
 from backend.dtos.generation_dto import GenerationParamsDTO, LoraDTO
 from backend.dtos.kept_params import (
@@ -92,7 +93,7 @@ class TemplateLoraDTO(ResponseDTO):
 
 
 class TemplateResponseDTO(ResponseDTO):
-    id: str = Field(description="Opaque.", examples=["c0b1f6de-8f0a-4be5-9b55-7d1f5f9a0001"])
+    id: str = Field(description="Opaque.", examples=[example_ids.TEMPLATE])
     name: str = Field(description="1 to 200 characters.", examples=["Neon noir"])
     description: str = Field(description="For people.", examples=["Wet streets, magenta and teal."])
     category: str = Field(description="Any word to sort by.", examples=["cinematic"])
@@ -112,9 +113,9 @@ class TemplateResponseDTO(ResponseDTO):
     is_public: bool = Field(description="For clients to act on.", examples=[True])
     created_by: str | None = Field(description="Whoever made it.", examples=["Ada"])
     use_count: int = Field(description="How often it was used.", ge=0, examples=[12])
-    created_at: Timestamp = Field(description="UTC.", examples=["2026-03-01T12:00:00.000Z"])
+    created_at: Timestamp = Field(description="UTC.", examples=[example_ids.MOMENT])
     updated_at: Timestamp = Field(
-        description="UTC; uses do not change it.", examples=["2026-03-01T12:00:00.000Z"]
+        description="UTC; uses do not change it.", examples=[example_ids.MOMENT]
     )
 
 
