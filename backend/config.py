@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pymongo.errors import PyMongoError
+from pymongo.uri_parser import parse_uri
 
 #: The folder that holds backend/. Relative paths in settings start here.
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,7 +27,12 @@ class Settings(BaseSettings):
     """Every setting with its default. Secrets are `SecretStr`, so no log or repr shows them."""
 
     model_config = SettingsConfigDict(
-        env_file=ROOT / ".env", env_file_encoding="utf-8", extra="ignore", frozen=True
+        env_file=ROOT / ".env",
+        env_file_encoding="utf-8",
+        # `NAME=` without a value is how people switch a line off: it means the default.
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
     )
 
     #: mongodb://… or mongodb+srv://…, `embedded:./data/db`, or `memory:`.
@@ -104,6 +111,12 @@ class Settings(BaseSettings):
             raise ValueError(
                 "must start with mongodb://, mongodb+srv:// or embedded:, or be memory:"
             )
+        if value.startswith("mongodb://"):
+            try:
+                parse_uri(value, warn=False)
+            except (PyMongoError, ValueError):
+                # The driver's sentence may quote the password.
+                raise ValueError("is no MongoDB URL that can be used") from None
         return value
 
     @field_validator("openai_api_key")
@@ -128,6 +141,8 @@ class Settings(BaseSettings):
     @classmethod
     def _from_root(cls, value: Path) -> Path:
         folder = (ROOT / value.expanduser()).resolve()
+        if ROOT.is_relative_to(folder):
+            raise ValueError("must not hold StoryCanvas itself: all in it is served")
         there = next(path for path in (folder, *folder.parents) if path.exists())
         if not there.is_dir():
             raise ValueError(f"'{there}' is a file, not a folder")
@@ -146,7 +161,8 @@ class Settings(BaseSettings):
     def load(cls) -> Self:
         """Read the environment; raise SettingsError naming what is wrong, never its value."""
         try:
-            return cls()
+            settings = cls()
+            settings.make_folders()
         except ValidationError as error:
             faults = (
                 f"{str(fault['loc'][0]).upper()}: {fault['msg'].removeprefix('Value error, ')}"
@@ -155,3 +171,15 @@ class Settings(BaseSettings):
             raise SettingsError("; ".join(faults)) from None
         except UnicodeDecodeError:
             raise SettingsError(".env: is not UTF-8 text") from None
+        return settings
+
+    def make_folders(self) -> None:
+        """Make the folders that the settings name; SettingsError for one that cannot be."""
+        folders = {"UPLOAD_DIR": self.upload_dir, "MONGO_URL": self.embedded_path}
+        for name, folder in folders.items():
+            try:
+                if folder is not None:
+                    folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                reason = error.strerror or "it cannot be made"
+                raise SettingsError(f"{name}: {folder}: {reason}") from None

@@ -4,7 +4,9 @@ It wires; it decides nothing.
 """
 
 import contextlib
+import logging
 import signal
+import socket
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -23,6 +25,7 @@ from fastapi_offline import FastAPIOffline
 
 from backend import __version__
 from backend.api import errors, legacy_exports_router, metrics, openapi
+from backend.api.http_protocol import EnvelopeHttpProtocol
 from backend.api.logs import configure_logging
 from backend.api.middleware import (
     ApiKeyMiddleware,
@@ -35,6 +38,8 @@ from backend.api.v1 import api_v1
 from backend.config import Settings, SettingsError
 from backend.container import Container, build_container
 from backend.embedded_database import DatabaseStartError
+
+logger = logging.getLogger(__name__)
 
 _MEGABYTE = 1_048_576
 #: Room for the multipart frame around an uploaded file.
@@ -133,11 +138,16 @@ def main() -> int:
     except SettingsError as error:
         sys.stderr.write(f"StoryCanvas cannot start: {error}\n")
         return 1
+    try:
+        listener = _listen(settings.backend_host, settings.backend_port)
+    except OSError as error:
+        place = f"BACKEND_HOST {settings.backend_host}, BACKEND_PORT {settings.backend_port}"
+        sys.stderr.write(f"StoryCanvas cannot start: {place}: {error.strerror or error}\n")
+        return 1
     configure_logging(settings.log_level)
     config = uvicorn.Config(
         create_app(settings),
-        host=settings.backend_host,
-        port=settings.backend_port,
+        http=EnvelopeHttpProtocol,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=3,
@@ -146,8 +156,16 @@ def main() -> int:
     # uvicorn shuts down on these, then raises them again; by then the work is done.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda signum, frame: None)
-    server.run()
+    logger.info("StoryCanvas listens on %s port %d", settings.backend_host, settings.backend_port)
+    with listener:
+        server.run(sockets=[listener])
     return 0 if server.started else 1
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take the port before anything else is started. OSError when it cannot be had."""
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    return socket.create_server(address[:2], family=family, backlog=2048)
 
 
 def __getattr__(name: str) -> FastAPI:

@@ -151,6 +151,15 @@ OpenAIVideoServiceDep = Annotated[OpenAIVideoService, Depends(_openai_videos)]
 
 PageDep = Annotated[Page, Depends(_page)]
 Id = Annotated[str, Path(min_length=1, max_length=100, description="Its id.")]
+#: A ComfyUI server's id, or the name that an external worker gives itself.
+WorkerId = Annotated[
+    str,
+    Path(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,99}$",
+        description="A ComfyUI server's id, or the worker's own name.",
+        examples=["render-node-7"],
+    ),
+]
 IdempotencyKey = Annotated[
     str | None,
     Header(min_length=1, max_length=200, description="A repeat with it answers the first job."),

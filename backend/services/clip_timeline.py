@@ -57,7 +57,8 @@ class TimelineReport(NamedTuple):
 
 def report_on(spans: list[Span]) -> TimelineReport:
     ordered = in_order(spans)
-    moves = [(span, start) for span, start in ripple(ordered) if start <= LATEST_START]
+    # Last first: each one then moves into room that the one behind it has just left.
+    moves = [(span, start) for span, start in reversed(ripple(ordered)) if start <= LATEST_START]
     return TimelineReport(ordered, find_gaps(ordered), find_overlaps(ordered), moves)
 
 

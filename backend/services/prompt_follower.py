@@ -76,9 +76,9 @@ class PromptFollower:
         try:
             return await self._look_until_over(job, attempt, server, look)
         finally:
+            # Whatever became of the progress, it has no say in how the prompt ends.
             progress.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await progress
+            await asyncio.gather(progress, return_exceptions=True)
 
     async def _look_until_over(
         self, job: Job, attempt: Attempt, server: ComfyUIServer, look: _Look
@@ -130,22 +130,28 @@ class PromptFollower:
     async def _tell_progress(
         self, job: Job, attempt: Attempt, server: ComfyUIServer, look: _Look
     ) -> None:
-        nodes = (job.render or {}).get("nodes", {})
-        progress = Progress(nodes)
+        progress = Progress((job.render or {}).get("nodes", {}))
+        while True:
+            # A server that is away, or silent, is /history's and /queue's business.
+            with contextlib.suppress(UpstreamError):
+                progress = await self._listen(job, attempt, server, look, progress)
+            await asyncio.sleep(_RECONNECT_PAUSE)
+
+    async def _listen(
+        self, job: Job, attempt: Attempt, server: ComfyUIServer, look: _Look, progress: Progress
+    ) -> Progress:
+        """Tell progress until the socket closes; give how far it was."""
         noted, due = progress, 0.0
         loop = asyncio.get_running_loop()
-        while True:
-            async with contextlib.aclosing(
-                self._client.progress(server, attempt.client_id)
-            ) as events:
-                async for event in events:
-                    if isinstance(event, PromptFinished):
-                        look.stirred.set()
-                    progress = progress.after(event, attempt.prompt_id)
-                    if progress != noted and loop.time() >= due:
-                        noted, due = progress, loop.time() + _NOTE_INTERVAL
-                        await self._note(job, progress)
-            await asyncio.sleep(_RECONNECT_PAUSE)
+        async with contextlib.aclosing(self._client.progress(server, attempt.client_id)) as events:
+            async for event in events:
+                if isinstance(event, PromptFinished):
+                    look.stirred.set()
+                progress = progress.after(event, attempt.prompt_id)
+                if progress != noted and loop.time() >= due:
+                    noted, due = progress, loop.time() + _NOTE_INTERVAL
+                    await self._note(job, progress)
+        return progress
 
     async def _note(self, job: Job, progress: Progress) -> None:
         # Progress that is lost to an outage is worth nothing a moment later.

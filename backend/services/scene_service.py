@@ -40,11 +40,13 @@ class SceneService:
         if dto.parent_scene_id:
             await self._check_parent(dto.parent_scene_id, dto.project_id)
         fields = dto.changes()
-        if "order" not in fields:
-            fields["order"] = await self._next_order(dto.project_id)
         now = self._clock()
-        scene = Scene(id=new_id(), created_at=now, updated_at=now, **fields)
-        await self._scenes.add(scene)
+        # Two scenes that come at once must not both find the same last one.
+        async with self._timeline.lock(dto.project_id):
+            if "order" not in fields:
+                fields["order"] = await self._next_order(dto.project_id)
+            scene = Scene(id=new_id(), created_at=now, updated_at=now, **fields)
+            await self._scenes.add(scene)
         if not await self._projects.adjust(dto.project_id, {"scene_count": 1}, now=now):
             await self._scenes.delete(scene.id)
             raise ResourceNotFoundError.of("project", dto.project_id)

@@ -1,6 +1,7 @@
 """What servers do to jobs in the field. Each job ends completed once, and no frame is lost."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -216,3 +217,75 @@ async def test_an_inactive_server_takes_no_new_work_but_ends_what_it_has(
     assert (await desk.get(f"/queue/jobs/{waiting}"))["status"] == "pending"
     await desk.client.put(f"/api/v1/comfyui/servers/{server_id}", json={"is_active": True})
     assert (await desk.finished(waiting))["status"] == "completed"
+
+
+class Road:
+    """A TCP way to a server that can be taken away and given back."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def open(self) -> None:
+        self._server = await asyncio.start_server(self._carry, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def close(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for writer in list(self._open):
+            writer.transport.abort()
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", self._target)
+        self._open |= {writer, back}
+        with contextlib.suppress(OSError):
+            await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
+        self._open -= {writer, back}
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while chunk := await reader.read(65536):
+            writer.write(chunk)
+            await writer.drain()
+        writer.close()
+
+
+async def test_a_network_that_blinks_costs_nothing(tmp_path: Path) -> None:
+    """Longer than the WebSocket takes to try again, shorter than SERVER_LOST_SECONDS."""
+    async with (
+        Simulator(SimulatorOptions(seconds_per_step=0.1)) as simulator,
+        studio(tmp_path, server_lost_seconds=20) as desk,
+    ):
+        road = Road(simulator.port)
+        await road.open()
+        await desk.post("/comfyui/servers", {"name": "Far away", "url": road.url})
+        job_id = await desk.job(await desk.clip(), params={**SMALL, "steps": 30})
+        await desk.until(job_id, lambda job: job["progress"] > 0)
+        await road.close()
+        await asyncio.sleep(3.5)
+        await road.open()
+        job = await desk.finished(job_id)
+        await road.close()
+        assert job["status"] == "completed"
+        assert [attempt["outcome"] for attempt in job["attempts"]] == ["completed"]
+        assert rendered(simulator) == 1
+
+
+async def test_a_server_that_stays_dead_is_told_as_lost_not_as_our_fault(
+    tmp_path: Path, simulator: Simulator
+) -> None:
+    async with studio(tmp_path, server_lost_seconds=4) as desk, Simulator() as other:
+        await desk.server(simulator, "Dies")
+        job_id = await desk.job(await desk.clip(), params={**SMALL, "steps": 90})
+        await desk.until(job_id, lambda job: job["progress"] > 0)
+        await simulator.die()
+        await desk.server(other, "Lives")
+        job = await desk.finished(job_id)
+        assert (job["status"], job["server_name"], job["retry_count"]) == ("completed", "Lives", 0)
+        assert [attempt["outcome"] for attempt in job["attempts"]] == ["lost", "completed"]

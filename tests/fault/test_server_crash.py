@@ -1,7 +1,9 @@
 """kill -9 and SIGTERM of the whole server, with a real database and a simulator that counts."""
 
 import asyncio
+import json
 import os
+import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -153,14 +155,55 @@ async def _finished_through_outage(desk: Studio, job_id: str) -> dict[str, Any]:
     raise AssertionError(job_id)
 
 
-def test_a_bad_setting_stops_the_start_with_one_line_that_names_it(tmp_path: Path) -> None:
-    server = ServerProcess(tmp_path, mongo_url="redis://localhost", max_music_size_mb="lots")
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"mongo_url": "redis://h", "max_music_size_mb": "lots"}, ["MONGO_URL", "MAX_MUSIC_SIZE"]),
+        ({"mongo_url": "mongodb://user:hunter2@h:99999"}, ["MONGO_URL"]),
+        ({"mongo_url": "mongodb://"}, ["MONGO_URL"]),
+        ({"mongo_url": "embedded:/proc/nowhere"}, ["MONGO_URL"]),
+        ({"upload_dir": "/proc/nowhere"}, ["UPLOAD_DIR"]),
+        ({"upload_dir": "."}, ["UPLOAD_DIR"]),
+        ({"backend_host": "999.1.1.1"}, ["BACKEND_HOST"]),
+    ],
+)
+def test_a_bad_setting_stops_the_start_with_one_line_that_names_it(
+    settings: dict[str, str], named: list[str], tmp_path: Path
+) -> None:
+    server = ServerProcess(tmp_path, **{"mongo_url": "memory:", **settings})
     server.start()
     assert server.process is not None
     assert server.process.wait(20) == 1
     [line] = server.log.strip().splitlines()
-    assert "MONGO_URL" in line
-    assert "MAX_MUSIC_SIZE_MB" in line
+    assert all(name in line for name in named)
+    assert "hunter2" not in line
+
+
+def test_a_port_that_is_taken_is_told_in_one_line(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path, mongo_url="memory:")
+    with socket.create_server(("127.0.0.1", server.port)):
+        server.start()
+        assert server.process is not None
+        assert server.process.wait(20) == 1
+    [line] = server.log.strip().splitlines()
+    assert "BACKEND_PORT" in line
+    assert str(server.port) in line
+
+
+async def test_what_is_no_http_gets_the_envelope_too(tmp_path: Path) -> None:
+    with server_process(tmp_path, mongo_url="memory:") as server:
+        server.start()
+        await server.ready()
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"FOO / HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = (await reader.read()).decode()
+        writer.close()
+    head, _, body = answer.partition("\r\n\r\n")
+    assert head.startswith("HTTP/1.1 400")
+    assert "Access-Control-Allow-Origin: *" in head
+    told = json.loads(body)
+    assert told["error"]["code"] == "MALFORMED_REQUEST"
+    assert f"X-Request-ID: {told['request_id']}" in head
 
 
 async def test_a_database_directory_in_use_is_refused_in_one_clear_line(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -125,9 +125,12 @@ class TestNoDatabase:
     """Nothing listens where the settings say."""
 
     @pytest.fixture
-    def app(self, tmp_path: Path) -> FastAPI:
-        url = f"mongodb://user:hunter2@127.0.0.1:{free_port()}/"
-        return create_app(quick_settings(tmp_path, mongo_url=url))
+    def app(self, tmp_path: Path) -> Iterator[FastAPI]:
+        """Nobody listens at the address, and nobody else can come to: it is taken."""
+        with socket.socket() as holder:
+            holder.bind(("127.0.0.1", 0))
+            url = f"mongodb://user:hunter2@127.0.0.1:{holder.getsockname()[1]}/"
+            yield create_app(quick_settings(tmp_path, mongo_url=url))
 
     async def test_the_server_starts_and_every_route_says_so_at_once(
         self, client: httpx.AsyncClient

@@ -244,11 +244,18 @@ class TestAnalysis:
         assert found["overlaps"]
         for suggestion in found["suggestions"]:
             response = await client.put(
-                f"{API}/clips/{suggestion['clip_id']}/timeline-position?check_overlap=false",
+                f"{API}/clips/{suggestion['clip_id']}/timeline-position?check_overlap=true",
                 json={"position": suggestion["suggested_position"]},
             )
             assert response.status_code == 200
         assert (await self.analysis(client, scene["id"]))["overlaps"] == []
+
+    async def test_scenes_that_come_at_once_follow_one_another(
+        self, client: httpx.AsyncClient, make_project: Maker
+    ) -> None:
+        body = {"project_id": (await make_project())["id"], "name": "t"}
+        made = await asyncio.gather(*(client.post(f"{API}/scenes", json=body) for _ in range(12)))
+        assert sorted(answer.json()["order"] for answer in made) == list(range(12))
 
     async def test_many_at_one_place_are_listed_up_to_a_limit(
         self, client: httpx.AsyncClient, make_scene: Maker, make_clip: Maker

@@ -59,7 +59,6 @@ GOOD: list[tuple[str, str, Any]] = [
 BAD = [
     ("MONGO_URL", "postgres://localhost"),
     ("MONGO_URL", "embedded:"),
-    ("MONGO_URL", ""),
     ("MONGO_DRIVER", "sqlite"),
     ("DB_NAME", "a b"),
     ("DB_NAME", "x" * 39),
@@ -87,7 +86,6 @@ BAD = [
     ("OPENAI_BASE_URL", "https://user:secret@example.org/v1"),
     ("OPENAI_BASE_URL", "https://example.org/v1?key=secret"),
     ("OPENAI_API_KEY", "two\nlines"),
-    ("OPENAI_MODEL", ""),
     ("OPENAI_MAX_CONCURRENT", "0"),
     ("OPENAI_POLL_SECONDS", "0"),
 ]
@@ -192,3 +190,23 @@ def test_importing_the_server_reads_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     code = "import sys, backend.server; sys.exit(hasattr(backend.server, '_nothing'))"
     monkeypatch.setenv("BACKEND_PORT", "x")
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["UPLOAD_DIR", "BACKEND_HOST", "MONGO_URL", "OPENAI_MODEL"])
+def test_a_variable_without_a_value_means_its_default(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """`UPLOAD_DIR=` must not serve the current folder, nor `BACKEND_HOST=` listen everywhere."""
+    monkeypatch.setenv(name, "")
+    default = Settings(_env_file=None).model_copy()
+    monkeypatch.delenv(name)
+    assert default == Settings(_env_file=None)
+
+
+@pytest.mark.parametrize("folder", [".", "..", "/", str(ROOT)])
+def test_the_upload_folder_never_holds_the_program(
+    monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    monkeypatch.setenv("UPLOAD_DIR", folder)
+    with pytest.raises(SettingsError, match=r"^UPLOAD_DIR: must not hold"):
+        Settings.load()

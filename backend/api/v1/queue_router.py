@@ -12,6 +12,7 @@ from backend.api.dependencies import (
     PageDep,
     QueueManagerDep,
     QueueViewDep,
+    WorkerId,
     WorkerServiceDep,
 )
 from backend.api.strict_json import StrictJsonRoute
@@ -33,7 +34,9 @@ from backend.services.queue_view import parse_statuses
 
 router = APIRouter(prefix="/queue", tags=["Queue"], route_class=StrictJsonRoute)
 
-FilterId = Annotated[str | None, Query(min_length=1, max_length=100)]
+FilterId = Annotated[
+    str | None, Query(min_length=1, max_length=100, description="Only those of this id.")
+]
 Statuses = Annotated[
     str,
     Query(
@@ -66,8 +69,10 @@ JobQueryDep = Annotated[JobQuery, Depends(_job_query)]
 async def _complete_report(
     body: CompleteJobDTO | None = None,
     success: Annotated[bool | None, Query(description="Whether it worked.")] = None,
-    result_url: Annotated[str | None, Query(min_length=1, max_length=2000)] = None,
-    error: Annotated[str | None, Query(max_length=2000)] = None,
+    result_url: Annotated[
+        str | None, Query(min_length=1, max_length=2000, description="Where the result is.")
+    ] = None,
+    error: Annotated[str | None, Query(max_length=2000, description="What went wrong.")] = None,
 ) -> CompleteJobDTO:
     """Take the report from the query, or from the body where the query says nothing."""
     given = {"success": success, "result_url": result_url, "error": error}
@@ -81,13 +86,26 @@ async def _complete_report(
 CompleteReportDep = Annotated[CompleteJobDTO, Depends(_complete_report)]
 
 
-@router.post("/jobs", response_model=JobCreatedDTO, status_code=201, summary="Queue a job")
+@router.post(
+    "/jobs",
+    response_model=JobCreatedDTO,
+    status_code=201,
+    summary="Queue a job",
+    responses={
+        400: {"description": "The clip belongs to another project."},
+        404: {"description": "No such clip, server or template."},
+    },
+)
 async def create_job(
     body: JobCreateDTO,
     generation: GenerationServiceDep,
     queue: QueueManagerDep,
     idempotency_key: IdempotencyKey = None,
 ) -> dict[str, object]:
+    """It waits for a server that has what it needs.
+
+    A repeat with the same `Idempotency-Key` answers the first job.
+    """
     job = await generation.add_job(body, idempotency_key=idempotency_key)
     return {
         "job_id": job.id,
@@ -101,6 +119,7 @@ async def create_job(
 async def list_jobs(
     view: QueueViewDep, page: PageDep, wanted: JobQueryDep, response: Response
 ) -> list[dict[str, object]]:
+    """All filters together give what fits them all."""
     jobs, total = await view.page(skip=page.skip, limit=page.limit, **wanted._asdict())
     response.headers["X-Total-Count"] = str(total)
     return jobs
@@ -108,11 +127,13 @@ async def list_jobs(
 
 @router.get("/status", response_model=QueueStatusDTO, summary="Totals, and what each server does")
 async def read_status(view: QueueViewDep) -> dict[str, object]:
+    """Totals are kept, so that this is quick with any number of jobs."""
     return await view.status()
 
 
 @router.get("/jobs/{job_id}", response_model=JobResponseDTO, summary="Read a job")
 async def read_job(job_id: Id, view: QueueViewDep) -> dict[str, object]:
+    """With every attempt, and why it waits or runs where it does."""
     return await view.job(job_id)
 
 
@@ -124,6 +145,7 @@ async def read_job(job_id: Id, view: QueueViewDep) -> dict[str, object]:
 async def list_project_jobs(
     project_id: Id, view: QueueViewDep, page: PageDep, response: Response
 ) -> dict[str, object]:
+    """`by_status` counts all of them, beyond this page."""
     shown = await view.project(project_id, skip=page.skip, limit=page.limit)
     response.headers["X-Total-Count"] = str(shown["total_jobs"])
     return shown
@@ -138,7 +160,7 @@ async def list_project_jobs(
     "call is its heartbeat and renews the leases of the jobs it holds.",
 )
 async def register_server(
-    server_id: Id, workers: WorkerServiceDep, body: RegisterServerDTO | None = None
+    server_id: WorkerId, workers: WorkerServiceDep, body: RegisterServerDTO | None = None
 ) -> dict[str, object]:
     return await workers.register(server_id, body or RegisterServerDTO())
 
@@ -147,9 +169,17 @@ async def register_server(
     "/servers/{server_id}/next",
     response_model=JobResponseDTO,
     summary="Lease the next job to an external worker",
-    responses={204: {"description": "There is no job for it now."}},
+    responses={
+        404: {"description": "This worker never registered."},
+        409: {"description": "SERVER_IS_PUSHED: StoryCanvas sends a ComfyUI server its jobs."},
+        204: {"description": "There is no job for it now."},
+    },
 )
-async def lease_next_job(server_id: Id, workers: WorkerServiceDep, view: QueueViewDep) -> Any:
+async def lease_next_job(server_id: WorkerId, workers: WorkerServiceDep, view: QueueViewDep) -> Any:
+    """For workers that are no ComfyUI server; they register first.
+
+    The lease ends by itself when no heartbeat comes, and the job goes to someone else.
+    """
     job = await workers.next_job(server_id)
     return Response(status_code=204) if job is None else view.shown(job)
 
@@ -163,6 +193,10 @@ async def lease_next_job(server_id: Id, workers: WorkerServiceDep, view: QueueVi
 async def complete_job(
     job_id: Id, workers: WorkerServiceDep, report: CompleteReportDep
 ) -> dict[str, object]:
+    """What `result_url` names becomes a take of the clip.
+
+    What is in the query wins over the body.
+    """
     job = await workers.complete(job_id, report)
     return _said("The report was taken.", job)
 
@@ -174,6 +208,7 @@ async def complete_job(
     responses={409: {"description": "It neither failed nor was cancelled."}},
 )
 async def retry_job(job_id: Id, queue: QueueManagerDep) -> dict[str, object]:
+    """Its tries are counted anew."""
     return _said("The job is in the queue again.", await queue.retry(job_id))
 
 
@@ -184,6 +219,7 @@ async def retry_job(job_id: Id, queue: QueueManagerDep) -> dict[str, object]:
     responses={409: {"description": "It has completed or failed already."}},
 )
 async def cancel_job(job_id: Id, queue: QueueManagerDep) -> dict[str, object]:
+    """At its server it is interrupted by its own id, so that no other job there is hurt."""
     return _said("The job was cancelled.", await queue.cancel_by_id(job_id))
 
 
@@ -194,14 +230,21 @@ async def cancel_job(job_id: Id, queue: QueueManagerDep) -> dict[str, object]:
     responses={409: {"description": "It runs: cancel it first."}},
 )
 async def delete_job(job_id: Id, queue: QueueManagerDep) -> dict[str, object]:
+    """Takes that it made stay."""
     await queue.delete(job_id)
     return {"message": "Job deleted.", "deleted": 1}
 
 
-@router.delete("/clear", response_model=JobsClearedDTO, summary="Delete every job of some statuses")
+@router.delete(
+    "/clear",
+    response_model=JobsClearedDTO,
+    summary="Delete every job of some statuses",
+    responses={400: {"description": "Running jobs cannot be cleared: cancel them first."}},
+)
 async def clear_jobs(
     queue: QueueManagerDep, status: Statuses = "completed,failed,cancelled"
 ) -> dict[str, object]:
+    """Takes that they made stay. Jobs that run are left alone by 'all', and refused by name."""
     statuses = parse_statuses(status) or [s for s in JobStatus if s is not JobStatus.PROCESSING]
     cleared = await queue.clear(statuses)
     return {
