@@ -138,6 +138,7 @@ class MetricsMiddleware:
     responses={200: {"description": "Text exposition.", "content": {"text/plain": {}}}},
 )
 async def read_metrics(request: Request) -> Response:
+    """While the database is away, the depth of the queue is left out."""
     container = request.app.state.container
     metrics: Metrics = container.metrics
     text = await metrics.exposition(container.queue, container.fleet, container.dispatcher)

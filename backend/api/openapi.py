@@ -86,6 +86,8 @@ _NAMES = {
     "server_id": "server",
     "item_id": "pool item",
 }
+#: What the shared parameter for ids says; here it becomes the name of the thing.
+_SOME_ID = "Its id."
 _RETRY_AFTER = {
     "Retry-After": {
         "description": "Seconds after which a repeat may succeed.",
@@ -217,7 +219,7 @@ def _missing(operation: Operation) -> str:
 
 def _name_ids(operation: Operation) -> None:
     for parameter in operation.get("parameters", ()):
-        if parameter["in"] == "path" and parameter["name"] in _NAMES:
+        if parameter.get("description") == _SOME_ID:
             parameter["description"] = f"The {_NAMES[parameter['name']]}'s id."
 
 

@@ -40,7 +40,8 @@ def _joined(value: Any) -> Any:
 
 
 _Words = Annotated[str, Field(max_length=2000)]
-_WordList = list[_Words]
+#: Joined they may have 2,000 characters, so that there cannot be more.
+_WordList = Annotated[list[_Words], Field(max_length=2000)]
 TriggerWords = Annotated[
     _Words, BeforeValidator(_joined, json_schema_input_type=_Words | _WordList | None)
 ]

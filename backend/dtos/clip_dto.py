@@ -60,7 +60,9 @@ class ClipCreateDTO(RequestDTO):
         examples=["slow dolly in"],
     )
     character_id: ResourceId | None = Field(
-        default=None, description="A character whose words it gets.", examples=[None]
+        default=None,
+        description="A character; its words, LoRA and reference go into the clip's generations.",
+        examples=[None],
     )
     auto_generate: bool = Field(
         default=True,
@@ -100,7 +102,7 @@ class ClipUpdateDTO(RequestDTO):
     )
     character_id: ResourceId | None = Field(
         default=None,
-        description="A character whose words it gets; null takes the words out.",
+        description="A character; null takes the words of the one it has out of the prompts.",
         examples=[None],
     )
     selected_image_id: ResourceId | None = Field(

@@ -27,6 +27,7 @@ router = APIRouter(prefix="/characters", tags=["Characters"], route_class=Strict
     responses={404: {"model": ErrorDTO, "description": "No such project."}},
 )
 async def create_character(body: CharacterCreateDTO, characters: CharacterServiceDep) -> Character:
+    """With a `project_id` only clips of that project can have it."""
     return await characters.create(body)
 
 
@@ -43,6 +44,7 @@ async def list_characters(
         str, Query(max_length=100, description="Only those of this project; left out: all.")
     ] = "",
 ) -> list[Character]:
+    """With `project_id`, those of all projects are not among them."""
     found, total = await characters.page(project_id or None, skip=page.skip, limit=page.limit)
     response.headers["X-Total-Count"] = str(total)
     return found
@@ -55,6 +57,7 @@ async def list_characters(
     responses={404: {"model": ErrorDTO, "description": "No such character."}},
 )
 async def read_character(character_id: Id, characters: CharacterServiceDep) -> Character:
+    """As it is now; clips have the words of when it was applied."""
     return await characters.get(character_id)
 
 
@@ -84,6 +87,7 @@ async def update_character(
     responses={404: {"model": ErrorDTO, "description": "No such character."}},
 )
 async def delete_character(character_id: Id, characters: CharacterServiceDep) -> dict[str, object]:
+    """Takes that were made with it stay."""
     deleted = await characters.delete(character_id)
     return {"message": "Character deleted.", "deleted": deleted}
 

@@ -16,7 +16,7 @@ from backend.dtos.clip_dto import (
     PromptsDTO,
     TimelinePositionDTO,
 )
-from backend.dtos.common_dto import DeletedDTO, Prompt
+from backend.dtos.common_dto import DeletedDTO, OverlapErrorDTO, Prompt
 from backend.models.clip import Clip
 from backend.services.timeline_analysis import summary_of
 
@@ -28,8 +28,19 @@ router = APIRouter(prefix="/clips", tags=["Clips"], route_class=StrictJsonRoute)
     response_model=ClipCreatedDTO,
     status_code=201,
     summary="Create a clip and queue a job for its prompt",
+    responses={
+        404: {"description": "No such scene."},
+        409: {
+            "description": "TIMELINE_FULL: no clip may start so late; name a `timeline_position`."
+        },
+    },
 )
 async def create_clip(body: ClipCreateDTO, generation: GenerationServiceDep) -> dict[str, object]:
+    """Without `timeline_position` it comes after the last clip.
+
+    An `image_prompt`, or else a `video_prompt`, queues one job of that kind, unless
+    `auto_generate` is false.
+    """
     clip, job_ids = await generation.create_clip(body)
     return {**dict(clip), "queued_job_ids": job_ids}
 
@@ -42,6 +53,7 @@ async def create_clip(body: ClipCreateDTO, generation: GenerationServiceDep) -> 
 async def list_scene_clips(
     scene_id: Id, clips: ClipServiceDep, page: PageDep, response: Response
 ) -> list[Clip]:
+    """Alternates stand among the clips; `is_alternate` tells them."""
     found, total = await clips.page_for_scene(scene_id, skip=page.skip, limit=page.limit)
     response.headers["X-Total-Count"] = str(total)
     return found
@@ -49,11 +61,13 @@ async def list_scene_clips(
 
 @router.get("/{clip_id}", response_model=ClipResponseDTO, summary="Read a clip")
 async def read_clip(clip_id: Id, clips: ClipServiceDep) -> Clip:
+    """With all its takes."""
     return await clips.get(clip_id)
 
 
 @router.get("/{clip_id}/gallery", response_model=GalleryDTO, summary="Read a clip's takes")
 async def read_gallery(clip_id: Id, clips: ClipServiceDep) -> dict[str, object]:
+    """The first take of a kind is selected by itself."""
     clip = await clips.get(clip_id)
     return {
         "images": clip.generated_images,
@@ -63,8 +77,17 @@ async def read_gallery(clip_id: Id, clips: ClipServiceDep) -> dict[str, object]:
     }
 
 
-@router.put("/{clip_id}", response_model=ClipResponseDTO, summary="Change a clip")
+@router.put(
+    "/{clip_id}",
+    response_model=ClipResponseDTO,
+    summary="Change a clip",
+    responses={
+        400: {"description": "TAKE_NOT_FOUND: a selection names no take in this clip's gallery."},
+        409: {"description": "CLIP_BUSY: too many changes at once; try again."},
+    },
+)
 async def update_clip(clip_id: Id, body: ClipUpdateDTO, clips: ClipServiceDep) -> Clip:
+    """Only what is sent changes. Overlaps are allowed here."""
     return await clips.update(clip_id, body)
 
 
@@ -72,7 +95,12 @@ async def update_clip(clip_id: Id, body: ClipUpdateDTO, clips: ClipServiceDep) -
     "/{clip_id}/timeline-position",
     response_model=ClipMovedDTO,
     summary="Move a clip along its scene's timeline",
-    responses={409: {"description": "It would overlap; `suggested_position` fits."}},
+    responses={
+        409: {
+            "model": OverlapErrorDTO,
+            "description": "It would overlap; `suggested_position` fits.",
+        }
+    },
 )
 async def move_clip(
     clip_id: Id,
@@ -80,6 +108,7 @@ async def move_clip(
     clips: ClipServiceDep,
     check_overlap: Annotated[bool, Query(description="Refuse a place that is taken.")] = True,
 ) -> dict[str, object]:
+    """With `check_overlap=false` it goes where it is told to, whatever is there."""
     report = await clips.move(clip_id, body.position, check_overlap=check_overlap)
     return {
         "message": "Clip moved.",
@@ -98,9 +127,10 @@ async def update_prompts(
     clip_id: Id,
     clips: ClipServiceDep,
     body: PromptsDTO | None = None,
-    image_prompt: Annotated[Prompt | None, Query()] = None,
-    video_prompt: Annotated[Prompt | None, Query()] = None,
+    image_prompt: Annotated[Prompt | None, Query(description="What its images show.")] = None,
+    video_prompt: Annotated[Prompt | None, Query(description="What its videos show.")] = None,
 ) -> Clip:
+    """What is in the query wins over the body. No job is queued."""
     by_query = {"image_prompt": image_prompt, "video_prompt": video_prompt}
     given = {name: prompt for name, prompt in by_query.items() if prompt is not None}
     changes = {**(body.changes() if body else {}), **given}
@@ -109,5 +139,6 @@ async def update_prompts(
 
 @router.delete("/{clip_id}", response_model=DeletedDTO, summary="Delete a clip with its takes")
 async def delete_clip(clip_id: Id, clips: ClipServiceDep) -> dict[str, object]:
+    """Its jobs are cancelled. There is no way back."""
     deleted = await clips.delete(clip_id)
     return {"message": "Clip deleted.", "deleted": deleted}

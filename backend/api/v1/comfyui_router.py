@@ -16,8 +16,20 @@ from backend.models.comfyui_server import ComfyUIServer
 router = APIRouter(prefix="/comfyui/servers", tags=["ComfyUI servers"], route_class=StrictJsonRoute)
 
 
-@router.post("", response_model=ServerResponseDTO, status_code=201, summary="Register a server")
+@router.post(
+    "",
+    response_model=ServerResponseDTO,
+    status_code=201,
+    summary="Register a server",
+    responses={
+        400: {
+            "description": "INVALID_SERVER_URL: the address can't be used; the sentence says why."
+        },
+        409: {"description": "SERVER_URL_EXISTS: a server with that address is registered."},
+    },
+)
 async def create_server(body: ServerCreateDTO, servers: ComfyUIServiceDep) -> ComfyUIServer:
+    """It is asked at once; one that does not answer is registered all the same."""
     return await servers.create(body)
 
 
@@ -25,6 +37,7 @@ async def create_server(body: ServerCreateDTO, servers: ComfyUIServiceDep) -> Co
 async def list_servers(
     servers: ComfyUIServiceDep, page: PageDep, response: Response
 ) -> list[ComfyUIServer]:
+    """`is_online` as of the last look, at most a few seconds ago."""
     found, total = await servers.list_all(skip=page.skip, limit=page.limit)
     response.headers["X-Total-Count"] = str(total)
     return found
@@ -36,13 +49,25 @@ async def list_servers(
     summary="Ask a server what it has; offline is an answer too",
 )
 async def read_server_info(server_id: Id, servers: ComfyUIServiceDep) -> dict[str, object]:
+    """In at most 5 seconds."""
     return await servers.info(server_id)
 
 
-@router.put("/{server_id}", response_model=ServerResponseDTO, summary="Change a server")
+@router.put(
+    "/{server_id}",
+    response_model=ServerResponseDTO,
+    summary="Change a server",
+    responses={
+        400: {
+            "description": "INVALID_SERVER_URL: the address can't be used; the sentence says why."
+        },
+        409: {"description": "SERVER_URL_EXISTS: a server with that address is registered."},
+    },
+)
 async def update_server(
     server_id: Id, body: ServerUpdateDTO, servers: ComfyUIServiceDep
 ) -> ComfyUIServer:
+    """Only what is sent changes. It is asked at once."""
     return await servers.update(server_id, body)
 
 
@@ -52,5 +77,6 @@ async def update_server(
     summary="Remove a server; its running jobs go back to the queue",
 )
 async def delete_server(server_id: Id, servers: ComfyUIServiceDep) -> dict[str, object]:
+    """Takes that it made stay: they are stored here."""
     deleted = await servers.delete(server_id)
     return {"message": "Server removed.", "deleted": deleted}

@@ -1,11 +1,15 @@
 """Exports under v1 (1), beyond the 65: the very bytes of the legacy routes."""
 
-from fastapi import APIRouter, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
 
 from backend.api.dependencies import ExportServiceDep, Id
 from backend.api.downloads import ExportQueryDep, download
 from backend.api.strict_json import StrictJsonRoute
 from backend.services.export_service import ExportFormat
+
+Format = Annotated[ExportFormat, Path(description="Which editor or program it is for.")]
 
 router = APIRouter(prefix="/projects", tags=["Exports"], route_class=StrictJsonRoute)
 
@@ -28,8 +32,12 @@ router = APIRouter(prefix="/projects", tags=["Exports"], route_class=StrictJsonR
 )
 async def export_project(
     project_id: Id,
-    format: ExportFormat,  # noqa: A002 - the contract's name of it
+    format: Format,  # noqa: A002 - the contract's name of it
     exports: ExportServiceDep,
     query: ExportQueryDep,
 ) -> Response:
+    """A clip without a take is a gap or a placeholder, as `media` says.
+
+    A project without clips gives a valid file too.
+    """
     return download(await exports.export(project_id, format, **query._asdict()))

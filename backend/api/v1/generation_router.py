@@ -24,7 +24,12 @@ router = APIRouter(prefix="/generate", tags=["Generation"], route_class=StrictJs
     summary="Generate an image or video for a clip and wait for it",
     responses={
         202: {"model": GenerationQueuedDTO, "description": "It waits or runs; ask for the job."},
-        502: {"description": "The ComfyUI server could not render it."},
+        404: {"description": "No such clip, server or template."},
+        409: {"description": "The job was cancelled, or its take removed, meanwhile."},
+        502: {"description": "The server, or the video provider, could not make it."},
+        503: {"description": "The server, the video provider or the database is away."},
+        504: {"description": "The server or the video provider took too long."},
+        507: {"description": "The disk is full."},
     },
 )
 async def generate(
@@ -33,6 +38,14 @@ async def generate(
     response: Response,
     prefer: Prefer = None,
 ) -> dict[str, object]:
+    """The job goes ahead of batch work, and the answer waits for it up to GENERATE_WAIT_SECONDS.
+
+    After that, and with `Prefer: respond-async`, the answer is 202 and the job goes on. Who hangs
+    up cancels nothing.
+
+    422 also tells what the job lacks: PROMPT_MISSING, MODEL_UNAVAILABLE with what each server has
+    instead, WORKFLOW_REJECTED with ComfyUI's words.
+    """
     result = await generation.generate(body, wait="respond-async" not in (prefer or ""))
     if isinstance(result, Generated):
         return {
@@ -52,10 +65,12 @@ async def generate(
     response_model=BatchResponseDTO,
     status_code=201,
     summary="Queue a job for each of up to 10,000 clips",
+    responses={404: {"description": "No such server or template."}},
 )
 async def generate_batch(
     body: BatchCreateDTO, batches: BatchServiceDep, idempotency_key: IdempotencyKey = None
 ) -> dict[str, object]:
+    """A clip that cannot have a job fails alone, and is named in `results`."""
     return await batches.create(body, idempotency_key=idempotency_key)
 
 
@@ -65,6 +80,7 @@ async def generate_batch(
     summary="Read a batch, from its jobs as they stand",
 )
 async def read_batch(batch_id: Id, batches: BatchServiceDep) -> dict[str, object]:
+    """It outlives restarts."""
     return await batches.get(batch_id)
 
 
@@ -72,6 +88,7 @@ async def read_batch(batch_id: Id, batches: BatchServiceDep) -> dict[str, object
 async def list_batches(
     batches: BatchServiceDep, page: PageDep, response: Response
 ) -> dict[str, object]:
+    """Without their rows: `GET /generate/batch/{batch_id}` gives those."""
     found, total = await batches.newest(skip=page.skip, limit=page.limit)
     response.headers["X-Total-Count"] = str(total)
     return {"batches": found, "total": total}

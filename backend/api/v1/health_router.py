@@ -12,6 +12,7 @@ router = APIRouter(tags=["Health"], route_class=StrictJsonRoute)
 
 @router.get("/", response_model=ApiRootDTO, summary="What this is")
 async def read_root(health: HealthServiceDep) -> dict[str, str]:
+    """A sign of life that asks nobody."""
     return {"message": "StoryCanvas API", "status": "running", "version": health.version}
 
 
@@ -22,6 +23,7 @@ async def read_root(health: HealthServiceDep) -> dict[str, str]:
     responses={503: {"model": HealthDTO, "description": "The database is down."}},
 )
 async def read_health(health: HealthServiceDep, response: Response) -> HealthReport:
+    """Degraded is 200: work is possible. Only a database that is down makes it 503."""
     report = await health.report()
     if report.status == "unhealthy":
         response.status_code = 503

@@ -33,6 +33,7 @@ ModelName = Annotated[
 
 @router.get("/types", response_model=ModelTypesDTO, summary="List the model families")
 async def list_model_types() -> dict[str, object]:
+    """What StoryCanvas can build graphs for, whatever the servers have."""
     return model_settings.types()
 
 
@@ -43,6 +44,7 @@ async def list_model_types() -> dict[str, object]:
     responses=_UNKNOWN,
 )
 async def read_model_presets(name: ModelName) -> dict[str, object]:
+    """Of its family, by its name."""
     return model_settings.presets_of(name)
 
 
@@ -58,6 +60,7 @@ async def read_model_parameters(
         PresetName | None, Query(description="Left out: the family's default.")
     ] = None,
 ) -> dict[str, Any]:
+    """What `params` of a request leaves out is taken from here."""
     return model_settings.parameters_of(name, preset)
 
 
@@ -68,4 +71,5 @@ async def read_model_parameters(
     responses=_UNKNOWN,
 )
 async def read_model_defaults(name: ModelName) -> dict[str, Any]:
+    """The same as the parameters of the default preset."""
     return model_settings.defaults_of(name)

@@ -49,6 +49,7 @@ async def list_openai_videos(
         Literal["asc", "desc"], Query(description="By age: asc gives the oldest first.")
     ] = "desc",
 ) -> dict[str, Any]:
+    """Asked anew each time; nothing is kept here."""
     return await videos.list_videos(limit=limit, after=after, order=order)
 
 
@@ -59,6 +60,7 @@ async def list_openai_videos(
     summary="Look at one video at the provider",
 )
 async def read_openai_video(video_id: VideoId, videos: OpenAIVideoServiceDep) -> dict[str, Any]:
+    """Asked anew each time; nothing is kept here."""
     return await videos.get(video_id)
 
 
@@ -68,4 +70,5 @@ async def read_openai_video(video_id: VideoId, videos: OpenAIVideoServiceDep) ->
     summary="Delete a video at the provider; takes fetched from it stay",
 )
 async def delete_openai_video(video_id: VideoId, videos: OpenAIVideoServiceDep) -> dict[str, Any]:
+    """There is no way back."""
     return await videos.delete(video_id)

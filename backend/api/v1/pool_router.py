@@ -24,10 +24,12 @@ router = APIRouter(prefix="/pool", tags=["Pool"], route_class=StrictJsonRoute)
     responses={
         400: {"description": "Of another project or kind, or no path under /uploads/."},
         404: {"description": "No such project, clip, take or file."},
-        415: {"description": "The file is neither an image nor a video."},
+        415: {"description": "The file is neither an image nor a video, or the body no JSON."},
+        507: {"description": "The disk is full."},
     },
 )
 async def create_pool_item(body: PoolItemCreateDTO, pool: PoolServiceDep) -> PoolItem:
+    """The pool copies the file, so that its source may go."""
     return await pool.create(body)
 
 
@@ -46,6 +48,7 @@ async def list_pool_items(
         ContentType | None, Query(description="Left out: images and videos.")
     ] = None,
 ) -> list[PoolItem]:
+    """Without a `content_type`, images and videos are mixed."""
     items, total = await pool.page(project_id, content_type, skip=page.skip, limit=page.limit)
     response.headers["X-Total-Count"] = str(total)
     return items
@@ -58,6 +61,7 @@ async def list_pool_items(
     responses={404: {"description": "No such item."}},
 )
 async def read_pool_item(item_id: Id, pool: PoolServiceDep) -> PoolItem:
+    """With how it was made, as far as that is known."""
     return await pool.get(item_id)
 
 
@@ -68,6 +72,7 @@ async def read_pool_item(item_id: Id, pool: PoolServiceDep) -> PoolItem:
     responses={404: {"description": "No such item."}},
 )
 async def update_pool_item(item_id: Id, body: PoolItemUpdateDTO, pool: PoolServiceDep) -> PoolItem:
+    """Only what is sent changes; the file stays."""
     return await pool.update(item_id, body)
 
 
@@ -78,6 +83,7 @@ async def update_pool_item(item_id: Id, body: PoolItemUpdateDTO, pool: PoolServi
     responses={404: {"description": "No such item."}},
 )
 async def delete_pool_item(item_id: Id, pool: PoolServiceDep) -> dict[str, object]:
+    """There is no way back."""
     deleted = await pool.delete(item_id)
     return {"message": "Pool item deleted.", "deleted": deleted}
 
@@ -92,4 +98,5 @@ async def delete_pool_item(item_id: Id, pool: PoolServiceDep) -> dict[str, objec
     },
 )
 async def apply_pool_item(item_id: Id, clip_id: Id, pool: PoolServiceDep) -> Clip:
+    """The clip gets a copy of the file. Doing it again adds nothing."""
     return await pool.apply(item_id, clip_id)

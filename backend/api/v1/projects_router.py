@@ -23,6 +23,7 @@ router = APIRouter(prefix="/projects", tags=["Projects"], route_class=StrictJson
 
 @router.post("", response_model=ProjectResponseDTO, status_code=201, summary="Create a project")
 async def create_project(body: ProjectCreateDTO, projects: ProjectServiceDep) -> Project:
+    """It has no scenes yet; `POST /scenes` gives it some."""
     return await projects.create(body)
 
 
@@ -33,6 +34,7 @@ async def list_projects(
     response: Response,
     search: Annotated[str, Query(max_length=200, description="In name and description.")] = "",
 ) -> dict[str, object]:
+    """A change of its scenes or clips counts as a change of a project."""
     found, total = await projects.list_newest(search, skip=page.skip, limit=page.limit)
     response.headers["X-Total-Count"] = str(total)
     return {"projects": found, "total": total}
@@ -40,6 +42,7 @@ async def list_projects(
 
 @router.get("/{project_id}", response_model=ProjectResponseDTO, summary="Read a project")
 async def read_project(project_id: Id, projects: ProjectServiceDep) -> Project:
+    """With its totals; `/with-scenes` and `/timeline` give what is in it, too."""
     return await projects.get(project_id)
 
 
@@ -53,6 +56,7 @@ async def read_project_with_scenes(
     projects: ProjectServiceDep,
     include_clips: Annotated[bool, Query(description="Add `clips` to each scene.")] = False,
 ) -> dict[str, object]:
+    """Alternates stand among the scenes; `is_alternate` tells them."""
     return await projects.with_scenes(project_id, include_clips=include_clips)
 
 
@@ -60,6 +64,7 @@ async def read_project_with_scenes(
 async def update_project(
     project_id: Id, body: ProjectUpdateDTO, projects: ProjectServiceDep
 ) -> Project:
+    """Only what is sent changes. Seconds stay as they are when the frame rate changes."""
     return await projects.update(project_id, body)
 
 
@@ -71,6 +76,7 @@ async def update_project(
 async def list_project_clips(
     project_id: Id, projects: ProjectServiceDep, page: PageDep, response: Response
 ) -> list[Clip]:
+    """By the order of their scenes, then by their place on the timeline."""
     clips, total = await projects.page_of_clips(project_id, skip=page.skip, limit=page.limit)
     response.headers["X-Total-Count"] = str(total)
     return clips
@@ -82,5 +88,9 @@ async def list_project_clips(
     summary="Delete a project with its scenes, clips, jobs and media",
 )
 async def delete_project(project_id: Id, projects: ProjectServiceDep) -> dict[str, object]:
+    """Its characters and its pool go too. There is no way back.
+
+    Jobs that wait are cancelled, jobs that run are interrupted at their server.
+    """
     deleted = await projects.delete(project_id)
     return {"message": "Project deleted.", "deleted": deleted}

@@ -28,4 +28,5 @@ async def select_content(
     content_id: Annotated[str, Query(min_length=1, max_length=100, description="The take's id.")],
     content_type: Annotated[ContentType, Query(description="Which gallery it is in.")],
 ) -> Clip:
+    """Exports and the pool use what is selected."""
     return await clips.select(clip_id, content_id, content_type)

@@ -22,6 +22,7 @@ router = APIRouter(tags=["Media"], route_class=StrictJsonRoute)
 async def upload_project_music(
     project_id: Id, file: UploadedFile, media: MediaServiceDep
 ) -> StoredMusic:
+    """The content decides the type, not the name. It replaces the music that the project has."""
     return await media.upload_music(project_id, file)
 
 
@@ -33,4 +34,5 @@ async def upload_project_music(
     openapi_extra=IMAGE_BODY,
 )
 async def upload_face(file: UploadedFile, media: MediaServiceDep) -> StoredImage:
+    """The content decides the type, not the name."""
     return await media.upload_face_image(file)

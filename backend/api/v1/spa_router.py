@@ -31,6 +31,7 @@ router = APIRouter(tags=["Web client"], route_class=StrictJsonRoute)
 async def list_scenes_of_project(
     project_id: Id, scenes: SceneServiceDep, page: PageDep, response: Response
 ) -> list[Scene]:
+    """Alternates are among them; `is_alternate` tells them."""
     found, total = await scenes.page_for_project(project_id, skip=page.skip, limit=page.limit)
     response.headers["X-Total-Count"] = str(total)
     return found
@@ -43,6 +44,7 @@ async def list_scenes_of_project(
     responses={404: {"description": "No such project."}},
 )
 async def read_project_timeline(project_id: Id, projects: ProjectServiceDep) -> dict[str, object]:
+    """Everything that a timeline shows, in one answer."""
     project = await projects.with_scenes(project_id, include_clips=True)
     return {"project": project, "scenes": project["scenes"]}
 
@@ -56,6 +58,7 @@ async def read_project_timeline(project_id: Id, projects: ProjectServiceDep) -> 
 async def list_clips_of_scene(
     scene_id: Id, clips: ClipServiceDep, page: PageDep, response: Response
 ) -> list[Clip]:
+    """Alternates stand among the clips; `is_alternate` tells them."""
     found, total = await clips.page_for_scene(scene_id, skip=page.skip, limit=page.limit)
     response.headers["X-Total-Count"] = str(total)
     return found
@@ -68,6 +71,7 @@ async def list_clips_of_scene(
     responses={404: {"description": "No such server."}},
 )
 async def read_server(server_id: Id, servers: ComfyUIServiceDep) -> ComfyUIServer:
+    """Nobody is asked; `GET /comfyui/servers/{server_id}/info` does that."""
     return await servers.get(server_id)
 
 
@@ -78,4 +82,5 @@ async def read_server(server_id: Id, servers: ComfyUIServiceDep) -> ComfyUIServe
     responses={404: {"description": "No such server."}},
 )
 async def read_server_workflows(server_id: Id, servers: ComfyUIServiceDep) -> dict[str, object]:
+    """A model family is available when the server has its nodes and files."""
     return await servers.workflows(server_id)

@@ -25,6 +25,7 @@ router = APIRouter(tags=["Style templates"], route_class=StrictJsonRoute)
     summary="Create a style template",
 )
 async def create_template(body: TemplateCreateDTO, templates: TemplateServiceDep) -> StyleTemplate:
+    """A generation request names it by `template_id`."""
     return await templates.create(body)
 
 
@@ -40,6 +41,7 @@ async def list_templates(
     category: Annotated[str, Query(max_length=100, description="Only this one, exactly.")] = "",
     search: Annotated[str, Query(max_length=200, description="In name and description.")] = "",
 ) -> list[StyleTemplate]:
+    """Both filters together give what fits both."""
     found, total = await templates.page(
         category=category, search=search, skip=page.skip, limit=page.limit
     )
@@ -54,6 +56,7 @@ async def list_templates(
     responses={404: {"model": ErrorDTO, "description": "No such template."}},
 )
 async def read_template(template_id: Id, templates: TemplateServiceDep) -> StyleTemplate:
+    """With how often it was used."""
     return await templates.get(template_id)
 
 
@@ -66,6 +69,7 @@ async def read_template(template_id: Id, templates: TemplateServiceDep) -> Style
 async def update_template(
     template_id: Id, body: TemplateUpdateDTO, templates: TemplateServiceDep
 ) -> StyleTemplate:
+    """Only what is sent changes. Jobs that are queued keep what they have."""
     return await templates.update(template_id, body)
 
 
@@ -76,6 +80,7 @@ async def update_template(
     responses={404: {"model": ErrorDTO, "description": "No such template."}},
 )
 async def delete_template(template_id: Id, templates: TemplateServiceDep) -> dict[str, object]:
+    """Jobs that are queued keep what they got of it."""
     deleted = await templates.delete(template_id)
     return {"message": "Style template deleted.", "deleted": deleted}
 
