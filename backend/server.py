@@ -34,7 +34,7 @@ from backend.api.middleware import (
     StartError,
 )
 from backend.api.uploads import UploadedFiles
-from backend.api.v1 import api_v1
+from backend.api.v1 import include_v1
 from backend.config import Settings, SettingsError
 from backend.container import Container, build_container
 from backend.embedded_database import DatabaseStartError
@@ -74,7 +74,7 @@ def create_app(settings: Settings, *, build: Build = build_container) -> FastAPI
     )
     openapi.install(app)
     errors.install(app)
-    app.include_router(api_v1())
+    include_v1(app)
     app.include_router(legacy_exports_router.router)
     app.include_router(metrics.router)
     app.add_api_route("/", _to_docs, include_in_schema=False)

@@ -189,7 +189,7 @@ class JobRepository(BaseRepository[Job]):
         one_of_a_kind = {name: value for name, value in where.items() if name != "status"}
         found: list[Job] = []
         high = await self._last_number()
-        width = max(64, 2 * wanted)
+        width = max(16, wanted)
         while high > 0 and len(found) < wanted:
             low = max(0, high - width)
             window = {"number": {"$gt": low, "$lte": high}}

@@ -79,8 +79,10 @@ class QueueManager:
     async def page(self, *, skip: int, limit: int, **wanted: Any) -> tuple[list[Job], int]:
         """Newest first; `wanted` as `job_filter` takes it."""
         where = job_filter(**wanted)
-        jobs = await self._jobs.newest(where, skip=skip, limit=limit)
-        return jobs, await self._jobs.count(where)
+        jobs, total = await asyncio.gather(
+            self._jobs.newest(where, skip=skip, limit=limit), self._jobs.count(where)
+        )
+        return jobs, total
 
     async def position(self, job: Job) -> int | None:
         """1 for the job that is next; None for one that is not waiting."""

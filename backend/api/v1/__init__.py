@@ -1,6 +1,8 @@
 """Everything under /api/v1."""
 
-from fastapi import APIRouter
+from typing import Any
+
+from fastapi import FastAPI
 
 from backend.api.v1 import (
     alternates_router,
@@ -45,11 +47,14 @@ _ROUTERS = (
 )
 
 
-def api_v1() -> APIRouter:
-    """Put the routers together, in the order of the manual."""
-    router = APIRouter(prefix="/api/v1", responses={"default": {"model": ErrorDTO}})
+def include_v1(app: FastAPI) -> None:
+    """Put the routers into the app, in the order of the manual.
+
+    Each goes in by itself: a router within a router makes FastAPI look for every route again.
+    """
+    responses: dict[int | str, dict[str, Any]] = {"default": {"model": ErrorDTO}}
     for module in _ROUTERS:
-        router.include_router(module.router)
-    router.include_router(templates_router.router, prefix="/style-templates")
-    router.include_router(templates_router.router, prefix="/templates", include_in_schema=False)
-    return router
+        app.include_router(module.router, prefix="/api/v1", responses=responses)
+    templates = templates_router.router
+    app.include_router(templates, prefix="/api/v1/style-templates", responses=responses)
+    app.include_router(templates, prefix="/api/v1/templates", include_in_schema=False)
