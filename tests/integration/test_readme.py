@@ -1,9 +1,7 @@
 """The documents tell the truth: the tour runs as it stands, tables and paths match the code."""
 
-import asyncio
 import json
 import re
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -14,49 +12,16 @@ from backend.comfyui_simulator.simulator import Simulator
 from backend.config import ROOT, Settings
 from backend.container import _REPOSITORIES
 from backend.models.job import MOVES, JobStatus
+from tests.documents import blocks, paste, rows, section
 from tests.export.fcpxml_reader import check
-from tests.studio import ServerProcess, server_process
+from tests.studio import server_process
 
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 README, DESIGN, AGENTS = ((ROOT / name).read_text("utf-8") for name in
                           ("README.md", "DESIGN.md", "AGENTS.md"))  # fmt: skip
 
-_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\[[^\]\n]+\]\(([^)\s]+)\)")
 _PATH = re.compile(r"(?<![\w./-])(?:backend|docs|scripts|tests)/[\w./-]*\w")
-_ROW = re.compile(r"^\| `([^`]+)` \|(.*)\|$", re.MULTILINE)
-
-
-def section(text: str, heading: str) -> str:
-    """What stands below a heading, up to the next one of the same depth."""
-    depth = heading.partition(" ")[0]
-    return re.split(rf"^{depth} ", text.split(f"\n{heading}\n")[1], flags=re.MULTILINE)[0]
-
-
-def blocks(text: str, language: str) -> list[str]:
-    return [body for found, body in _FENCE.findall(text) if found == language]
-
-
-def rows(text: str) -> dict[str, list[str]]:
-    """The rows of a table whose first cell is code, by that cell."""
-    return {name: [cell.strip() for cell in rest.split("|")] for name, rest in _ROW.findall(text)}
-
-
-async def paste(tour: str, server: ServerProcess, comfyui: str, folder: Path) -> str:
-    """Run it in bash as a person would paste it, but stop at the first command that fails."""
-    places = {"BASE": server.url, "COMFYUI": comfyui, "TMPDIR": str(folder), "no_proxy": "*"}
-    exports = "".join(f"export {name}={shlex.quote(place)}\n" for name, place in places.items())
-    shell = await asyncio.create_subprocess_exec(
-        "bash", "-c", f"set -euo pipefail\n{exports}{tour}",
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    async with asyncio.timeout(60):
-        told, complaints = await shell.communicate()
-    assert shell.returncode == 0, complaints.decode()
-    assert complaints == b""
-    return told.decode()
 
 
 async def test_the_tour_runs_as_it_stands(tmp_path: Path) -> None:
@@ -66,8 +31,9 @@ async def test_the_tour_runs_as_it_stands(tmp_path: Path) -> None:
         server.start()
         await server.ready()
         async with Simulator(options) as simulator:
-            told = await paste("\n".join(tour), server, simulator.url, tmp_path)
-            again = await paste("\n".join(tour[:2]), server, simulator.url, tmp_path)
+            places = {"BASE": server.url, "COMFYUI": simulator.url}
+            told = await paste("\n".join(tour), tmp_path, places)
+            again = await paste("\n".join(tour[:2]), tmp_path, places)
     assert "\ncompleted\n" in told
     assert "SERVER_URL_EXISTS" not in told
     assert "SERVER_URL_EXISTS" in again
@@ -109,10 +75,17 @@ def test_the_table_of_moves_is_that_of_the_code() -> None:
 def test_the_collections_and_indexes_of_the_design_exist() -> None:
     real = {kind.collection: {index.name for index in kind.indexes} for kind in _REPOSITORIES}
     table = rows(section(DESIGN, "## Data model"))
-    assert table.keys() - {"counters"} <= real.keys()
+    assert table.keys() - {"counters"} == real.keys()
     for collection, cells in table.items():
         named = set(re.findall(r"`(\w+)`", cells[1])) - {"_id"}
-        assert named <= real.get(collection, set()), collection
+        assert named == real.get(collection, set()), collection
+
+
+def test_every_page_of_the_guide_is_in_its_index() -> None:
+    guide = ROOT / "docs" / "guide"
+    linked = set(re.findall(r"\]\((\w+\.md)\)", (guide / "README.md").read_text("utf-8")))
+    assert linked == {page.name for page in guide.glob("*.md")} - {"README.md"}
+    assert "docs/guide/README.md" in README
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
