@@ -80,7 +80,7 @@ async def measure(url: str, server_url: str, count: int) -> Table:
             ("GET /queue/jobs/{id}, done", "/queue/jobs/job-5"),
             ("GET /queue/status", "/queue/status"),
             (f"GET {listed}", listed),
-            ("GET /queue/projects/{id}/jobs … by_status", "/queue/jobs?project_id=project-7"),
+            ("GET /queue/jobs?project_id=…", "/queue/jobs?project_id=project-7"),
         ):
             table.add_row(name, f"{await milliseconds(lambda path=path: get(path)):.1f}")
     return table
