@@ -63,6 +63,7 @@ def create_app(settings: Settings, *, build: Build = build_container) -> FastAPI
             yield
 
     app: FastAPI = FastAPIOffline(
+        redoc_url=None,
         title="StoryCanvas",
         version=__version__,
         summary="Plan a film, generate its clips on your own ComfyUI servers, hand it over.",

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from scripts._chromium import ensure_chromium
 from scripts._venv import ROOT, SetupError, ensure_venv
 from scripts.check import run_checks
 
@@ -20,6 +21,7 @@ def run_everything(arguments: Sequence[str]) -> int:
     except SetupError as error:
         print(error, file=sys.stderr)
         return 1
+    ensure_chromium()
     failed = run_checks(python)
     if failed:
         print(f"\nFailed: {', '.join(failed)}. The tests run all the same.", flush=True)

@@ -5,10 +5,13 @@ written here once, and put into the document where it holds. What belongs to one
 there. docs/openapi.json is a copy for readers; `python -m scripts.openapi` writes it.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from fastapi.openapi.docs import get_redoc_html
+from fastapi.responses import HTMLResponse
 from pydantic.json_schema import models_json_schema
 
 from backend.dtos.common_dto import ErrorDTO, InvalidDTO
@@ -16,9 +19,6 @@ from backend.dtos.common_dto import ErrorDTO, InvalidDTO
 Operation = dict[str, Any]
 
 DESCRIPTION = """\
-Plan a film as projects, scenes and clips, have its images and videos generated on your own
-ComfyUI servers, and hand the timeline to your editor.
-
 **Trying it out.** Press *Try it out* and *Execute*: the bodies shown are valid as they are. Ids in
 them are placeholders: put in those of your own things, as the answers to creating and listing
 give them. `POST /projects` needs none, so begin there; then a scene, then a clip.
@@ -81,7 +81,7 @@ _NAMES = {
     "clip_id": "clip",
     "batch_id": "batch",
     "character_id": "character",
-    "template_id": "style template",
+    "template_id": "template",
     "job_id": "job",
     "server_id": "server",
     "item_id": "pool item",
@@ -100,6 +100,30 @@ _TOTAL = {
         "schema": {"type": "integer", "minimum": 0},
     }
 }
+#: Codes of errors whose description names none: the defaults in backend.utils.errors.
+_CODES = {
+    "400": "INVALID_REQUEST",
+    "401": "UNAUTHORIZED",
+    "404": "NOT_FOUND",
+    "409": "CONFLICT",
+    "413": "PAYLOAD_TOO_LARGE",
+    "415": "UNSUPPORTED_MEDIA",
+    "502": "UPSTREAM_ERROR",
+    "503": "SERVICE_UNAVAILABLE",
+    "504": "UPSTREAM_TIMEOUT",
+    "507": "STORAGE_FULL",
+}
+_SUCCESS = {"200": "What was asked for.", "201": "What was created."}
+#: A description may begin with the code: `CLIP_BUSY: too many changes at once`.
+_CODED = re.compile(r"(?P<code>[A-Z]+(?:_[A-Z]+)+): (?P<words>.+)", re.DOTALL)
+#: Or name one thing: its code follows, as in ResourceNotFoundError.
+_LOST = re.compile(r"No such (?P<kind>[a-z]+(?: item)?)\.")
+#: ReDoc's page shows its maker's logo from the maker's host: nothing leaves this one.
+_OWN_HOST_ONLY = (
+    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
+    "script-src 'self' 'unsafe-eval'; worker-src blob:"
+)
+_STATIC = "/static-offline-docs"
 _SECURITY = {
     "ApiKey": {
         "type": "http",
@@ -119,6 +143,20 @@ def install(app: FastAPI) -> None:
         return plain()
 
     app.openapi = completed  # type: ignore[method-assign]
+    app.add_api_route("/redoc", _redoc, include_in_schema=False)
+
+
+async def _redoc(request: Request) -> HTMLResponse:
+    root = request.scope.get("root_path", "")
+    page = get_redoc_html(
+        openapi_url=f"{root}/openapi.json",
+        title="StoryCanvas - ReDoc",
+        redoc_js_url=f"{root}{_STATIC}/redoc.standalone.js",
+        redoc_favicon_url=f"{root}{_STATIC}/favicon.png",
+        with_google_fonts=False,
+    )
+    page.headers["Content-Security-Policy"] = _OWN_HOST_ONLY
+    return page
 
 
 def complete(document: dict[str, Any]) -> None:
@@ -155,28 +193,48 @@ def _error_schemas() -> dict[str, Any]:
 
 def _shared_responses() -> dict[str, Any]:
     """Errors that many routes may answer with, by the name that routes refer to them by."""
-    unauthorized = _error("API_KEYS is set, and the request brings none of them.")
+    unauthorized = _error("401", "API_KEYS is set, and the request brings none of them.")
     unauthorized["headers"] = {
         "WWW-Authenticate": {"description": "Always Bearer.", "schema": {"type": "string"}}
     }
-    away = _error("The database is away; it is tried again all the time.")
+    away = _error("503", "DATABASE_UNAVAILABLE: the database is away; it is tried all the time.")
     return {
         "Unauthorized": unauthorized,
-        "TooLarge": _error("The body is larger than MAX_BODY_SIZE_MB."),
-        "NotJson": _error("The body is not JSON, or Content-Type does not say that it is."),
-        "Invalid": _error(
-            "The request breaks a rule: `error.details.errors` names each place.", "InvalidDTO"
-        ),
+        "TooLarge": _error("413", "The body is larger than MAX_BODY_SIZE_MB."),
+        "NotJson": _error("415", "The body is not JSON, or Content-Type does not say that it is."),
+        "Invalid": _invalid("The request breaks a rule: `error.details.errors` names each place."),
         "DatabaseAway": {**away, "headers": _RETRY_AFTER},
     }
 
 
-def _error(words: str, schema: str = "ErrorDTO") -> dict[str, Any]:
-    return {"description": words, "content": _content(schema)}
+def _error(status: str, words: str) -> dict[str, Any]:
+    """Describe an error, with an example that has its own code and not another's."""
+    code, sentence = _code_and_sentence(status, words)
+    example = {
+        "detail": sentence,
+        "error": {"code": code, "message": sentence, "details": {}},
+        "request_id": "8c1f0e7a",
+    }
+    content = {"application/json": {"schema": _schema("ErrorDTO"), "example": example}}
+    return {"description": words, "content": content}
 
 
-def _content(schema: str) -> dict[str, Any]:
-    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+def _invalid(words: str) -> dict[str, Any]:
+    content = {"application/json": {"schema": _schema("InvalidDTO")}}
+    return {"description": words, "content": content}
+
+
+def _code_and_sentence(status: str, words: str) -> tuple[str, str]:
+    if coded := _CODED.fullmatch(words):
+        sentence = coded["words"].partition(". ")[0]
+        return coded["code"], sentence[0].upper() + sentence[1:]
+    if lost := _LOST.fullmatch(words):
+        return f"{lost['kind'].upper().replace(' ', '_')}_NOT_FOUND", words
+    return _CODES[status], words
+
+
+def _schema(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
 
 
 def _shared(name: str) -> dict[str, str]:
@@ -194,19 +252,25 @@ def _add_errors(operation: Operation) -> None:
     if "requestBody" in operation:
         ours |= {"413": _shared("TooLarge"), "415": _shared("NotJson")}
     if missing := _missing(operation):
-        ours["404"] = _error(missing)
+        ours["404"] = _error("404", missing)
     merged = {**ours, **{code: _told(code, response) for code, response in told.items()}}
     operation["responses"] = dict(sorted(merged.items()))  # digits sort before "default"
 
 
-def _told(code: str, response: dict[str, Any]) -> dict[str, Any]:
-    """Give a route's own error the body that every error has."""
-    if code == "default":
+def _told(status: str, response: dict[str, Any]) -> dict[str, Any]:
+    """Give a route's own response what every one of its status has."""
+    if status == "default":
         return {**response, "description": "Any other error."}
-    if code < "400" or "content" in response:
+    words = response["description"]
+    if status in _SUCCESS and words == "Successful Response":
+        return {**response, "description": _SUCCESS[status]}
+    if status == "422" and "content" not in response:
+        return _invalid(words)
+    told = response.get("content", {}).get("application/json", {}).get("schema")
+    if status not in _CODES or told not in (None, _schema("ErrorDTO")):
         return response
-    headers = {"headers": _RETRY_AFTER} if code == "503" else {}
-    return {**response, **headers, "content": _content("ErrorDTO")}
+    headers = {"headers": _RETRY_AFTER} if status == "503" else {}
+    return {**response, **headers, **_error(status, words)}
 
 
 def _missing(operation: Operation) -> str:

@@ -58,7 +58,7 @@ async def list_pool_items(
     "/item/{item_id}",
     response_model=PoolItemResponseDTO,
     summary="Read a pool item",
-    responses={404: {"description": "No such item."}},
+    responses={404: {"description": "No such pool item."}},
 )
 async def read_pool_item(item_id: Id, pool: PoolServiceDep) -> PoolItem:
     """With how it was made, as far as that is known."""
@@ -69,7 +69,7 @@ async def read_pool_item(item_id: Id, pool: PoolServiceDep) -> PoolItem:
     "/item/{item_id}",
     response_model=PoolItemResponseDTO,
     summary="Change what is written about a pool item",
-    responses={404: {"description": "No such item."}},
+    responses={404: {"description": "No such pool item."}},
 )
 async def update_pool_item(item_id: Id, body: PoolItemUpdateDTO, pool: PoolServiceDep) -> PoolItem:
     """Only what is sent changes; the file stays."""
@@ -80,7 +80,7 @@ async def update_pool_item(item_id: Id, body: PoolItemUpdateDTO, pool: PoolServi
     "/item/{item_id}",
     response_model=DeletedDTO,
     summary="Delete a pool item with its file; clips keep what they got of it",
-    responses={404: {"description": "No such item."}},
+    responses={404: {"description": "No such pool item."}},
 )
 async def delete_pool_item(item_id: Id, pool: PoolServiceDep) -> dict[str, object]:
     """There is no way back."""
@@ -94,7 +94,7 @@ async def delete_pool_item(item_id: Id, pool: PoolServiceDep) -> dict[str, objec
     summary="Put a pool item into a clip's gallery, once, and have the clip show it",
     responses={
         400: {"description": "The clip belongs to another project."},
-        404: {"description": "No such item or clip, or the item's file is gone."},
+        404: {"description": "No such pool item or clip, or the item's file is gone."},
     },
 )
 async def apply_pool_item(item_id: Id, clip_id: Id, pool: PoolServiceDep) -> Clip:
