@@ -116,9 +116,11 @@ class ClipTimeline:
 
     async def recount(self, scene_id: str) -> None:
         """Set a scene's totals to what its clips say."""
+        await self._keep(scene_id, await self._counted(scene_id))
+
+    async def _counted(self, scene_id: str) -> Totals:
         spans = await self._clips.spans(scene_id)
-        end = max((span.end for span in spans), default=0)
-        await self._keep(scene_id, Totals(len(spans), to_seconds(end)))
+        return Totals(len(spans), to_seconds(max((span.end for span in spans), default=0)))
 
     async def recount_recent(self, seconds: float) -> None:
         """Mend the totals of what changed last, after a stop between a write and its count."""
@@ -132,7 +134,10 @@ class ClipTimeline:
             scene = await self._scenes.find_by_id(scene_id)
             if scene is not None:
                 project_ids.add(scene.project_id)
-                await self.recount(scene_id)
+                # What is right stays untouched, its time of change too.
+                totals = await self._counted(scene_id)
+                if totals != (scene.clip_count, scene.duration):
+                    await self._keep(scene_id, totals)
         for project_id in sorted(project_ids):
             await self._recount_project(project_id)
 
