@@ -1,5 +1,6 @@
 """The queue as clients read it: jobs with their place in line, totals, what each server does."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -60,12 +61,12 @@ class QueueView:
         return self._shown([job], {})[0]
 
     async def status(self) -> dict[str, object]:
-        totals = await self._queue.totals()
+        totals, workers, held = await asyncio.gather(
+            self._queue.totals(), self._workers.list_all(), self._queue.leases()
+        )
         states = self._fleet.states
-        workers = await self._workers.list_all()
         ids = [*(state.server.id for state in states), *(worker.id for worker in workers)]
         stats = await self._stats.by_server(ids)
-        held = await self._queue.leases()
         return {
             "pending_jobs": totals[JobStatus.PENDING],
             "queued_jobs": totals[JobStatus.PENDING],
