@@ -42,6 +42,7 @@ class Settings(BaseSettings):
 
     backend_host: str = "127.0.0.1"
     backend_port: int = Field(default=8001, ge=1, le=65535)
+    #: Log everything, whatever LOG_LEVEL says.
     debug: bool = False
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     #: Comma-separated bearer keys; empty means no authentication.

@@ -1,8 +1,7 @@
 """The composition root: database → repositories → services → queue, closed in reverse."""
 
-import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,19 +12,10 @@ import aiohttp
 from backend.api.metrics import Metrics
 from backend.config import Settings
 from backend.database import DatabaseManager
-from backend.repositories.batch_repository import BatchRepository
-from backend.repositories.character_repository import CharacterRepository
-from backend.repositories.clip_repository import ClipRepository
-from backend.repositories.comfyui_repository import ComfyUIRepository
-from backend.repositories.job_repository import JobRepository
-from backend.repositories.pool_repository import PoolRepository
-from backend.repositories.project_repository import ProjectRepository
-from backend.repositories.scene_repository import SceneRepository
-from backend.repositories.server_stats_repository import ServerStatsRepository
-from backend.repositories.template_repository import TemplateRepository
-from backend.repositories.worker_repository import WorkerRepository
+from backend.repositories.registry import REPOSITORIES, Repositories, repositories_on
 from backend.services.alternates_service import AlternatesService
 from backend.services.attempt_runner import AttemptRunner
+from backend.services.background import Mender, running
 from backend.services.batch_service import BatchService
 from backend.services.character_service import CharacterService
 from backend.services.clip_service import ClipService
@@ -57,61 +47,11 @@ from backend.services.scene_service import SceneService
 from backend.services.template_service import TemplateService
 from backend.services.worker_service import WorkerService
 from backend.utils.clock import utc_now
-from backend.utils.errors import DatabaseUnavailableError
 from backend.utils.secret_box import SecretBox
 
 _MEGABYTE = 1_048_576
-#: How far back before the last change totals are counted again at start, in seconds.
-_MEND_SECONDS = 60
 #: A video that was paid for is worth so many times SERVER_LOST_SECONDS of waiting for its file.
 _PAID_PATIENCE = 10
-
-
-_REPOSITORIES = (
-    ProjectRepository,
-    SceneRepository,
-    ClipRepository,
-    JobRepository,
-    BatchRepository,
-    ComfyUIRepository,
-    WorkerRepository,
-    ServerStatsRepository,
-    CharacterRepository,
-    TemplateRepository,
-    PoolRepository,
-)
-
-
-@dataclass(frozen=True)
-class Repositories:
-    projects: ProjectRepository
-    scenes: SceneRepository
-    clips: ClipRepository
-    jobs: JobRepository
-    batches: BatchRepository
-    servers: ComfyUIRepository
-    workers: WorkerRepository
-    stats: ServerStatsRepository
-    characters: CharacterRepository
-    templates: TemplateRepository
-    pool: PoolRepository
-
-
-def repositories_on(database: Any, gate: Any, box: SecretBox | None = None) -> Repositories:
-    """All repositories on one driver handle; `gate` raises at once while the database is away."""
-    return Repositories(
-        projects=ProjectRepository(database, gate),
-        scenes=SceneRepository(database, gate),
-        clips=ClipRepository(database, gate),
-        jobs=JobRepository(database, gate),
-        batches=BatchRepository(database, gate),
-        servers=ComfyUIRepository(database, gate, box),
-        workers=WorkerRepository(database, gate),
-        stats=ServerStatsRepository(database, gate),
-        characters=CharacterRepository(database, gate),
-        templates=TemplateRepository(database, gate),
-        pool=PoolRepository(database, gate),
-    )
 
 
 @dataclass(frozen=True)
@@ -432,7 +372,7 @@ async def build_container(
     )
     async with contextlib.AsyncExitStack() as stack:
         await database.ensure_indexes(
-            {kind.collection: kind.indexes for kind in _REPOSITORIES if kind.indexes}
+            {kind.collection: kind.indexes for kind in REPOSITORIES if kind.indexes}
         )
         stack.push_async_callback(database.stop)
         await database.start()
@@ -441,39 +381,12 @@ async def build_container(
         provider = await stack.enter_async_context(open_provider_session())
         roads = Roads(client_type(session), session, public, provider)
         container = Container(settings, database, roads)
-        await stack.enter_async_context(_running(container))
+        await stack.enter_async_context(
+            running(
+                container.fleet,
+                container.dispatcher,
+                container.queue,
+                mender=Mender(container.results, container.timeline, container.batches),
+            )
+        )
         yield container
-
-
-@asynccontextmanager
-async def _running(container: Container) -> AsyncIterator[None]:
-    """Run the fleet's watch and the dispatcher; on the way out let go of everyone who waits."""
-    tasks = [
-        _start(container.fleet.run(), "fleet"),
-        _start(container.dispatcher.run(), "dispatcher"),
-        _start(_mend(container), "mend"),
-    ]
-    try:
-        yield
-    finally:
-        container.queue.stop_waiting()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _mend(container: Container) -> None:
-    """Clear what a crash may have left half done, as soon as the database is there."""
-    await container.results.sweep_incoming()
-    while True:
-        try:
-            await container.timeline.recount_recent(_MEND_SECONDS)
-            await container.batches.go_on()
-        except DatabaseUnavailableError:
-            await asyncio.sleep(1)
-        else:
-            return
-
-
-def _start(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-    return asyncio.create_task(work, name=name)

@@ -145,7 +145,7 @@ def main() -> int:
         place = f"BACKEND_HOST {settings.backend_host}, BACKEND_PORT {settings.backend_port}"
         sys.stderr.write(f"StoryCanvas cannot start: {place}: {error.strerror or error}\n")
         return 1
-    configure_logging(settings.log_level)
+    configure_logging("DEBUG" if settings.debug else settings.log_level)
     config = uvicorn.Config(
         create_app(settings),
         http=EnvelopeHttpProtocol,
@@ -177,7 +177,7 @@ def __getattr__(name: str) -> FastAPI:
         settings = Settings.load()
     except SettingsError as error:
         raise SystemExit(f"StoryCanvas cannot start: {error}") from None
-    configure_logging(settings.log_level)
+    configure_logging("DEBUG" if settings.debug else settings.log_level)
     return create_app(settings)
 
 

@@ -16,12 +16,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from backend.container import repositories_on
 from backend.database import DatabaseManager
 from backend.embedded_database import EmbeddedDatabase
 from backend.models.content import ContentType
 from backend.models.job import Job, JobStatus
 from backend.repositories.job_repository import JobRepository
+from backend.repositories.registry import repositories_on
 from scripts.bench._bench import free_port, median, process, ready, session
 
 ROUNDS = 15

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from backend.container import Repositories, repositories_on
 from backend.database import DatabaseManager
 from backend.embedded_database import EmbeddedDatabase
 from backend.models.clip import Clip
@@ -24,6 +23,7 @@ from backend.models.scene import Scene
 from backend.repositories.base import BaseRepository
 from backend.repositories.comfyui_repository import ComfyUIRepository
 from backend.repositories.job_repository import job_filter
+from backend.repositories.registry import Repositories, repositories_on
 from backend.repositories.scene_repository import Totals
 from backend.utils.errors import ConflictError, DatabaseUnavailableError, ResourceNotFoundError
 from backend.utils.ids import new_id

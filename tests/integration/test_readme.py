@@ -10,8 +10,8 @@ import pytest
 from backend.comfyui_simulator.options import SimulatorOptions
 from backend.comfyui_simulator.simulator import Simulator
 from backend.config import ROOT, Settings
-from backend.container import _REPOSITORIES
 from backend.models.job import MOVES, JobStatus
+from backend.repositories.registry import REPOSITORIES
 from tests.documents import blocks, paste, rows, section
 from tests.export.fcpxml_reader import check
 from tests.studio import server_process
@@ -73,7 +73,7 @@ def test_the_table_of_moves_is_that_of_the_code() -> None:
 
 
 def test_the_collections_and_indexes_of_the_design_exist() -> None:
-    real = {kind.collection: {index.name for index in kind.indexes} for kind in _REPOSITORIES}
+    real = {kind.collection: {index.name for index in kind.indexes} for kind in REPOSITORIES}
     table = rows(section(DESIGN, "## Data model"))
     assert table.keys() - {"counters"} == real.keys()
     for collection, cells in table.items():

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mongomock_motor import AsyncMongoMockClient
 
-from backend.container import Repositories, repositories_on
 from backend.dtos.clip_dto import ClipCreateDTO, ClipUpdateDTO
 from backend.dtos.project_dto import ProjectCreateDTO
 from backend.dtos.scene_dto import SceneCreateDTO
 from backend.models.clip import Clip
+from backend.repositories.registry import Repositories, repositories_on
 from backend.services.clip_service import ClipService
 from backend.services.clip_timeline import ClipTimeline, report_on
 from backend.services.media_files import MediaFiles

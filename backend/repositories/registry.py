@@ -1,0 +1,67 @@
+"""All repositories, as one thing to build and to hand on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from backend.repositories.batch_repository import BatchRepository
+from backend.repositories.character_repository import CharacterRepository
+from backend.repositories.clip_repository import ClipRepository
+from backend.repositories.comfyui_repository import ComfyUIRepository
+from backend.repositories.job_repository import JobRepository
+from backend.repositories.pool_repository import PoolRepository
+from backend.repositories.project_repository import ProjectRepository
+from backend.repositories.scene_repository import SceneRepository
+from backend.repositories.server_stats_repository import ServerStatsRepository
+from backend.repositories.template_repository import TemplateRepository
+from backend.repositories.worker_repository import WorkerRepository
+from backend.utils.secret_box import SecretBox
+
+#: Every kind, for the indexes that the database must have.
+REPOSITORIES = (
+    ProjectRepository,
+    SceneRepository,
+    ClipRepository,
+    JobRepository,
+    BatchRepository,
+    ComfyUIRepository,
+    WorkerRepository,
+    ServerStatsRepository,
+    CharacterRepository,
+    TemplateRepository,
+    PoolRepository,
+)
+
+
+@dataclass(frozen=True)
+class Repositories:
+    projects: ProjectRepository
+    scenes: SceneRepository
+    clips: ClipRepository
+    jobs: JobRepository
+    batches: BatchRepository
+    servers: ComfyUIRepository
+    workers: WorkerRepository
+    stats: ServerStatsRepository
+    characters: CharacterRepository
+    templates: TemplateRepository
+    pool: PoolRepository
+
+
+def repositories_on(
+    database: Any, gate: Callable[[], None], box: SecretBox | None = None
+) -> Repositories:
+    """All repositories on one driver handle; `gate` raises at once while the database is away."""
+    return Repositories(
+        projects=ProjectRepository(database, gate),
+        scenes=SceneRepository(database, gate),
+        clips=ClipRepository(database, gate),
+        jobs=JobRepository(database, gate),
+        batches=BatchRepository(database, gate),
+        servers=ComfyUIRepository(database, gate, box),
+        workers=WorkerRepository(database, gate),
+        stats=ServerStatsRepository(database, gate),
+        characters=CharacterRepository(database, gate),
+        templates=TemplateRepository(database, gate),
+        pool=PoolRepository(database, gate),
+    )
