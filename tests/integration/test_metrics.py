@@ -1,5 +1,6 @@
 """What Prometheus reads: requests by route, jobs by server and model, queue and servers as now."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,14 @@ async def simulator() -> AsyncIterator[Simulator]:
         yield running
 
 
+async def scrape_when(client: httpx.AsyncClient, name: str, series: int) -> Samples:
+    """Scrape once a metric has so many series: a job is counted just after it can be read."""
+    async with asyncio.timeout(5):
+        while len((found := await scrape(client)).get(name, ())) < series:
+            await asyncio.sleep(0.02)
+    return found
+
+
 async def test_jobs_queue_and_servers(
     client: httpx.AsyncClient, make_clip: Maker, simulator: Simulator
 ) -> None:
@@ -107,7 +116,7 @@ async def test_jobs_queue_and_servers(
     simulator.set_fault("execution_error")
     failed = await desk.finished(await desk.job(clip, max_retries=0))
     assert (done["status"], failed["status"]) == ("completed", "failed")
-    found = await scrape(client)
+    found = await scrape_when(client, "storycanvas_jobs_ended_total", 2)
     ((labels, count),) = found["storycanvas_job_seconds_count"]
     assert count == 1
     assert labels["server"] == "Studio 4090"
