@@ -27,6 +27,7 @@ from backend.services.workflows import BuiltWorkflow, build_workflow
 from backend.utils.clock import Clock
 from backend.utils.errors import (
     ServerUnreachableError,
+    StoryCanvasError,
     SubmissionUncertainError,
     UnprocessableError,
     UpstreamError,
@@ -98,7 +99,7 @@ class AttemptRunner:
         try:
             built = build_workflow(render_request(job, job.attempt + 1), placement.catalog)
         except UnprocessableError as error:
-            await self.refuse(job, error)
+            await refuse(self._jobs, job, error, now=self._clock())
             return
         attempt = self._new_attempt(job, server, known)
         claimed = await self._claim(job, attempt, placement, built)
@@ -126,17 +127,6 @@ class AttemptRunner:
             await self._client.withdraw(server, attempt.prompt_id)
         else:
             await self._conclude(job, server, ending)
-
-    async def refuse(self, job: Job, error: UnprocessableError) -> None:
-        """Fail a job that no attempt could carry out."""
-        await self._jobs.move(
-            job,
-            JobStatus.FAILED,
-            error=error.message,
-            error_code=error.code,
-            error_details=error.details,
-            completed_at=self._clock(),
-        )
 
     async def fail(self, job: Job, failure: Failure) -> None:
         """Write down how the attempt ended and let the policy decide what follows."""
@@ -251,6 +241,18 @@ class AttemptRunner:
                 completed_in=seconds,
                 model=(job.render or {}).get("model_name"),
             )
+
+
+async def refuse(jobs: JobRepository, job: Job, error: StoryCanvasError, *, now: datetime) -> None:
+    """Fail a pending job that no attempt could carry out."""
+    await jobs.move(
+        job,
+        JobStatus.FAILED,
+        error=error.message,
+        error_code=error.code,
+        error_details=error.details,
+        completed_at=now,
+    )
 
 
 def closed(job: Job, outcome: Outcome, words: str, now: datetime) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from backend.models.comfyui_server import ComfyUIServer
 from backend.models.job import Attempt, Job, JobStatus, Outcome
 from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.job_repository import JobRepository
-from backend.services.attempt_runner import closed
+from backend.services.attempt_runner import closed, refuse
 from backend.services.comfyui_messages import OutputFile, PromptOutcome, PromptState
 from backend.services.delivery import Delivery
 from backend.services.media_files import MediaFiles
@@ -200,15 +200,7 @@ class ProviderRunner:
         return _Prepared(order, reference)
 
     async def _refuse(self, job: Job, error: StoryCanvasError) -> None:
-        """Fail a pending job that cannot be ordered."""
-        await self._jobs.move(
-            job,
-            JobStatus.FAILED,
-            error=error.message,
-            error_code=error.code,
-            error_details=error.details,
-            completed_at=self._clock(),
-        )
+        await refuse(self._jobs, job, error, now=self._clock())
 
     async def _postpone(self, job: Job, error: UpstreamError) -> None:
         """Leave a job pending that was ordered before, until the provider can be asked."""
