@@ -1,0 +1,54 @@
+"""What everything stands on: settings, database, the roads out, and stores of files."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import aiohttp
+
+from backend.api.metrics import Metrics
+from backend.config import Settings
+from backend.database import DatabaseManager
+from backend.repositories.registry import Repositories, repositories_on
+from backend.services.comfyui_client import ComfyUIClient
+from backend.services.media_files import MediaFiles
+from backend.services.result_store import Downloads, ResultStore
+from backend.utils.secret_box import SecretBox
+
+_MEGABYTE = 1_048_576
+
+
+@dataclass(frozen=True)
+class Roads:
+    """The ways out: to ComfyUI servers, to the open internet alone, to the video provider."""
+
+    comfyui: ComfyUIClient
+    registered: aiohttp.ClientSession
+    public: aiohttp.ClientSession
+    provider: aiohttp.ClientSession
+
+
+class Foundation:
+    """Each part is made at its first use from the parts that it names."""
+
+    def __init__(self, settings: Settings, database: DatabaseManager, roads: Roads) -> None:
+        self._settings = settings
+        self._database = database
+        self._roads = roads
+
+    @cached_property
+    def repositories(self) -> Repositories:
+        key = self._settings.secret_key
+        box = SecretBox(key.get_secret_value() if key else None)
+        return repositories_on(self._database.database(), self._database.require, box)
+
+    @cached_property
+    def media_files(self) -> MediaFiles:
+        return MediaFiles(self._settings.upload_dir)
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        return Metrics()
+
+    def _results_of(self, downloads: Downloads) -> ResultStore:
+        limit = self._settings.max_result_size_mb * _MEGABYTE
+        return ResultStore(self._settings.upload_dir, downloads, max_bytes=limit)

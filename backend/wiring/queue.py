@@ -1,0 +1,183 @@
+"""The queue and those who carry out its jobs."""
+
+from functools import cached_property
+
+from backend.services.attempt_runner import AttemptRunner
+from backend.services.comfyui_service import ComfyUIService
+from backend.services.delivery import Delivery
+from backend.services.dispatcher import Dispatcher
+from backend.services.fleet import Fleet
+from backend.services.health_service import HealthService
+from backend.services.openai_video_client import OpenAIVideoClient, VideoDownloads
+from backend.services.openai_video_service import OpenAIVideoService
+from backend.services.prompt_follower import PromptFollower
+from backend.services.provider_follower import VideoFollower
+from backend.services.provider_runner import ProviderRunner
+from backend.services.queue_manager import QueueManager
+from backend.services.queue_view import QueueView
+from backend.services.remote_media import RemoteMedia
+from backend.services.result_store import ResultStore
+from backend.services.worker_service import WorkerService
+from backend.utils.clock import utc_now
+from backend.wiring.foundation import Foundation
+
+#: A video that was paid for is worth so many times SERVER_LOST_SECONDS of waiting for its file.
+_PAID_PATIENCE = 10
+
+
+class QueueParts(Foundation):
+    """From the fleet of servers to the view of the queue."""
+
+    @cached_property
+    def fleet(self) -> Fleet:
+        return Fleet(
+            self.repositories.servers,
+            self._roads.comfyui,
+            check_seconds=self._settings.server_check_seconds,
+            clock=utc_now,
+        )
+
+    @cached_property
+    def dispatcher(self) -> Dispatcher:
+        dispatcher = Dispatcher(
+            self.repositories.jobs,
+            self.fleet,
+            self.runner,
+            provider=self.provider,
+            clock=utc_now,
+        )
+        self.fleet.on_change = dispatcher.wake
+        return dispatcher
+
+    @cached_property
+    def runner(self) -> AttemptRunner:
+        return AttemptRunner(
+            self.repositories.jobs,
+            self._roads.comfyui,
+            follower=self._follower,
+            delivery=self.delivery,
+            stats=self.repositories.stats,
+            watch=self.fleet,
+            observer=self.metrics,
+            clock=utc_now,
+        )
+
+    @cached_property
+    def delivery(self) -> Delivery:
+        return Delivery(
+            self.repositories.clips,
+            self.results,
+            media=self.media_files,
+            lost_seconds=self._settings.server_lost_seconds,
+            clock=utc_now,
+        )
+
+    @cached_property
+    def results(self) -> ResultStore:
+        return self._results_of(self._roads.comfyui)
+
+    @cached_property
+    def openai_videos(self) -> OpenAIVideoService:
+        return OpenAIVideoService(self._provider_client)
+
+    @cached_property
+    def provider(self) -> ProviderRunner:
+        repos = self.repositories
+        client = self._provider_client
+        return ProviderRunner(
+            repos.jobs,
+            repos.clips,
+            client,
+            follower=VideoFollower(
+                repos.jobs,
+                client,
+                poll_seconds=self._settings.openai_poll_seconds,
+                clock=utc_now,
+            ),
+            delivery=Delivery(
+                repos.clips,
+                self._results_of(VideoDownloads(client)),
+                media=self.media_files,
+                lost_seconds=_PAID_PATIENCE * self._settings.server_lost_seconds,
+                clock=utc_now,
+            ),
+            media=self.media_files,
+            default_model=self._settings.openai_model,
+            capacity=self._settings.openai_max_concurrent,
+            clock=utc_now,
+        )
+
+    @cached_property
+    def _provider_client(self) -> OpenAIVideoClient:
+        key = self._settings.openai_api_key
+        return OpenAIVideoClient(
+            self._roads.provider,
+            base_url=self._settings.openai_base_url,
+            api_key=key.get_secret_value() if key else None,
+        )
+
+    @cached_property
+    def _remote_results(self) -> ResultStore:
+        remote = RemoteMedia(
+            self._roads.public,
+            self._roads.registered,
+            servers=self.repositories.servers,
+            media=self.media_files,
+        )
+        return self._results_of(remote)
+
+    @cached_property
+    def _follower(self) -> PromptFollower:
+        return PromptFollower(
+            self.repositories.jobs,
+            self._roads.comfyui,
+            poll_seconds=self._settings.queue_poll_seconds,
+            lost_seconds=self._settings.server_lost_seconds,
+            clock=utc_now,
+        )
+
+    @cached_property
+    def queue(self) -> QueueManager:
+        repos = self.repositories
+        return QueueManager(
+            repos.jobs,
+            repos.servers,
+            self._roads.comfyui,
+            dispatcher=self.dispatcher,
+            clock=utc_now,
+        )
+
+    @cached_property
+    def queue_view(self) -> QueueView:
+        repos = self.repositories
+        return QueueView(
+            self.queue,
+            repos.stats,
+            projects=repos.projects,
+            workers=repos.workers,
+            fleet=self.fleet,
+            dispatcher=self.dispatcher,
+        )
+
+    @cached_property
+    def workers(self) -> WorkerService:
+        repos = self.repositories
+        return WorkerService(
+            repos.workers,
+            repos.servers,
+            repos.jobs,
+            fleet=self.fleet,
+            runner=self.runner,
+            delivery=self.delivery,
+            remote=self._remote_results,
+            lease_seconds=self._settings.worker_lease_seconds,
+            clock=utc_now,
+        )
+
+    @cached_property
+    def servers(self) -> ComfyUIService:
+        return ComfyUIService(self.repositories.servers, self.fleet, self.queue, clock=utc_now)
+
+    @cached_property
+    def health(self) -> HealthService:
+        return HealthService(self._database, self.queue, fleet=self.fleet, media=self.media_files)

@@ -1,0 +1,98 @@
+"""What people plan a film with."""
+
+from functools import cached_property
+from typing import Any
+
+from backend.services.alternates_service import AlternatesService
+from backend.services.character_service import CharacterService
+from backend.services.clip_service import ClipService
+from backend.services.clip_timeline import ClipTimeline
+from backend.services.media_service import MediaService
+from backend.services.pool_service import PoolService
+from backend.services.project_service import ProjectService
+from backend.services.render_context import RenderContextLoader
+from backend.services.scene_service import SceneService
+from backend.services.template_service import TemplateService
+from backend.utils.clock import utc_now
+from backend.wiring.queue import QueueParts
+
+_MEGABYTE = 1_048_576
+
+
+class StudioParts(QueueParts):
+    """Projects, scenes, clips, characters, templates, alternates and the pool."""
+
+    @cached_property
+    def projects(self) -> ProjectService:
+        repos = self.repositories
+        return ProjectService(
+            repos.projects,
+            repos.scenes,
+            repos.clips,
+            characters=repos.characters,
+            pool=repos.pool,
+            **self._shared,
+        )
+
+    @cached_property
+    def scenes(self) -> SceneService:
+        repos = self.repositories
+        return SceneService(
+            repos.projects, repos.scenes, repos.clips, timeline=self.timeline, **self._shared
+        )
+
+    @cached_property
+    def clips(self) -> ClipService:
+        repos = self.repositories
+        return ClipService(repos.scenes, repos.clips, timeline=self.timeline, **self._shared)
+
+    @cached_property
+    def timeline(self) -> ClipTimeline:
+        repos = self.repositories
+        return ClipTimeline(repos.projects, repos.scenes, repos.clips, clock=utc_now)
+
+    @cached_property
+    def characters(self) -> CharacterService:
+        repos = self.repositories
+        return CharacterService(repos.characters, repos.projects, repos.clips, clock=utc_now)
+
+    @cached_property
+    def templates(self) -> TemplateService:
+        return TemplateService(self.repositories.templates, clock=utc_now)
+
+    @cached_property
+    def render_contexts(self) -> RenderContextLoader:
+        return RenderContextLoader(self.repositories.characters, self.repositories.templates)
+
+    @cached_property
+    def alternates(self) -> AlternatesService:
+        repos = self.repositories
+        return AlternatesService(
+            repos.projects,
+            repos.scenes,
+            repos.clips,
+            timeline=self.timeline,
+            media=self.media_files,
+            clock=utc_now,
+        )
+
+    @cached_property
+    def pool(self) -> PoolService:
+        repos = self.repositories
+        return PoolService(
+            repos.projects, repos.clips, repos.pool, media=self.media_files, clock=utc_now
+        )
+
+    @cached_property
+    def media(self) -> MediaService:
+        return MediaService(
+            self.repositories.projects,
+            self.media_files,
+            max_music_bytes=self._settings.max_music_size_mb * _MEGABYTE,
+            max_image_bytes=self._settings.max_image_size_mb * _MEGABYTE,
+            clock=utc_now,
+        )
+
+    @property
+    def _shared(self) -> dict[str, Any]:
+        return {"jobs": self.queue, "media": self.media_files, "clock": utc_now}
