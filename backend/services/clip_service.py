@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from backend.dtos.clip_dto import ClipCreateDTO, ClipUpdateDTO, PromptsDTO
+from backend.dtos.clip_dto import ClipUpdateDTO, PromptsDTO
 from backend.models.clip import Clip
 from backend.models.content import ContentType
-from backend.models.scene import Scene
 from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.scene_repository import SceneRepository
 from backend.services.character_words import reassigned
@@ -19,8 +18,6 @@ from backend.utils.errors import (
     ResourceNotFoundError,
     StoryCanvasError,
 )
-from backend.utils.ids import new_id
-from backend.utils.timeline_validator import LATEST_START, to_ms
 
 #: Changing one of these moves the end of the clip.
 _ON_TIMELINE = {"length", "timeline_position"}
@@ -45,18 +42,6 @@ class ClipService:
         self._jobs = jobs
         self._media = media
         self._clock = clock
-
-    async def create(self, dto: ClipCreateDTO) -> Clip:
-        """Add a clip to a scene: where it was asked for, else after the last one."""
-        async with self._timeline.lock(dto.scene_id):
-            scene = await self._scenes.get(dto.scene_id)
-            clip = await self._clips.add(self._new_clip(dto, scene))
-            try:
-                await self._timeline.count_in(scene, clip)
-            except ResourceNotFoundError:
-                await self._clips.delete(clip.id)
-                raise
-        return clip
 
     async def get(self, clip_id: str) -> Clip:
         return await self._clips.get(clip_id)
@@ -118,28 +103,6 @@ class ClipService:
         await self._timeline.recount(clip.scene_id)
         await self._media.remove_folder(clip_folder(clip.project_id, clip_id))
         return int(removed)
-
-    def _new_clip(self, dto: ClipCreateDTO, scene: Scene) -> Clip:
-        fields = dto.changes()
-        fields.pop("auto_generate", None)
-        fields.setdefault("name", f"Clip {scene.clip_count + 1}")
-        fields.setdefault("order", scene.clip_count)
-        if "timeline_position" not in fields:
-            fields["timeline_position"] = _after_the_last(scene)
-        now = self._clock()
-        return Clip(
-            id=new_id(), project_id=scene.project_id, created_at=now, updated_at=now, **fields
-        )
-
-
-def _after_the_last(scene: Scene) -> float:
-    if to_ms(scene.duration) > LATEST_START:
-        raise ConflictError(
-            f"The scene ends at {scene.duration:.10g} s, and no clip may start so late:"
-            " name a timeline_position.",
-            code="TIMELINE_FULL",
-        )
-    return scene.duration
 
 
 def _not_in_gallery(clip: Clip, content_id: str, kind: ContentType) -> StoryCanvasError:

@@ -5,6 +5,7 @@ no list has to load clips for them. Alternates lie outside the timeline and coun
 """
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
 from weakref import WeakValueDictionary
@@ -104,12 +105,13 @@ class ClipTimeline:
             await self._keep(clip.scene_id, Totals(len(others), to_seconds(moved.end)))
         return moved
 
-    async def count_in(self, scene: Scene, clip: Clip) -> None:
-        """Count a new clip into the scene as just read; its end can only make it longer.
+    async def count_in(self, scene: Scene, clips: Sequence[Clip]) -> None:
+        """Count new clips into the scene as just read; their ends can only make it longer.
 
         ResourceNotFoundError when the scene was deleted meanwhile.
         """
-        totals = Totals(scene.clip_count + 1, max(scene.duration, clip.timeline_end))
+        end = max((clip.timeline_end for clip in clips), default=0.0)
+        totals = Totals(scene.clip_count + len(clips), max(scene.duration, end))
         if not await self._replace(scene, totals):
             await self._scenes.get(scene.id)
             await self.recount(scene.id)

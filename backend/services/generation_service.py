@@ -16,7 +16,7 @@ from backend.models.job import Job, JobStatus
 from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.comfyui_repository import ComfyUIRepository
 from backend.services.capability import check_capability
-from backend.services.clip_service import ClipService
+from backend.services.clip_intake import ClipIntake
 from backend.services.fleet import Fleet
 from backend.services.openai_request import PROVIDER_READS
 from backend.services.provider_runner import PROVIDER_ID, ProviderRunner, is_provider_job
@@ -76,7 +76,7 @@ class GenerationService:
         clips: ClipRepository,
         servers: ComfyUIRepository,
         *,
-        clip_service: ClipService,
+        intake: ClipIntake,
         contexts: RenderContextLoader,
         provider: ProviderRunner,
         queue: QueueManager,
@@ -87,7 +87,7 @@ class GenerationService:
     ) -> None:
         self._clips = clips
         self._servers = servers
-        self._clip_service = clip_service
+        self._intake = intake
         self._contexts = contexts
         self._provider = provider
         self._queue = queue
@@ -98,7 +98,7 @@ class GenerationService:
 
     async def create_clip(self, dto: ClipCreateDTO) -> tuple[Clip, list[str]]:
         """Create a clip and queue a job for its prompt; gives the ids of the jobs queued."""
-        clip = await self._clip_service.create(dto)
+        clip = await self._intake.add(dto)
         if not dto.auto_generate or not (clip.image_prompt or clip.video_prompt):
             return clip, []
         kind = ContentType.IMAGE if clip.image_prompt else ContentType.VIDEO

@@ -17,7 +17,7 @@ class MakingParts(StudioParts):
         return GenerationService(
             self.repositories.clips,
             self.repositories.servers,
-            clip_service=self.clips,
+            intake=self.clip_intake,
             contexts=self.render_contexts,
             provider=self.provider,
             queue=self.queue,

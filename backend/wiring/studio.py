@@ -5,6 +5,7 @@ from typing import Any
 
 from backend.services.alternates_service import AlternatesService
 from backend.services.character_service import CharacterService
+from backend.services.clip_intake import ClipIntake
 from backend.services.clip_service import ClipService
 from backend.services.clip_timeline import ClipTimeline
 from backend.services.media_service import MediaService
@@ -45,6 +46,11 @@ class StudioParts(QueueParts):
     def clips(self) -> ClipService:
         repos = self.repositories
         return ClipService(repos.scenes, repos.clips, timeline=self.timeline, **self._shared)
+
+    @cached_property
+    def clip_intake(self) -> ClipIntake:
+        repos = self.repositories
+        return ClipIntake(repos.scenes, repos.clips, timeline=self.timeline, clock=utc_now)
 
     @cached_property
     def timeline(self) -> ClipTimeline:
