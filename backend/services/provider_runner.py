@@ -5,12 +5,10 @@ without that id after a restart may or may not have been ordered: such a job fai
 A job that ever got an id is never ordered again while the provider has that video.
 """
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
+from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from backend.models.comfyui_server import ComfyUIServer
 from backend.models.job import Attempt, Job, JobStatus, Outcome
@@ -32,6 +30,7 @@ from backend.services.openai_request import (
     video_order,
 )
 from backend.services.openai_video_client import OpenAIVideoClient, Picture
+from backend.services.paid_work import save_receipt, until_saved, whatever_stops
 from backend.services.provider_follower import VideoFollower
 from backend.services.provider_policy import (
     PASSING,
@@ -45,7 +44,6 @@ from backend.services.provider_policy import (
 from backend.services.retry_policy import Failure
 from backend.utils.clock import Clock
 from backend.utils.errors import (
-    DatabaseUnavailableError,
     ServiceUnavailableError,
     StoryCanvasError,
     UnprocessableError,
@@ -57,12 +55,7 @@ __all__ = ["PROVIDER_ID", "ProviderRunner", "due", "is_provider_job"]
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 _ATTEMPTS_KEPT = 20
-_DATABASE_PAUSE = 0.5
-#: A stop waits so long, in seconds, for the answer to an order that is on its way.
-_GRACE = 5.0
 
 
 class _Prepared(NamedTuple):
@@ -130,7 +123,7 @@ class ProviderRunner:
         attempt = self._new_attempt(job, known)
         claimed = await self._claim(job, attempt, prepared.order)
         if claimed is not None and known is None:
-            claimed = await _whatever_stops(self._send(claimed, attempt, prepared))
+            claimed = await whatever_stops(self._send(claimed, attempt, prepared))
         if claimed is not None:
             await self.resume(claimed)
 
@@ -247,27 +240,9 @@ class ProviderRunner:
             )
         except UpstreamError as error:
             failure = refused(job, error)
-            await _until_saved(lambda: self.fail(job, failure))
+            await until_saved(lambda: self.fail(job, failure))
             return None
-        return await _until_saved(lambda: self._save_receipt(job, video.id))
-
-    async def _save_receipt(self, job: Job, video_id: str) -> Job | None:
-        """Write the provider's id into the attempt, wherever the job has gone meanwhile."""
-        current = await self._jobs.find_by_id(job.id)
-        while current is not None:
-            attempts = [
-                entry.model_copy(update={"prompt_id": video_id})
-                if entry.number == job.attempt
-                else entry
-                for entry in current.attempts
-            ]
-            stored = [entry.model_dump() for entry in attempts]
-            if await self._jobs.note(current, attempts=stored):
-                ours = current.status == job.status and current.attempt == job.attempt
-                return current.model_copy(update={"attempts": tuple(attempts)}) if ours else None
-            current = await self._jobs.find_by_id(job.id)
-        logger.warning("Job %s was deleted; its video %s stays at the provider.", job.id, video_id)
-        return None
+        return await until_saved(lambda: save_receipt(self._jobs, job, video.id))
 
     async def _bring_home(self, job: Job, video_id: str) -> None:
         outcome = PromptOutcome(PromptState.SUCCESS, files=(OutputFile(video_id),))
@@ -296,25 +271,3 @@ def _as_server(job: Job) -> ComfyUIServer:
         created_at=job.created_at,
         updated_at=job.created_at,
     )
-
-
-async def _until_saved(save: Callable[[], Awaitable[T]]) -> T:
-    """Try until the database takes it: what the provider said is known nowhere else."""
-    while True:
-        try:
-            return await save()
-        except DatabaseUnavailableError:
-            await asyncio.sleep(_DATABASE_PAUSE)
-
-
-async def _whatever_stops(work: Awaitable[T]) -> T:
-    """Await something that a cancellation lets finish first, for a few seconds."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task}, timeout=_GRACE)
-        task.cancel()
-        with suppress(asyncio.CancelledError, StoryCanvasError):
-            await task
-        raise
