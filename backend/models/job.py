@@ -98,6 +98,8 @@ class Job(FrozenModel):
     provider: str | None = None
     #: The server the user asked for; None lets the balancer choose.
     pinned_server_id: str | None = None
+    #: Servers that turned out not to have what it needs; a retry by hand clears them.
+    excluded_server_ids: tuple[str, ...] = ()
     server_id: str | None = None
     server_name: str | None = None
     assignment_reason: str | None = None

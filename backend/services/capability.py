@@ -17,7 +17,14 @@ class CapableServers:
         self._known: dict[Requirements, frozenset[str]] = {}
 
     def of(self, job: Job) -> frozenset[str]:
-        """Ids of the servers that could run it. A broken graph may go anywhere: it fails there."""
+        """Ids of the servers that could run it, as far as is known, and that it does not exclude.
+
+        A broken graph may go anywhere: it fails there. An endpoint of RunPod, whose models nobody
+        can list, can make everything until it says otherwise.
+        """
+        return self._having_all(job) - frozenset(job.excluded_server_ids)
+
+    def _having_all(self, job: Job) -> frozenset[str]:
         try:
             needs = requirements(render_request(job, 1))
         except UnprocessableError:
@@ -46,6 +53,12 @@ def check_capability(job: Job, states: Iterable[ServerState]) -> None:
         raise ModelUnavailableError(
             f"No server can run this: '{name}' lacks {items[0]}.", servers=lacking
         )
+
+
+def can_go_somewhere(job: Job, states: Iterable[ServerState]) -> bool:
+    """Tell whether a registered server, online or not, may make a job, as far as is known."""
+    able = CapableServers(states).of(job)
+    return bool(able) if job.pinned_server_id is None else job.pinned_server_id in able
 
 
 def _missing(needs: Requirements, state: ServerState) -> tuple[Missing, ...]:

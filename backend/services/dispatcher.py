@@ -12,12 +12,14 @@ from functools import partial
 
 from backend.models.job import Job, JobStatus, Outcome
 from backend.repositories.job_repository import JobRepository
-from backend.services.attempt_runner import AttemptRunner, Placement
+from backend.services.attempt_runner import Placement
 from backend.services.capability import CapableServers
 from backend.services.fleet import Fleet, ServerState
 from backend.services.provider_runner import PROVIDER_ID, ProviderRunner, due
 from backend.services.retry_policy import Failure
 from backend.services.scheduling import Assignment, ServerSlots, WaitingJob, plan
+from backend.services.server_catalog import ServerCatalog
+from backend.services.server_runners import Runner
 from backend.utils.clock import Clock
 from backend.utils.errors import DatabaseUnavailableError
 
@@ -44,7 +46,7 @@ class Dispatcher:
         self,
         jobs: JobRepository,
         fleet: Fleet,
-        runner: AttemptRunner,
+        runner: Runner,
         *,
         provider: ProviderRunner,
         clock: Clock,
@@ -175,8 +177,9 @@ class Dispatcher:
         states: dict[str, ServerState],
     ) -> None:
         state = states[assignment.server_id]
-        if state.catalog is not None:
-            placement = Placement(state.server, state.catalog, assignment.reason)
+        if state.can_dispatch:
+            catalog = state.catalog or ServerCatalog()
+            placement = Placement(state.server, catalog, assignment.reason)
             work = partial(self._runner.carry_out, job, placement)
             self._start(group, job, assignment.server_id, work)
 
@@ -239,7 +242,8 @@ class Dispatcher:
         return ServerSlots(
             id=state.server.id,
             name=state.server.name,
-            available=state.online and state.server.is_active and state.catalog is not None,
+            available=state.can_dispatch,
+            paid=state.paid,
             capacity=state.server.max_concurrent,
             running=ours,
             strangers=max(0, queued - ours),

@@ -7,13 +7,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from backend.models.comfyui_server import ComfyUIServer
+from backend.models.comfyui_server import ComfyUIServer, ServerType
 from backend.repositories.comfyui_repository import ComfyUIRepository
 from backend.services.comfyui_client import ComfyUIClient
 from backend.services.comfyui_messages import ServerQueue, SystemStats
+from backend.services.runpod_client import RunPodClient
+from backend.services.runpod_messages import EndpointHealth
 from backend.services.server_catalog import ServerCatalog
 from backend.utils.clock import Clock
-from backend.utils.errors import DatabaseUnavailableError, StoryCanvasError, UpstreamError
+from backend.utils.errors import (
+    DatabaseUnavailableError,
+    ResourceNotFoundError,
+    StoryCanvasError,
+    UpstreamError,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +28,8 @@ logger = logging.getLogger(__name__)
 CATALOG_SECONDS = 300
 #: A server that takes longer than this to say how it is counts as offline.
 CHECK_TIMEOUT = 4.0
+#: RunPod limits how often it may be asked; whether an endpoint is there changes slowly.
+ENDPOINT_SECONDS = 15
 
 
 @dataclass(frozen=True)
@@ -32,9 +41,29 @@ class ServerState:
     catalog: ServerCatalog | None = None
     stats: SystemStats | None = None
     queue: ServerQueue | None = None
+    #: Of a RunPod endpoint, instead of catalog, stats and queue.
+    endpoint: EndpointHealth | None = None
     latency_ms: float | None = None
     last_seen: datetime | None = None
     catalog_read_at: datetime | None = None
+
+    @property
+    def paid(self) -> bool:
+        """Whether each job there costs money."""
+        return self.server.server_type is ServerType.RUNPOD
+
+    @property
+    def can_dispatch(self) -> bool:
+        """Whether jobs may be sent there now; what RunPod's endpoints have cannot be asked for."""
+        known = self.paid or self.catalog is not None
+        return self.online and self.server.is_active and known
+
+    @property
+    def queue_length(self) -> int:
+        """Everything that runs or waits there, strangers' work too."""
+        if self.endpoint is not None:
+            return self.endpoint.jobs
+        return len(self.queue.running) + len(self.queue.pending) if self.queue else 0
 
 
 class Fleet:
@@ -45,12 +74,14 @@ class Fleet:
         servers: ComfyUIRepository,
         client: ComfyUIClient,
         *,
+        runpod: RunPodClient,
         check_seconds: float,
         clock: Clock,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._servers = servers
         self._client = client
+        self._runpod = runpod
         self._check_seconds = check_seconds
         self._clock = clock
         self.on_change = on_change
@@ -92,7 +123,7 @@ class Fleet:
         try:
             async with asyncio.timeout(CHECK_TIMEOUT):
                 state = await self._ask(state, fresh=fresh)
-        except (UpstreamError, TimeoutError) as error:
+        except (ResourceNotFoundError, UpstreamError, TimeoutError) as error:
             reason = error.message if isinstance(error, StoryCanvasError) else "no answer in time"
             state = replace(state, online=False)
             self._log_change(state, reason)
@@ -101,6 +132,8 @@ class Fleet:
         return self._keep(state)
 
     async def _ask(self, state: ServerState, *, fresh: bool) -> ServerState:
+        if state.paid:
+            return await self._ask_endpoint(state, fresh=fresh)
         started = time.perf_counter()
         stats = await self._client.system_stats(state.server)
         latency = (time.perf_counter() - started) * 1000
@@ -116,6 +149,18 @@ class Fleet:
             queue=queue,
             latency_ms=round(latency, 1),
             last_seen=now,
+        )
+
+    async def _ask_endpoint(self, state: ServerState, *, fresh: bool) -> ServerState:
+        now = self._clock()
+        age = (now - state.last_seen).total_seconds() if state.last_seen else None
+        if state.online and not fresh and age is not None and age < ENDPOINT_SECONDS:
+            return state
+        started = time.perf_counter()
+        health = await self._runpod.health(state.server)
+        latency = round((time.perf_counter() - started) * 1000, 1)
+        return ServerState(
+            state.server, online=True, endpoint=health, latency_ms=latency, last_seen=now
         )
 
     def _keep(self, state: ServerState) -> ServerState:

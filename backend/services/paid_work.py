@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TypeVar
 
 from backend.models.job import Job
@@ -21,6 +22,36 @@ T = TypeVar("T")
 _DATABASE_PAUSE = 0.5
 #: A stop waits so long, in seconds, for the answer to an order that is on its way.
 _GRACE = 5.0
+_GROWTH = 1.25
+#: The longest pause, in multiples of the first one: while all is well, and while it is not.
+_CALM, _TROUBLED = 4.0, 12.0
+
+
+@dataclass
+class Pace:
+    """How long to wait before the next look."""
+
+    first: float
+    looks: int = 0
+    #: Troubles in a row, and those among them that a wait will hardly mend.
+    troubles: int = 0
+    strange: int = 0
+    asked: float = 0.0
+
+    def next(self) -> float:
+        if self.troubles:
+            return max(self.first * min(2.0**self.troubles, _TROUBLED), self.asked)
+        self.looks += 1
+        return self.first * min(_GROWTH**self.looks, _CALM)
+
+    def well(self) -> None:
+        self.troubles = self.strange = 0
+        self.asked = 0.0
+
+    def trouble(self, *, passing: bool, asked: float = 0.0) -> None:
+        self.troubles = min(self.troubles + 1, 10)
+        self.strange = 0 if passing else self.strange + 1
+        self.asked = asked
 
 
 async def save_receipt(jobs: JobRepository, job: Job, receipt: str) -> Job | None:

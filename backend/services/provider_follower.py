@@ -1,13 +1,13 @@
 """Poll one video at the provider until it is done, has failed, or is nobody's any more."""
 
 import asyncio
-from dataclasses import dataclass
 from datetime import timedelta
 
 from backend.models.job import Attempt, Job
 from backend.repositories.job_repository import JobRepository
 from backend.services.openai_messages import Video, VideoState
 from backend.services.openai_video_client import OpenAIVideoClient
+from backend.services.paid_work import Pace
 from backend.services.provider_policy import PASSING, failed_there, unasked
 from backend.services.retry_policy import Failure
 from backend.utils.clock import Clock
@@ -17,36 +17,6 @@ from backend.utils.errors import ResourceNotFoundError, UpstreamError
 _GIVE_UP = timedelta(hours=24)
 #: Answers in a row that are about anything but the video: a new one may not be known at once.
 _PATIENCE = 5
-_GROWTH = 1.25
-#: The longest pause, in multiples of the first one: while all is well, and while it is not.
-_CALM, _TROUBLED = 4.0, 12.0
-
-
-@dataclass
-class _Pace:
-    """How long to wait before the next look."""
-
-    first: float
-    looks: int = 0
-    #: Troubles in a row, and those among them that a wait will hardly mend.
-    troubles: int = 0
-    strange: int = 0
-    asked: float = 0.0
-
-    def next(self) -> float:
-        if self.troubles:
-            return max(self.first * min(2.0**self.troubles, _TROUBLED), self.asked)
-        self.looks += 1
-        return self.first * min(_GROWTH**self.looks, _CALM)
-
-    def well(self) -> None:
-        self.troubles = self.strange = 0
-        self.asked = 0.0
-
-    def trouble(self, *, passing: bool, asked: float = 0.0) -> None:
-        self.troubles = min(self.troubles + 1, 10)
-        self.strange = 0 if passing else self.strange + 1
-        self.asked = asked
 
 
 class VideoFollower:
@@ -69,7 +39,7 @@ class VideoFollower:
 
     async def follow(self, job: Job, attempt: Attempt) -> Video | Failure | None:
         """Give the finished video, what went wrong, or None when the job was taken away."""
-        pace = _Pace(self._poll_seconds)
+        pace = Pace(self._poll_seconds)
         progress = job.progress
         while await self._is_ours(job):
             seen = await self._look(attempt.prompt_id, pace)
@@ -87,7 +57,7 @@ class VideoFollower:
             await asyncio.sleep(pace.next())
         return None
 
-    async def _look(self, video_id: str, pace: _Pace) -> Video | Failure | None:
+    async def _look(self, video_id: str, pace: Pace) -> Video | Failure | None:
         """None: ask again. A provider that is down still has the video that was paid for."""
         try:
             video = await self._client.retrieve(video_id)

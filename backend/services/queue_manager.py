@@ -10,8 +10,8 @@ from backend.models.job import Job, JobStatus, Outcome
 from backend.repositories.comfyui_repository import ComfyUIRepository
 from backend.repositories.job_repository import JobRepository, job_filter
 from backend.services.attempt_runner import closed
-from backend.services.comfyui_client import ComfyUIClient
 from backend.services.dispatcher import Dispatcher
+from backend.services.server_runners import ServerRunners
 from backend.utils.clock import Clock
 from backend.utils.errors import ConflictError, InvalidRequestError
 from backend.utils.ids import derived_id
@@ -23,6 +23,7 @@ _LOOK_INTERVAL = 1.0
 #: What a job that is queued again by hand starts with.
 _AS_NEW: dict[str, Any] = {
     "retry_count": 0,
+    "excluded_server_ids": [],
     "not_before": None,
     "progress": 0.0,
     "error": None,
@@ -38,14 +39,14 @@ class QueueManager:
         self,
         jobs: JobRepository,
         servers: ComfyUIRepository,
-        client: ComfyUIClient,
+        runners: ServerRunners,
         *,
         dispatcher: Dispatcher,
         clock: Clock,
     ) -> None:
         self._jobs = jobs
         self._servers = servers
-        self._client = client
+        self._runners = runners
         self._dispatcher = dispatcher
         self._clock = clock
         self._waiters: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
@@ -224,7 +225,7 @@ class QueueManager:
             return
         server = await self._servers.find_by_id(attempt.server_id)
         if server is not None:
-            await self._client.withdraw(server, attempt.prompt_id)
+            await self._runners.withdraw(server, attempt.prompt_id)
 
 
 def _wrong_state(job: Job, wish: str) -> ConflictError:

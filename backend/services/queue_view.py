@@ -106,14 +106,13 @@ class QueueView:
         ]
 
     def _load(self, state: ServerState, stats: ServerStats) -> dict[str, object]:
-        queue = state.queue
         return {
             "server_name": state.server.name,
             "is_online": state.online,
             "mode": "push",
             "current_jobs": self._dispatcher.load[state.server.id],
             "max_concurrent": state.server.max_concurrent,
-            "queue_length": len(queue.running) + len(queue.pending) if queue else 0,
+            "queue_length": state.queue_length,
             "average_job_time": stats.average_seconds,
             "total_completed": stats.completed,
             "total_failed": stats.failed,

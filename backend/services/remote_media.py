@@ -38,11 +38,13 @@ class RemoteMedia:
         *,
         servers: ComfyUIRepository,
         media: MediaFiles,
+        who: str = _WHO,
     ) -> None:
         self._public = public
         self._registered = registered
         self._servers = servers
         self._media = media
+        self._who = who
 
     async def download(
         self, server: ComfyUIServer, file: OutputFile, target: Path, *, max_bytes: int
@@ -56,7 +58,7 @@ class RemoteMedia:
         if url.startswith(_UPLOADS):
             return await asyncio.to_thread(self._copy, url, target, max_bytes)
         session = self._registered if await self._is_registered(url) else self._public
-        with translated(_WHO), removed_on_failure(target), storage_errors():
+        with translated(self._who), removed_on_failure(target), storage_errors():
             async with session.get(
                 url,
                 headers={"Accept-Encoding": "identity"},

@@ -1,7 +1,8 @@
 """Which job goes to which server: a pure decision, with a reason for each.
 
-Order: priority, then age. A job goes to the least busy server that may run it; a server takes
-no more than `capacity` of our jobs at once.
+Order: priority, then age. A job goes to the least busy server that may run it, to one that costs
+money only when none of the others is free; a server takes no more than `capacity` of our jobs at
+once.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,6 +32,8 @@ class ServerSlots:
     capacity: int
     running: int = 0
     strangers: int = 0
+    #: Each job there costs money: RunPod's endpoints.
+    paid: bool = False
 
     @property
     def free(self) -> int:
@@ -77,9 +80,10 @@ def _may_run(job: WaitingJob, server: ServerSlots) -> bool:
     return wanted and server.available and server.id in job.capable
 
 
-def _load(server: ServerSlots, running: int) -> tuple[float, int, str]:
-    """Share of the server in use, strangers included; the larger server wins a tie."""
-    return ((running + server.strangers) / server.capacity, -server.capacity, server.id)
+def _load(server: ServerSlots, running: int) -> tuple[bool, float, int, str]:
+    """Own servers first, then the share in use, strangers included; the larger one wins a tie."""
+    share = (running + server.strangers) / server.capacity
+    return (server.paid, share, -server.capacity, server.id)
 
 
 def _why(

@@ -3,6 +3,7 @@
 from functools import cached_property
 
 from backend.services.attempt_runner import AttemptRunner
+from backend.services.capability import can_go_somewhere
 from backend.services.comfyui_service import ComfyUIService
 from backend.services.delivery import Delivery
 from backend.services.dispatcher import Dispatcher
@@ -17,6 +18,10 @@ from backend.services.queue_manager import QueueManager
 from backend.services.queue_view import QueueView
 from backend.services.remote_media import RemoteMedia
 from backend.services.result_store import ResultStore
+from backend.services.runpod_client import RunPodClient, RunPodDownloads
+from backend.services.runpod_follower import RunPodFollower
+from backend.services.runpod_runner import RunPodRunner
+from backend.services.server_runners import ServerRunners
 from backend.services.worker_service import WorkerService
 from backend.utils.clock import utc_now
 from backend.wiring.foundation import Foundation
@@ -33,6 +38,7 @@ class QueueParts(Foundation):
         return Fleet(
             self.repositories.servers,
             self._roads.comfyui,
+            runpod=self._runpod_client,
             check_seconds=self._settings.server_check_seconds,
             clock=utc_now,
         )
@@ -42,7 +48,7 @@ class QueueParts(Foundation):
         dispatcher = Dispatcher(
             self.repositories.jobs,
             self.fleet,
-            self.runner,
+            self.runners,
             provider=self.provider,
             clock=utc_now,
         )
@@ -60,6 +66,52 @@ class QueueParts(Foundation):
             watch=self.fleet,
             observer=self.metrics,
             clock=utc_now,
+        )
+
+    @cached_property
+    def runners(self) -> ServerRunners:
+        return ServerRunners(self.runner, self._runpod_runner, self._roads.comfyui)
+
+    @cached_property
+    def _runpod_runner(self) -> RunPodRunner:
+        repos = self.repositories
+        client = self._runpod_client
+        return RunPodRunner(
+            repos.jobs,
+            client,
+            follower=RunPodFollower(
+                repos.jobs,
+                client,
+                poll_seconds=self._settings.queue_poll_seconds,
+                clock=utc_now,
+            ),
+            delivery=Delivery(
+                repos.clips,
+                self._results_of(RunPodDownloads(client, self._bucket_media)),
+                media=self.media_files,
+                lost_seconds=_PAID_PATIENCE * self._settings.server_lost_seconds,
+                clock=utc_now,
+            ),
+            stats=repos.stats,
+            watch=self.fleet,
+            observer=self.metrics,
+            can_go_elsewhere=lambda job: can_go_somewhere(job, self.fleet.states),
+            clock=utc_now,
+        )
+
+    @cached_property
+    def _runpod_client(self) -> RunPodClient:
+        # Its session makes a new connection for every call: no order is left in a closing one.
+        return RunPodClient(self._roads.provider)
+
+    @cached_property
+    def _bucket_media(self) -> RemoteMedia:
+        return RemoteMedia(
+            self._roads.public,
+            self._roads.registered,
+            servers=self.repositories.servers,
+            media=self.media_files,
+            who="The bucket of a RunPod endpoint",
         )
 
     @cached_property
@@ -142,7 +194,7 @@ class QueueParts(Foundation):
         return QueueManager(
             repos.jobs,
             repos.servers,
-            self._roads.comfyui,
+            self.runners,
             dispatcher=self.dispatcher,
             clock=utc_now,
         )
