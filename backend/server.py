@@ -22,6 +22,7 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
+from starlette.middleware.exceptions import ExceptionMiddleware
 
 from backend import __version__
 from backend.api import errors, legacy_exports_router, metrics, openapi
@@ -97,6 +98,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         uploads={"/upload-music": music, "/upload-face-image": image},
     )
     app.add_middleware(metrics.MetricsMiddleware)
+    app.add_middleware(ExceptionMiddleware, handlers=errors.LAST_RESORT)
     app.add_middleware(RequestContextMiddleware)
 
 

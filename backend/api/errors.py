@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from backend.utils.errors import StoryCanvasError, TimelineOverlapError, UnsupportedMediaError
 
@@ -21,6 +22,7 @@ _FRAMEWORK_ERRORS: dict[int, tuple[str, str | None]] = {
     413: ("PAYLOAD_TOO_LARGE", None),
     416: ("RANGE_NOT_SATISFIABLE", None),
 }
+_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 _NOT_JSON = "The body must be JSON, and Content-Type must say so: application/json."
 
 
@@ -90,4 +92,32 @@ async def _on_http_exception(request: Request, error: Exception) -> JSONResponse
         raise error
     code, sentence = _FRAMEWORK_ERRORS.get(error.status_code, ("HTTP_ERROR", None))
     body = envelope(request_id_of(request), code=code, message=sentence or str(error.detail))
-    return JSONResponse(body, status_code=error.status_code, headers=error.headers)
+    headers = dict(error.headers or {})
+    if "Allow" in headers:
+        headers["Allow"] = ", ".join(_allowed(request))
+    return JSONResponse(body, status_code=error.status_code, headers=headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """Every method of this address: the framework names those of one route, and each has its own.
+
+    RFC 9110, 10.2.1: the header lists what the resource takes.
+    """
+    routes = request.app.router.routes
+    return [
+        method
+        for method in _METHODS
+        if any(r.matches({**request.scope, "method": method})[0] is Match.FULL for r in routes)
+    ]
+
+
+async def _on_crash(request: Request, error: Exception) -> JSONResponse:
+    """Tell the log what went wrong, and the client only that something did."""
+    logger.error("Unhandled error", exc_info=error)
+    words = "Something went wrong on our side."
+    body = envelope(request_id_of(request), code="INTERNAL_ERROR", message=words)
+    return JSONResponse(body, status_code=500)
+
+
+#: For the outermost of Starlette's exception middlewares: what nobody expected.
+LAST_RESORT: Mapping[Any, Any] = {Exception: _on_crash, HTTPException: _on_http_exception}

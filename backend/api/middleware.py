@@ -19,7 +19,6 @@ from backend.api.errors import envelope
 from backend.api.request_body import ClosingSend, RequestBody
 from backend.utils.ids import new_id
 
-logger = logging.getLogger(__name__)
 access_log = logging.getLogger("storycanvas.access")
 
 #: The id of the request that is being answered; every log line carries it.
@@ -39,7 +38,7 @@ class StartError(Exception):
 
 
 class RequestContextMiddleware:
-    """Outermost: gives the id, opens CORS, logs one line, and turns a crash into a 500."""
+    """Outermost: gives the id, opens CORS and logs one line."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -62,12 +61,10 @@ class RequestContextMiddleware:
                 await _answer_preflight(headers, answer)
             else:
                 await self._app(scope, receive, answer)
-        except Exception:
-            logger.exception("Unhandled error")
-            await _answer_crash(answer, request_id)
         finally:
             _log(scope, answer.status, time.perf_counter() - started)
-            request_id_var.reset(token)
+        # Not when the answer broke off: the server then logs why, and that line needs the id.
+        request_id_var.reset(token)
 
 
 def _without_traceback(send: Send) -> Send:
@@ -193,13 +190,6 @@ async def _answer_preflight(headers: Headers, send: Send) -> None:
         "Access-Control-Max-Age": "600",
     }
     await _send(send, 204, b"", allowed)
-
-
-async def _answer_crash(answer: _Answer, request_id: str) -> None:
-    if answer.status is not None:
-        return  # the response is under way; cutting it off is all that can be done
-    body = envelope(request_id, code="INTERNAL_ERROR", message="Something went wrong on our side.")
-    await _send(answer, 500, json.dumps(body).encode(), {"Content-Type": "application/json"})
 
 
 async def _refuse_body(scope: Scope, send: Send, limit: int) -> None:

@@ -106,6 +106,21 @@ async def test_head_has_the_headers_of_an_error_too(client: httpx.AsyncClient) -
     assert response.headers["Access-Control-Allow-Origin"] == "*"
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/projects", "GET, POST"), ("/projects/x", "DELETE, GET, PUT"),
+        ("/pool/item/x", "DELETE, GET, PUT"), ("/clips/x/prompts", "PUT"),
+    ],
+)  # fmt: skip
+async def test_a_405_names_every_method_of_the_address(
+    client: httpx.AsyncClient, path: str, methods: str
+) -> None:
+    response = await client.patch(f"{API}{path}")
+    assert_is_envelope(response, 405)
+    assert response.headers["Allow"] == methods
+
+
 @pytest.mark.parametrize("given", ["a", "Az09._:-", "x" * 128])
 async def test_a_sane_request_id_is_kept(client: httpx.AsyncClient, given: str) -> None:
     response = await client.get(f"{API}/", headers={"X-Request-ID": given})

@@ -6,8 +6,10 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from backend.api import errors
 from backend.api.logs import JsonFormatter
 from backend.api.middleware import (
     ApiKeyMiddleware,
@@ -56,12 +58,28 @@ async def reads_all(scope: Scope, receive: Receive, send: Send) -> None:
     await says_hello(scope, receive, send)
 
 
+async def nothing() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
 class TestContext:
     async def test_an_answer_that_breaks_off_is_not_begun_again(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
+        """It goes on to the server, which logs why and closes the connection."""
+        sent: list[Message] = []
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        app = RequestContextMiddleware(ExceptionMiddleware(breaks_off, errors.LAST_RESORT))
+        scope = a_scope(x_request_id="mine")
         with caplog.at_level(logging.INFO, "storycanvas.access"):
-            sent = await run(RequestContextMiddleware(breaks_off), a_scope())
+            with pytest.raises(RuntimeError) as broken:
+                await app(scope, nothing, send)
+            assert request_id_var.get() == "mine"
+        request_id_var.set("-")
+        assert isinstance(broken.value.__cause__, ZeroDivisionError)
         assert [message["type"] for message in sent] == ["http.response.start"]
         (line,) = [record for record in caplog.records if record.name == "storycanvas.access"]
         assert line.__dict__["fields"]["status"] == 200
