@@ -30,11 +30,14 @@ EndpointId = Annotated[
 class ServerCreateDTO(RequestDTO):
     name: Name = Field(description="1 to 200 characters.", examples=["Studio 4090"])
     url: Url = Field(
-        description="http or https, without credentials.", examples=["http://127.0.0.1:8188"]
+        description="http or https, without credentials. For runpod https://api.runpod.ai, and "
+        "the endpoint's id here or in endpoint_id.",
+        examples=["http://127.0.0.1:8188"],
     )
     server_type: ServerType = Field(
         default=ServerType.STANDARD,
-        description="standard: ComfyUI itself; runpod: a serverless endpoint of RunPod.",
+        description="standard: ComfyUI itself; runpod: a serverless endpoint of RunPod, which "
+        "costs money for each job.",
         examples=["standard"],
     )
     api_key: Secret | None = Field(
@@ -102,6 +105,19 @@ class ServerModelDTO(ResponseDTO):
     type: str = Field(description="Its family, or 'unknown'.", examples=["sdxl"])
 
 
+class EndpointHealthDTO(ResponseDTO):
+    """What RunPod says of a serverless endpoint."""
+
+    idle: int = Field(description="Workers that wait for work.", examples=[1])
+    ready: int = Field(description="Workers that could take work.", examples=[1])
+    running: int = Field(description="Workers that have work.", examples=[0])
+    initializing: int = Field(description="Workers that are starting.", examples=[0])
+    throttled: int = Field(description="Workers that RunPod has no GPU for now.", examples=[0])
+    unhealthy: int = Field(description="Workers that do not start.", examples=[0])
+    in_queue: int = Field(description="Runs that wait for a worker.", examples=[0])
+    in_progress: int = Field(description="Runs that a worker has.", examples=[0])
+
+
 class ServerInfoDTO(ResponseDTO):
     """What a server has; offline it is empty and `is_online` false."""
 
@@ -125,6 +141,11 @@ class ServerInfoDTO(ResponseDTO):
                 }
             ]
         ],
+    )
+    endpoint: EndpointHealthDTO | None = Field(
+        default=None,
+        description="Workers and runs of a RunPod endpoint; null for ComfyUI, and offline.",
+        examples=[None],
     )
     queue_running: int = Field(description="Prompts that run there, anybody's.", examples=[1])
     queue_pending: int = Field(description="Prompts that wait there, anybody's.", examples=[0])

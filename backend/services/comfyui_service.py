@@ -4,12 +4,13 @@ from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from backend.dtos.comfyui_dto import ServerCreateDTO, ServerUpdateDTO
-from backend.models.comfyui_server import ComfyUIServer
+from backend.models.comfyui_server import ComfyUIServer, ServerType
 from backend.repositories.comfyui_repository import ComfyUIRepository
 from backend.services.comfyui_messages import ServerQueue, SystemStats
 from backend.services.fleet import Fleet, ServerState
 from backend.services.model_config import detect_family
 from backend.services.queue_manager import QueueManager
+from backend.services.runpod_messages import endpoint_url
 from backend.services.server_catalog import ServerCatalog
 from backend.services.server_workflows import workflows_of
 from backend.utils.clock import Clock
@@ -40,7 +41,7 @@ class ComfyUIService:
     async def create(self, dto: ServerCreateDTO) -> ComfyUIServer:
         """Register a server and look at it; ConflictError when its URL is known already."""
         now = self._clock()
-        fields = {**dto.model_dump(), "url": validate_server_url(dto.url)}
+        fields = {**dto.model_dump(), **_address(dto.server_type, dto.url, dto.endpoint_id)}
         server = ComfyUIServer(id=new_id(), created_at=now, updated_at=now, **fields)
         try:
             await self._servers.add(server)
@@ -67,14 +68,11 @@ class ComfyUIService:
         return info_of(await self._fleet.check(server, fresh=True))
 
     async def update(self, server_id: str, dto: ServerUpdateDTO) -> ComfyUIServer:
-        await self._servers.get(server_id)
-        changes = dto.changes()
-        if "url" in changes:
-            changes["url"] = validate_server_url(changes["url"])
+        changes = _with_address(await self._servers.get(server_id), dto.changes())
         try:
             await self._servers.update(server_id, {**changes, "updated_at": self._clock()})
         except ConflictError:
-            raise _known_url(changes["url"]) from None
+            raise _known_url(changes.get("url")) from None
         return await self._looked_at(await self._servers.get(server_id))
 
     async def delete(self, server_id: str) -> int:
@@ -99,6 +97,7 @@ def info_of(state: ServerState) -> dict[str, Any]:
     catalog = state.catalog if state.online and state.catalog else ServerCatalog()
     stats = state.stats if state.online and state.stats else SystemStats(version=None)
     queue = state.queue if state.online and state.queue else ServerQueue()
+    endpoint = state.endpoint if state.online else None
     models = models_of(catalog)
     return {
         "server": state.server.model_copy(update={"is_online": state.online}),
@@ -110,11 +109,36 @@ def info_of(state: ServerState) -> dict[str, Any]:
         "schedulers": list(catalog.schedulers),
         "version": stats.version,
         "devices": [asdict(device) for device in stats.devices],
-        "queue_running": len(queue.running),
-        "queue_pending": len(queue.pending),
+        "queue_running": endpoint.in_progress if endpoint else len(queue.running),
+        "queue_pending": endpoint.in_queue if endpoint else len(queue.pending),
+        "endpoint": asdict(endpoint) if endpoint else None,
         "latency_ms": state.latency_ms if state.online else None,
         "supported_model_types": sorted({model.type for model in models} - {"unknown"}),
     }
+
+
+def _with_address(server: ComfyUIServer, changes: dict[str, Any]) -> dict[str, Any]:
+    """Complete an update that moves a server, and leave every other one as it is."""
+    if changes.keys().isdisjoint({"url", "server_type", "endpoint_id"}):
+        return changes
+    url, endpoint_id = changes.get("url"), changes.get("endpoint_id", server.endpoint_id)
+    if url is None:
+        url = server.url
+        if endpoint_id != server.endpoint_id and server.endpoint_id:
+            url = url.removesuffix(f"/{server.endpoint_id}")
+    elif "endpoint_id" not in changes:
+        endpoint_id = None  # the new URL says which endpoint it is
+    server_type = changes.get("server_type", server.server_type)
+    return {**changes, **_address(server_type, url, endpoint_id)}
+
+
+def _address(server_type: ServerType, url: str, endpoint_id: str | None) -> dict[str, Any]:
+    """Give url and endpoint_id in their one spelling: a RunPod URL names the endpoint itself."""
+    url = validate_server_url(url)
+    if server_type is not ServerType.RUNPOD:
+        return {"url": url, "endpoint_id": endpoint_id}
+    url = endpoint_url(url, endpoint_id)
+    return {"url": url, "endpoint_id": url.rpartition("/")[2]}
 
 
 def models_of(catalog: ServerCatalog) -> list[ServerModel]:

@@ -147,6 +147,7 @@ class Fleet:
             online=True,
             stats=stats,
             queue=queue,
+            endpoint=None,
             latency_ms=round(latency, 1),
             last_seen=now,
         )

@@ -1,8 +1,7 @@
 """Talks to RunPod's queue-based serverless endpoints; the only one that does.
 
-Every method raises only errors of backend.utils.errors. A server's `url` is its endpoint's, as
-https://api.runpod.ai/v2/ENDPOINT_ID. The key is in the request's header and nowhere else: it is
-taken out of whatever RunPod says.
+Every method raises only errors of backend.utils.errors. The key is in the request's header and
+nowhere else: it is taken out of whatever RunPod says.
 """
 
 import asyncio
@@ -29,6 +28,7 @@ from backend.services.runpod_messages import (
     EndpointHealth,
     Run,
     RunState,
+    endpoint_url,
     parse_health,
     parse_run,
     sentence_of,
@@ -63,6 +63,8 @@ class RunPodTimeouts:
     connect: float = 10.0
     answer: float = 30.0
     run: float = 60.0
+    #: Whoever cancels waits for it.
+    cancel: float = 10.0
     status: float = 300.0
     stall: float = 60.0
 
@@ -130,7 +132,9 @@ class RunPodClient:
     async def cancel(self, server: ComfyUIServer, run_id: str) -> None:
         """Stop a job wherever it is; one that is over or unknown is none to stop."""
         with translated(_who(server)):
-            answer = await self._call(server, f"cancel/{quote(run_id, safe='')}", body=b"")
+            answer = await self._call(
+                server, f"cancel/{quote(run_id, safe='')}", body=b"", total=self._timeouts.cancel
+            )
         if answer.status not in {200, 400, 404}:
             raise self._refusal(server, answer)
 
@@ -163,7 +167,7 @@ class RunPodClient:
         )
         async with self._session.request(
             "GET" if body is None else "POST",
-            URL(f"{server.url}/{path}", encoded=True),
+            _url(server, path),
             data=body,
             headers=_headers(server),
             timeout=timeout,
@@ -277,6 +281,11 @@ async def _whole(response: aiohttp.ClientResponse) -> bytes:
 
 def _who(server: ComfyUIServer) -> str:
     return f"RunPod endpoint '{server.name}'"
+
+
+def _url(server: ComfyUIServer, path: str) -> URL:
+    base = endpoint_url(server.url, server.endpoint_id)
+    return URL(f"{base}/{path}", encoded=True)
 
 
 def _headers(server: ComfyUIServer) -> dict[str, str]:

@@ -11,12 +11,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 
-from backend.utils.errors import UpstreamError
+from backend.utils.errors import InvalidRequestError, UpstreamError
 
 NONSENSE = "RUNPOD_NONSENSE"
+_HOST = "api.runpod.ai"
 _LONGEST_SENTENCE = 1_000
 _DEEPEST = 5
 #: Where workers put their files: what is surely one first, what may be a mere sentence last.
@@ -127,6 +129,29 @@ def parse_health(body: object) -> EndpointHealth:
         in_queue=_count(jobs.get("inQueue")),
         in_progress=_count(jobs.get("inProgress")),
     )
+
+
+def endpoint_url(url: str, endpoint_id: str | None) -> str:
+    """Complete what a user may write of an endpoint to the URL of its operations.
+
+    RunPod's own host becomes /v2/ID there; any other URL gets the id at its end, unless it ends
+    with it. Without an id the URL must name the endpoint: else InvalidRequestError.
+    """
+    parts = urlsplit(url)
+    path = parts.path.rstrip("/")
+    if not endpoint_id:
+        if path in {"", "/v2"}:
+            raise InvalidRequestError(
+                "A RunPod server needs its endpoint: set endpoint_id, or give the URL as "
+                "https://api.runpod.ai/v2/ENDPOINT_ID.",
+                code="ENDPOINT_ID_MISSING",
+            )
+        return url
+    if path.rpartition("/")[2] == endpoint_id:
+        return url
+    if parts.hostname == _HOST:
+        return f"{parts.scheme}://{parts.netloc}/v2/{endpoint_id}"
+    return f"{url.rstrip('/')}/{endpoint_id}"
 
 
 def files_of(output: object) -> tuple[RunFile, ...]:

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 
@@ -21,11 +20,10 @@ from backend.services.render_request import render_request
 from backend.services.server_catalog import ServerCatalog
 from backend.services.workflows import BuiltWorkflow, build_workflow, requirements
 from backend.services.workflows.custom import prepare
-from backend.utils.errors import InvalidRequestError, UnprocessableError
+from backend.utils.errors import UnprocessableError
 
 #: What /run takes at most [RunPod's manual of endpoint operations].
 MAX_BODY = 10 * 1024 * 1024
-_HOST = "api.runpod.ai"
 #: The SDXL image of worker-comfyui brings exactly this checkpoint; the other is ComfyUI's own.
 _DEFAULT_MODELS: Mapping[ContentType, str] = MappingProxyType(
     {
@@ -81,29 +79,6 @@ def assumed_catalog(request: RenderRequest) -> ServerCatalog:
     return ServerCatalog(
         node_classes=needs.node_classes, output_nodes=_outputs(request), options=options
     )
-
-
-def endpoint_url(url: str, endpoint_id: str | None) -> str:
-    """Complete what a user may write of an endpoint to the URL of its operations.
-
-    RunPod's own host becomes /v2/ID there; any other URL gets the id at its end, unless it ends
-    with it. Without an id the URL must name the endpoint: else InvalidRequestError.
-    """
-    parts = urlsplit(url)
-    path = parts.path.rstrip("/")
-    if not endpoint_id:
-        if path in {"", "/v2"}:
-            raise InvalidRequestError(
-                "A RunPod server needs its endpoint: set endpoint_id, or give the URL as "
-                "https://api.runpod.ai/v2/ENDPOINT_ID.",
-                code="ENDPOINT_ID_MISSING",
-            )
-        return url
-    if path.rpartition("/")[2] == endpoint_id:
-        return url
-    if parts.hostname == _HOST:
-        return f"{parts.scheme}://{parts.netloc}/v2/{endpoint_id}"
-    return f"{url.rstrip('/')}/{endpoint_id}"
 
 
 def _input(graph: Mapping[str, Any], pictures: Sequence[InputPicture]) -> dict[str, Any]:

@@ -20,6 +20,8 @@ def workflows_of(state: ServerState) -> dict[str, Any]:
     """Give what ServerWorkflowsDTO has; of a server that is offline nothing is claimed."""
     catalog = state.catalog if state.online else None
     workflows = [_workflow(family, catalog) for family in FAMILIES]
+    if state.paid and state.online:  # nobody can list what it has: it is taken to have all
+        workflows = [{**flow, "available": True} for flow in workflows]
     if catalog is not None and _files(PLAIN_CHECKPOINT, catalog):
         workflows.append(_workflow(PLAIN_CHECKPOINT, catalog))
     able = {kind for flow in workflows if flow["available"] for kind in flow["generation_types"]}
