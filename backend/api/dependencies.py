@@ -12,7 +12,6 @@ from backend.services.alternates_service import AlternatesService
 from backend.services.batch_service import BatchService
 from backend.services.character_service import CharacterService
 from backend.services.clip_service import ClipService
-from backend.services.clip_timeline import ClipTimeline
 from backend.services.comfyui_service import ComfyUIService
 from backend.services.export_service import ExportService
 from backend.services.generation_service import GenerationService
@@ -24,7 +23,9 @@ from backend.services.project_service import ProjectService
 from backend.services.queue_manager import QueueManager
 from backend.services.queue_view import QueueView
 from backend.services.scene_service import SceneService
+from backend.services.story_reader import StoryReader
 from backend.services.template_service import TemplateService
+from backend.services.timeline_analyst import TimelineAnalyst
 from backend.services.worker_service import WorkerService
 
 
@@ -65,8 +66,13 @@ async def _templates(request: Request) -> TemplateService:
     return service
 
 
-async def _timeline(request: Request) -> ClipTimeline:
-    service: ClipTimeline = request.app.state.container.timeline
+async def _story(request: Request) -> StoryReader:
+    service: StoryReader = request.app.state.container.story
+    return service
+
+
+async def _timeline_analyst(request: Request) -> TimelineAnalyst:
+    service: TimelineAnalyst = request.app.state.container.timeline_analyst
     return service
 
 
@@ -135,7 +141,8 @@ SceneServiceDep = Annotated[SceneService, Depends(_scenes)]
 ClipServiceDep = Annotated[ClipService, Depends(_clips)]
 CharacterServiceDep = Annotated[CharacterService, Depends(_characters)]
 TemplateServiceDep = Annotated[TemplateService, Depends(_templates)]
-TimelineDep = Annotated[ClipTimeline, Depends(_timeline)]
+StoryReaderDep = Annotated[StoryReader, Depends(_story)]
+TimelineAnalystDep = Annotated[TimelineAnalyst, Depends(_timeline_analyst)]
 ComfyUIServiceDep = Annotated[ComfyUIService, Depends(_servers)]
 GenerationServiceDep = Annotated[GenerationService, Depends(_generation)]
 QueueManagerDep = Annotated[QueueManager, Depends(_queue)]

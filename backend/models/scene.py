@@ -19,5 +19,7 @@ class Scene(FrozenModel):
     is_alternate: bool = False
     clip_count: int = 0
     duration: float = 0.0
+    #: Raised by every write that adds, removes, moves, resizes or renames one of its clips.
+    timeline_revision: int = 0
     created_at: datetime
     updated_at: datetime

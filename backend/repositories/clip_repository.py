@@ -1,8 +1,9 @@
 """Clips and the takes in their galleries."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from backend.models.clip import Clip
 from backend.models.content import ContentType, GeneratedContent
@@ -15,6 +16,13 @@ _SELECTIONS = {ContentType.IMAGE: "selected_image_id", ContentType.VIDEO: "selec
 #: What a character's words are made of; they change together or not at all.
 _WORDED = ("image_prompt", "video_prompt", "character_id")
 _ALONG_TIMELINE = (("timeline_position", 1), ("created_at", 1), ("_id", 1))
+
+
+class Positions(NamedTuple):
+    """Where all clips of a scene begin, in seconds and in order; how many are no alternates."""
+
+    all: list[float]
+    on_timeline: int
 
 
 class ClipRepository(BaseRepository[Clip]):
@@ -54,6 +62,34 @@ class ClipRepository(BaseRepository[Clip]):
     async def list_for_scene(self, scene_id: str, *, skip: int = 0, limit: int = 0) -> list[Clip]:
         where = {"scene_id": scene_id}
         return await self._find(where, sort=_ALONG_TIMELINE, skip=skip, limit=limit)
+
+    async def positions(self, scene_ids: Sequence[str]) -> dict[str, Positions]:
+        """Where the clips of each of these scenes begin."""
+        fields = {"scene_id": 1, "timeline_position": 1, "is_alternate": 1}
+        found = await self._find_raw(_of_scenes(scene_ids), fields=fields)
+        starts: dict[str, list[float]] = {scene_id: [] for scene_id in scene_ids}
+        counted = Counter(each["scene_id"] for each in found if not each.get("is_alternate"))
+        for document in found:
+            starts[document["scene_id"]].append(document["timeline_position"])
+        return {
+            scene_id: Positions(sorted(positions), counted[scene_id])
+            for scene_id, positions in starts.items()
+        }
+
+    async def along(
+        self, scene_ids: Sequence[str], *, low: float | None, high: float | None
+    ) -> dict[str, list[Clip]]:
+        """The clips of each scene along its timeline, from `low` to before `high` seconds."""
+        where = _of_scenes(scene_ids)
+        bounds = {"$gte": low, "$lt": high}
+        if window := {name: bound for name, bound in bounds.items() if bound is not None}:
+            where["timeline_position"] = window
+        clips: dict[str, list[Clip]] = {scene_id: [] for scene_id in scene_ids}
+        for clip in await self._find(where):
+            clips[clip.scene_id].append(clip)
+        for found in clips.values():
+            found.sort(key=lambda clip: (clip.timeline_position, clip.created_at, clip.id))
+        return clips
 
     async def list_for_project(self, project_id: str) -> list[Clip]:
         """All clips of a project, in no order: the caller knows the order of the scenes."""
@@ -130,6 +166,11 @@ class ClipRepository(BaseRepository[Clip]):
 
     async def delete_for_project(self, project_id: str) -> int:
         return await self._delete_where({"project_id": project_id})
+
+
+def _of_scenes(scene_ids: Sequence[str]) -> dict[str, Any]:
+    only = scene_ids[0] if len(scene_ids) == 1 else None
+    return {"scene_id": only or {"$in": list(scene_ids)}}
 
 
 def _span(document: Document) -> Span:

@@ -15,6 +15,14 @@ class Totals(NamedTuple):
     duration: float
 
 
+class SceneState(NamedTuple):
+    """What tells whether something worked out from a scene's clips still holds."""
+
+    id: str
+    revision: int
+    clip_count: int
+
+
 class SceneRepository(BaseRepository[Scene]):
     collection = "scenes"
     kind = "scene"
@@ -37,6 +45,16 @@ class SceneRepository(BaseRepository[Scene]):
             {"project_id": project_id}, sort=_STORY_ORDER, skip=skip, limit=limit
         )
 
+    async def states_of_project(self, project_id: str) -> list[SceneState]:
+        """All scenes of a project in order, without what people wrote about them."""
+        fields = {"order": 1, "created_at": 1, "timeline_revision": 1, "clip_count": 1}
+        found = await self._find_raw({"project_id": project_id}, fields=fields)
+        found.sort(key=lambda each: (each["order"], each["created_at"], each["_id"]))
+        return [
+            SceneState(each["_id"], each.get("timeline_revision", 0), each["clip_count"])
+            for each in found
+        ]
+
     async def page_for_project(
         self, project_id: str, *, skip: int, limit: int
     ) -> tuple[list[Scene], int]:
@@ -47,11 +65,19 @@ class SceneRepository(BaseRepository[Scene]):
         return await self._find({"updated_at": {"$gte": moment}})
 
     async def replace_totals(self, scene: Scene, totals: Totals, *, now: datetime) -> bool:
-        """Write new totals over the ones in `scene`; False when somebody changed them since."""
+        """Write new totals over the ones in `scene`; False when somebody changed them since.
+
+        Totals are written when clips change, so this raises the timeline's revision.
+        """
         expected = {"clip_count": scene.clip_count, "duration": scene.duration}
         return await self._update_one(
-            {"_id": scene.id, **expected}, {"$set": {**totals._asdict(), "updated_at": now}}
+            {"_id": scene.id, **expected},
+            {"$set": {**totals._asdict(), "updated_at": now}, **_NEXT_REVISION},
         )
+
+    async def raise_revision(self, scene_id: str) -> bool:
+        """Say that a clip changed in a way that the totals do not show."""
+        return await self._update_one({"_id": scene_id}, _NEXT_REVISION)
 
     async def last_alternate(self, parent_id: str) -> int:
         """The highest number among the alternates of a scene, 0 when it has none."""
@@ -63,4 +89,5 @@ class SceneRepository(BaseRepository[Scene]):
         return await self._delete_where({"project_id": project_id})
 
 
+_NEXT_REVISION = {"$inc": {"timeline_revision": 1}}
 _STORY_ORDER = (("order", 1), ("created_at", 1), ("_id", 1))

@@ -89,6 +89,7 @@ class AlternatesService:
                 added = await add_numbered(self._clips, copy, parent_id)
                 # It may have been deleted with its clips since they were read.
                 await self._scenes.get(source.scene_id)
+                await self._timeline.touch(source.scene_id)
             undo.pop_all()
         await self._projects.adjust(source.project_id, {}, now=self._clock())
         return added

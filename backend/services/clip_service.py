@@ -60,6 +60,8 @@ class ClipService:
             await self._write(clip, {**changes, "updated_at": self._clock()})
             if _ON_TIMELINE & changes.keys():
                 await self._timeline.recount(clip.scene_id)
+            elif "name" in changes:
+                await self._timeline.touch(clip.scene_id)
         return await self._clips.get(clip_id)
 
     async def _write(self, clip: Clip, changes: dict[str, Any]) -> None:
@@ -99,8 +101,10 @@ class ClipService:
     async def delete(self, clip_id: str) -> int:
         clip = await self._clips.get(clip_id)
         await self._jobs.cancel_for("clip_id", clip_id)
-        removed = await self._clips.delete(clip_id)
-        await self._timeline.recount(clip.scene_id)
+        # New clips are counted before they are stored: nobody may count in between.
+        async with self._timeline.lock(clip.scene_id):
+            removed = await self._clips.delete(clip_id)
+            await self._timeline.recount(clip.scene_id)
         await self._media.remove_folder(clip_folder(clip.project_id, clip_id))
         return int(removed)
 

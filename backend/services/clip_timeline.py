@@ -116,6 +116,10 @@ class ClipTimeline:
             await self._scenes.get(scene.id)
             await self.recount(scene.id)
 
+    async def touch(self, scene_id: str) -> None:
+        """Say that a clip was renamed, or an alternate added: no total shows that."""
+        await self._scenes.raise_revision(scene_id)
+
     async def recount(self, scene_id: str) -> None:
         """Set a scene's totals to what its clips say."""
         await self._keep(scene_id, await self._counted(scene_id))
@@ -140,6 +144,8 @@ class ClipTimeline:
                 totals = await self._counted(scene_id)
                 if totals != (scene.clip_count, scene.duration):
                     await self._keep(scene_id, totals)
+                else:
+                    await self.touch(scene_id)
         for project_id in sorted(project_ids):
             await self._recount_project(project_id)
 

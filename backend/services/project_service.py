@@ -3,10 +3,8 @@
 from typing import Any, Protocol
 
 from backend.dtos.project_dto import ProjectCreateDTO, ProjectUpdateDTO
-from backend.models.clip import Clip
 from backend.models.frame_rate import DROP_FRAME_FPS
 from backend.models.project import Project
-from backend.models.scene import Scene
 from backend.repositories.character_repository import CharacterRepository
 from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.pool_repository import PoolRepository
@@ -76,43 +74,10 @@ class ProjectService:
             await self._media.remove_file(project.music_file_path)
         return await self._projects.get(project_id)
 
-    async def scenes_of(self, project_id: str) -> tuple[Project, list[Scene]]:
-        return await self._projects.get(project_id), await self._scenes.list_for_project(project_id)
-
-    async def with_scenes(self, project_id: str, *, include_clips: bool) -> dict[str, object]:
-        """The project's fields and `scenes` in order, each with `clips` when asked for."""
-        project, scenes = await self.scenes_of(project_id)
-        clips = await self._clips_by_scene(project_id) if include_clips else {}
-        nested = [
-            {**dict(scene), "clips": clips.get(scene.id, []) if include_clips else None}
-            for scene in scenes
-        ]
-        return {**dict(project), "scenes": nested}
-
-    async def _clips_by_scene(self, project_id: str) -> dict[str, list[Clip]]:
-        """Every clip of a project, by scene, along each timeline."""
-        grouped: dict[str, list[Clip]] = {}
-        for clip in await self._clips.list_for_project(project_id):
-            grouped.setdefault(clip.scene_id, []).append(clip)
-        for clips in grouped.values():
-            clips.sort(key=lambda clip: (clip.timeline_position, clip.created_at, clip.id))
-        return grouped
-
-    async def page_of_clips(
-        self, project_id: str, *, skip: int, limit: int
-    ) -> tuple[list[Clip], int]:
-        """Clips in story order: scene by scene, then along the timeline."""
-        _, scenes = await self.scenes_of(project_id)
-        page: list[Clip] = []
-        total = 0
-        for scene in scenes:
-            count = await self._clips.count_for_scene(scene.id)
-            wanted = limit - len(page)
-            first = max(0, skip - total)
-            if wanted and first < count:
-                page += await self._clips.list_for_scene(scene.id, skip=first, limit=wanted)
-            total += count
-        return page, total
+    async def with_scenes(self, project_id: str) -> dict[str, object]:
+        """The project's fields and `scenes` in order."""
+        project = await self._projects.get(project_id)
+        return {**dict(project), "scenes": await self._scenes.list_for_project(project_id)}
 
     async def delete(self, project_id: str) -> int:
         """Remove a project and all that is in it; the project itself goes last.

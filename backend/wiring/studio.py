@@ -13,7 +13,9 @@ from backend.services.pool_service import PoolService
 from backend.services.project_service import ProjectService
 from backend.services.render_context import RenderContextLoader
 from backend.services.scene_service import SceneService
+from backend.services.story_reader import StoryReader
 from backend.services.template_service import TemplateService
+from backend.services.timeline_analyst import TimelineAnalyst
 from backend.utils.clock import utc_now
 from backend.wiring.queue import QueueParts
 
@@ -56,6 +58,15 @@ class StudioParts(QueueParts):
     def timeline(self) -> ClipTimeline:
         repos = self.repositories
         return ClipTimeline(repos.projects, repos.scenes, repos.clips, clock=utc_now)
+
+    @cached_property
+    def story(self) -> StoryReader:
+        repos = self.repositories
+        return StoryReader(repos.projects, repos.scenes, repos.clips)
+
+    @cached_property
+    def timeline_analyst(self) -> TimelineAnalyst:
+        return TimelineAnalyst(self.repositories.scenes, self.repositories.clips)
 
     @cached_property
     def characters(self) -> CharacterService:

@@ -99,8 +99,17 @@ def median(values: list[float]) -> float:
 
 def resident_megabytes(pid: int) -> float:
     """Memory of a process by /proc; 0 where there is none."""
+    return _megabytes(pid, "VmRSS")
+
+
+def peak_megabytes(pid: int) -> float:
+    """The most memory that a process has had so far."""
+    return _megabytes(pid, "VmHWM")
+
+
+def _megabytes(pid: int, field: str) -> float:
     status = Path(f"/proc/{pid}/status")
     if not status.exists():
         return 0.0
-    line = next(line for line in status.read_text().splitlines() if line.startswith("VmRSS"))
+    line = next(line for line in status.read_text().splitlines() if line.startswith(field))
     return int(line.split()[1]) / 1024

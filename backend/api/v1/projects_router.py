@@ -4,7 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from backend.api.dependencies import Id, PageDep, ProjectServiceDep
+from backend.api.dependencies import Id, PageDep, ProjectServiceDep, StoryReaderDep
+from backend.api.story_stream import JSON, clip_array, film_chunks, project_json, streamed
 from backend.api.strict_json import StrictJsonRoute
 from backend.dtos.clip_dto import ClipResponseDTO
 from backend.dtos.common_dto import DeletedDTO
@@ -15,7 +16,6 @@ from backend.dtos.project_dto import (
     ProjectUpdateDTO,
     ProjectWithScenesDTO,
 )
-from backend.models.clip import Clip
 from backend.models.project import Project
 
 router = APIRouter(prefix="/projects", tags=["Projects"], route_class=StrictJsonRoute)
@@ -54,10 +54,15 @@ async def read_project(project_id: Id, projects: ProjectServiceDep) -> Project:
 async def read_project_with_scenes(
     project_id: Id,
     projects: ProjectServiceDep,
+    story: StoryReaderDep,
     include_clips: Annotated[bool, Query(description="Add `clips` to each scene.")] = False,
-) -> dict[str, object]:
+) -> object:
     """Alternates stand among the scenes; `is_alternate` tells them."""
-    return await projects.with_scenes(project_id, include_clips=include_clips)
+    if not include_clips:
+        return await projects.with_scenes(project_id)
+    project, scenes, parts = await story.film(project_id)
+    head = project_json(project)[:-1] + b',"scenes":['
+    return await streamed(film_chunks(head, scenes, parts))
 
 
 @router.put("/{project_id}", response_model=ProjectResponseDTO, summary="Change a project")
@@ -73,13 +78,11 @@ async def update_project(
     response_model=list[ClipResponseDTO],
     summary="List a project's clips in story order",
 )
-async def list_project_clips(
-    project_id: Id, projects: ProjectServiceDep, page: PageDep, response: Response
-) -> list[Clip]:
+async def list_project_clips(project_id: Id, story: StoryReaderDep, page: PageDep) -> Response:
     """By the order of their scenes, then by their place on the timeline."""
-    clips, total = await projects.page_of_clips(project_id, skip=page.skip, limit=page.limit)
-    response.headers["X-Total-Count"] = str(total)
-    return clips
+    parts, total = await story.page(project_id, skip=page.skip, limit=page.limit)
+    headers = {"X-Total-Count": str(total)}
+    return Response(await clip_array(parts), media_type=JSON, headers=headers)
 
 
 @router.delete(

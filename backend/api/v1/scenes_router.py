@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Response
 
-from backend.api.dependencies import Id, PageDep, SceneServiceDep, TimelineDep
+from backend.api.dependencies import Id, PageDep, SceneServiceDep, TimelineAnalystDep
 from backend.api.strict_json import StrictJsonRoute
 from backend.dtos.common_dto import DeletedDTO
 from backend.dtos.scene_dto import (
@@ -12,7 +12,6 @@ from backend.dtos.scene_dto import (
     TimelineAnalysisDTO,
 )
 from backend.models.scene import Scene
-from backend.services.timeline_analysis import analysis_of
 
 router = APIRouter(prefix="/scenes", tags=["Scenes"], route_class=StrictJsonRoute)
 
@@ -79,9 +78,6 @@ async def delete_scene(scene_id: Id, scenes: SceneServiceDep) -> dict[str, objec
     response_model=TimelineAnalysisDTO,
     summary="Find gaps and overlaps on a scene's timeline",
 )
-async def analyse_timeline(
-    scene_id: Id, scenes: SceneServiceDep, timeline: TimelineDep
-) -> dict[str, object]:
+async def analyse_timeline(scene_id: Id, analyst: TimelineAnalystDep) -> Response:
     """Gaps and overlaps under 1 ms do not count. Nothing is changed."""
-    await scenes.get(scene_id)
-    return analysis_of(scene_id, await timeline.report(scene_id))
+    return Response(await analyst.answer(scene_id), media_type="application/json")

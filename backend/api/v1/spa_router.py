@@ -7,9 +7,10 @@ from backend.api.dependencies import (
     ComfyUIServiceDep,
     Id,
     PageDep,
-    ProjectServiceDep,
     SceneServiceDep,
+    StoryReaderDep,
 )
+from backend.api.story_stream import film_chunks, project_json, streamed
 from backend.api.strict_json import StrictJsonRoute
 from backend.dtos.clip_dto import ClipResponseDTO
 from backend.dtos.comfyui_dto import ServerResponseDTO
@@ -43,10 +44,11 @@ async def list_scenes_of_project(
     summary="Read a project with all its scenes and clips, in story order",
     responses={404: {"description": "No such project."}},
 )
-async def read_project_timeline(project_id: Id, projects: ProjectServiceDep) -> dict[str, object]:
+async def read_project_timeline(project_id: Id, story: StoryReaderDep) -> Response:
     """Everything that a timeline shows, in one answer."""
-    project = await projects.with_scenes(project_id, include_clips=True)
-    return {"project": project, "scenes": project["scenes"]}
+    project, scenes, parts = await story.film(project_id)
+    head = b'{"project":' + project_json(project) + b',"scenes":['
+    return await streamed(film_chunks(head, scenes, parts))
 
 
 @router.get(

@@ -1,0 +1,61 @@
+"""What was worked out from a document, kept for as long as the document's revision stays."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Generic, NamedTuple, TypeVar
+
+V = TypeVar("V")
+
+#: What a revision cannot tell, such as a write whose count an outage swallowed, lasts no longer.
+_LIFETIME_SECONDS = 60.0
+
+
+class _Kept(NamedTuple, Generic[V]):
+    revision: int
+    value: V
+    size: int
+    until: float
+
+
+class RevisionShelf(Generic[V]):
+    """Holds up to `capacity` of size in all; what was not asked for the longest goes first."""
+
+    def __init__(
+        self,
+        capacity: int,
+        *,
+        seconds: float = _LIFETIME_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._capacity = capacity
+        self._seconds = seconds
+        self._monotonic = monotonic
+        self._kept: OrderedDict[str, _Kept[V]] = OrderedDict()
+        self._size = 0
+
+    def get(self, key: str, revision: int) -> V | None:
+        """Give what was kept for exactly this revision, if it is not too old."""
+        kept = self._kept.get(key)
+        if kept is None or kept.revision != revision:
+            return None
+        if kept.until <= self._monotonic():
+            self._drop(key)
+            return None
+        self._kept.move_to_end(key)
+        return kept.value
+
+    def put(self, key: str, revision: int, value: V, *, size: int = 1) -> None:
+        """Keep a value in the place of an older one; one that is too large for all is not kept."""
+        self._drop(key)
+        if size > self._capacity:
+            return
+        self._kept[key] = _Kept(revision, value, size, self._monotonic() + self._seconds)
+        self._size += size
+        while self._size > self._capacity:
+            self._drop(next(iter(self._kept)))
+
+    def _drop(self, key: str) -> None:
+        kept = self._kept.pop(key, None)
+        if kept is not None:
+            self._size -= kept.size
