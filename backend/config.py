@@ -73,6 +73,11 @@ class Settings(BaseSettings):
     #: An external worker that is not heard of for so long loses the jobs it holds.
     worker_lease_seconds: Seconds = 60
 
+    #: The longest silence in a stream of events, so that no proxy takes it for dead.
+    event_heartbeat_seconds: Annotated[float, Field(ge=0.05, le=600)] = 15.0
+    #: Whether webhooks may go to addresses of private networks and of this machine.
+    webhook_private_hosts: bool = False
+
     openai_api_key: SecretStr | None = None
     openai_base_url: str = "https://api.openai.com/v1"
     #: The model of jobs that name the provider and no model.

@@ -17,6 +17,11 @@ from backend.wiring.making import MakingParts
 class Container(MakingParts):
     """Everything a request may ask for, and what runs beside the requests."""
 
+    def let_go(self) -> None:
+        """Answer everybody who waits or listens: the server is about to end."""
+        self.queue.stop_waiting()
+        self.events.close()
+
 
 @asynccontextmanager
 async def build_container(
@@ -44,11 +49,13 @@ async def build_container(
         provider = await stack.enter_async_context(open_provider_session())
         roads = Roads(client_type(session), session, public, provider)
         container = Container(settings, database, roads)
+        stack.push_async_callback(container.repositories.projects.settle)
         await stack.enter_async_context(
             running(
                 container.fleet,
                 container.dispatcher,
                 container.queue,
+                events=container.events,
                 mender=Mender(container.results, container.timeline, container.batches),
             )
         )

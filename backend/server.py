@@ -60,7 +60,7 @@ def create_app(settings: Settings, *, build: Build = build_container) -> FastAPI
             except DatabaseStartError as error:
                 raise StartError(str(error)) from None
             app.state.container = container
-            stack.enter_context(early_warning(container.queue.stop_waiting))
+            stack.enter_context(early_warning(container.let_go))
             yield
 
     app: FastAPI = FastAPIOffline(

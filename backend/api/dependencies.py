@@ -7,12 +7,14 @@ more than the whole route.
 from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Header, Path, Query, Request
+from starlette.requests import HTTPConnection
 
 from backend.services.alternates_service import AlternatesService
 from backend.services.batch_service import BatchService
 from backend.services.character_service import CharacterService
 from backend.services.clip_service import ClipService
 from backend.services.comfyui_service import ComfyUIService
+from backend.services.event_stream import EventStreams
 from backend.services.export_service import ExportService
 from backend.services.generation_service import GenerationService
 from backend.services.health_service import HealthService
@@ -131,6 +133,11 @@ async def _exports(request: Request) -> ExportService:
     return service
 
 
+async def _event_streams(connection: HTTPConnection) -> EventStreams:
+    service: EventStreams = connection.app.state.container.event_streams
+    return service
+
+
 async def _openai_videos(request: Request) -> OpenAIVideoService:
     service: OpenAIVideoService = request.app.state.container.openai_videos
     return service
@@ -154,6 +161,7 @@ MediaServiceDep = Annotated[MediaService, Depends(_media)]
 ExportServiceDep = Annotated[ExportService, Depends(_exports)]
 AlternatesServiceDep = Annotated[AlternatesService, Depends(_alternates)]
 PoolServiceDep = Annotated[PoolService, Depends(_pool)]
+EventStreamsDep = Annotated[EventStreams, Depends(_event_streams)]
 OpenAIVideoServiceDep = Annotated[OpenAIVideoService, Depends(_openai_videos)]
 
 PageDep = Annotated[Page, Depends(_page)]

@@ -2,9 +2,13 @@
 
 import json
 import logging
+import re
 from datetime import UTC, datetime
 
 from backend.api.middleware import request_id_var
+
+#: uvicorn tells the whole address of each WebSocket, and that may hold a key.
+_KEY_IN_QUERY = re.compile(r"(\bapi_key=)[^&\s\"\\]+", re.IGNORECASE)
 
 
 class JsonFormatter(logging.Formatter):
@@ -21,7 +25,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return _KEY_IN_QUERY.sub(r"\1***", json.dumps(line, ensure_ascii=False, default=str))
 
 
 def configure_logging(level: str) -> None:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from contextvars import ContextVar
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -144,9 +144,14 @@ class BodyTooLargeError(HTTPException):
 
 
 class ApiKeyMiddleware:
-    """With keys configured, every route but health, docs and preflights needs one."""
+    """With keys configured, every route but health, docs and preflights needs one.
+
+    A browser's EventSource and WebSocket can send no header: at their routes, and only there,
+    `?api_key=` is taken as well.
+    """
 
     _OPEN = ("/docs", "/redoc", "/openapi.json", "/static-offline-docs")
+    _KEY_IN_QUERY = ("/api/v1/events", "/api/v1/ws")
 
     def __init__(self, app: ASGIApp, *, keys: Sequence[str]) -> None:
         self._app = app
@@ -167,11 +172,17 @@ class ApiKeyMiddleware:
 
     def _is_known(self, scope: Scope) -> bool:
         scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
-        # Only what HTTP calls white space: a UTF-8 key may end in a byte that is one in Latin-1.
-        given_bytes = given.strip(" \t").encode("latin-1")
-        # Every key is compared, so that the time taken tells nothing about which one is close.
-        matches = [hmac.compare_digest(key, given_bytes) for key in self._keys]
-        return scheme.lower() == "bearer" and any(matches)
+        if scheme.lower() == "bearer":
+            # Only HTTP's white space: a UTF-8 key may end in a byte that is some in Latin-1.
+            return self._is_key(given.strip(" \t").encode("latin-1"))
+        if scope["path"] in self._KEY_IN_QUERY:
+            return self._is_key(QueryParams(scope["query_string"]).get("api_key", "").encode())
+        return False
+
+    def _is_key(self, given: bytes) -> bool:
+        """Compare every key, so that the time taken tells nothing about which one is close."""
+        matches = [hmac.compare_digest(key, given) for key in self._keys]
+        return any(matches)
 
 
 def _request_id(headers: Headers) -> str:

@@ -71,7 +71,7 @@ _OPEN = frozenset({"read_root", "read_health"})
 #: Answered from what the process knows, or by others than the database.
 _WITHOUT_DATABASE = _OPEN | {
     "list_model_types", "read_model_presets", "read_model_parameters", "read_model_defaults",
-    "upload_face_image", "upload_face", "read_metrics",
+    "upload_face_image", "upload_face", "read_metrics", "read_events",
 }  # fmt: skip
 #: Its id may be one that nobody knows yet.
 _MAKES_WHAT_IT_NAMES = frozenset({"register_server"})

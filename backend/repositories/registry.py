@@ -8,6 +8,7 @@ from backend.repositories.batch_repository import BatchRepository
 from backend.repositories.character_repository import CharacterRepository
 from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.comfyui_repository import ComfyUIRepository
+from backend.repositories.event_repository import EventRepository
 from backend.repositories.job_repository import JobRepository
 from backend.repositories.pool_repository import PoolRepository
 from backend.repositories.project_repository import ProjectRepository
@@ -30,6 +31,7 @@ REPOSITORIES = (
     CharacterRepository,
     TemplateRepository,
     PoolRepository,
+    EventRepository,
 )
 
 
@@ -46,6 +48,7 @@ class Repositories:
     characters: CharacterRepository
     templates: TemplateRepository
     pool: PoolRepository
+    events: EventRepository
 
 
 def repositories_on(
@@ -64,4 +67,5 @@ def repositories_on(
         characters=CharacterRepository(database, gate),
         templates=TemplateRepository(database, gate),
         pool=PoolRepository(database, gate),
+        events=EventRepository(database, gate),
     )

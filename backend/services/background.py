@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from backend.services.batch_service import BatchService
 from backend.services.clip_timeline import ClipTimeline
 from backend.services.dispatcher import Dispatcher
+from backend.services.events import EventHub
 from backend.services.fleet import Fleet
 from backend.services.queue_manager import QueueManager
 from backend.services.result_store import ResultStore
@@ -40,18 +41,25 @@ class Mender:
 
 @asynccontextmanager
 async def running(
-    fleet: Fleet, dispatcher: Dispatcher, queue: QueueManager, *, mender: Mender
+    fleet: Fleet,
+    dispatcher: Dispatcher,
+    queue: QueueManager,
+    *,
+    events: EventHub,
+    mender: Mender,
 ) -> AsyncIterator[None]:
     """Run it all until the block ends; then let go of everyone who waits for a job."""
     tasks = [
         asyncio.create_task(fleet.run(), name="fleet"),
         asyncio.create_task(dispatcher.run(), name="dispatcher"),
         asyncio.create_task(mender.run(), name="mend"),
+        asyncio.create_task(events.run(), name="events"),
     ]
     try:
         yield
     finally:
         queue.stop_waiting()
+        events.close()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -10,8 +10,12 @@ from backend.config import Settings
 from backend.database import DatabaseManager
 from backend.repositories.registry import Repositories, repositories_on
 from backend.services.comfyui_client import ComfyUIClient
+from backend.services.event_stream import EventStreams
+from backend.services.events import EventHub
+from backend.services.job_events import JobEvents
 from backend.services.media_files import MediaFiles
 from backend.services.result_store import Downloads, ResultStore
+from backend.utils.clock import utc_now
 from backend.utils.secret_box import SecretBox
 
 _MEGABYTE = 1_048_576
@@ -48,6 +52,19 @@ class Foundation:
     @cached_property
     def metrics(self) -> Metrics:
         return Metrics()
+
+    @cached_property
+    def events(self) -> EventHub:
+        return EventHub(self.repositories.events, clock=utc_now)
+
+    @cached_property
+    def job_events(self) -> JobEvents:
+        return JobEvents(self.events)
+
+    @cached_property
+    def event_streams(self) -> EventStreams:
+        beat = self._settings.event_heartbeat_seconds
+        return EventStreams(self.events, heartbeat_seconds=beat)
 
     def _results_of(self, downloads: Downloads) -> ResultStore:
         limit = self._settings.max_result_size_mb * _MEGABYTE

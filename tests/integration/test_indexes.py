@@ -60,7 +60,7 @@ async def call_every_route(
         (method, path)
         for path, methods in app.openapi()["paths"].items()
         for method in methods
-        if "/openai/" not in path
+        if "/openai/" not in path and path != "/api/v1/events"  # its answer has no end
     ]
     operations.sort(key=lambda operation: (operation[0] == "delete", -len(operation[1])))
     for query in QUERIES:

@@ -71,8 +71,14 @@ def _paths() -> dict[str, Any]:
 
 
 SCHEMA = schemathesis.openapi.from_dict(_paths())
+#: Its answer has no end; tests/integration/test_events.py asks it.
+ENDLESS = "GET /api/v1/events"
 OPERATIONS = sorted(
-    (result.ok() for result in SCHEMA.get_all_operations() if isinstance(result, Ok)),
+    (
+        operation
+        for result in SCHEMA.get_all_operations()
+        if isinstance(result, Ok) and (operation := result.ok()).label != ENDLESS
+    ),
     key=lambda operation: (operation.method == "delete", operation.label),
 )
 

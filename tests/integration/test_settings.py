@@ -33,6 +33,8 @@ DEFAULTS: dict[str, Any] = {
     "SERVER_LOST_SECONDS": 30,
     "WORKER_LEASE_SECONDS": 60,
     "SERVER_CHECK_SECONDS": 5.0,
+    "EVENT_HEARTBEAT_SECONDS": 15.0,
+    "WEBHOOK_PRIVATE_HOSTS": False,
     "OPENAI_API_KEY": None,
     "OPENAI_BASE_URL": "https://api.openai.com/v1",
     "OPENAI_MODEL": "sora-2",

@@ -9,6 +9,7 @@ from backend.api.v1 import (
     characters_router,
     clips_router,
     comfyui_router,
+    events_router,
     exports_router,
     generation_router,
     health_router,
@@ -44,6 +45,7 @@ _ROUTERS = (
     spa_router,
     spa_media_router,
     exports_router,
+    events_router,
 )
 
 

@@ -1,0 +1,65 @@
+"""What this process has to tell and has not written yet. Bounded; nothing here waits."""
+
+from collections import deque
+
+from backend.models.event import CHUNK_ROOM, Event, EventKind
+
+#: Events that one chunk of the log takes.
+CHUNK_EVENTS = CHUNK_ROOM // 2
+#: While the database is away so many are kept, and then the oldest go.
+_ROOM = 20_000
+#: Of these only the latest counts, so they gather longer.
+_LATEST_WINS = frozenset({EventKind.JOB_PROGRESS, EventKind.BATCH_UPDATED})
+
+
+class Outbox:
+    """Events in order, and beside them the latest progress of each job and batch."""
+
+    def __init__(self, room: int = _ROOM) -> None:
+        self._room = room
+        self._waiting: deque[Event] = deque()
+        self._latest: dict[tuple[EventKind, str | None], Event] = {}
+        self._lost = False
+
+    def __len__(self) -> int:
+        return len(self._waiting) + len(self._latest)
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether something waits that is not to gather further."""
+        return bool(self._waiting)
+
+    def add(self, event: Event) -> bool:
+        """Take an event; true for one that is not to gather, and for the first that is."""
+        if event.kind in _LATEST_WINS:
+            return self._add_latest(event)
+        if event.job_id is not None:
+            # What is to be told now is newer than any progress before it.
+            self._latest.pop((EventKind.JOB_PROGRESS, event.job_id), None)
+        if len(self._waiting) >= self._room:
+            self._waiting.popleft()
+            self._lost = True
+        self._waiting.append(event)
+        return True
+
+    def _add_latest(self, event: Event) -> bool:
+        is_first = not self._latest
+        progress = event.kind is EventKind.JOB_PROGRESS
+        key = (event.kind, event.job_id if progress else event.batch_id)
+        if key in self._latest or len(self._latest) < self._room:
+            self._latest[key] = event
+        return is_first
+
+    def release_latest(self) -> None:
+        """Have told what has gathered, as far as there is room."""
+        room = max(0, self._room - len(self._waiting))
+        self._waiting.extend(list(self._latest.values())[:room])
+        self._latest.clear()
+
+    def take(self, instead: Event) -> tuple[Event, ...]:
+        """The events of the next chunk; begins with `instead` when others had to go."""
+        taken: list[Event] = [instead] if self._lost else []
+        self._lost = False
+        while self._waiting and len(taken) < CHUNK_EVENTS:
+            taken.append(self._waiting.popleft())
+        return tuple(taken)

@@ -1,0 +1,98 @@
+"""What a job's move is called, and telling of it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from backend.models.event import EventKind
+from backend.models.job import Job, JobStatus
+from backend.services.events import EventHub
+
+#: More jobs than this that are queued at once are told as one change of their batches.
+_TOLD_SINGLY = 100
+_ENDED = {
+    JobStatus.PROCESSING: EventKind.JOB_STARTED,
+    JobStatus.COMPLETED: EventKind.JOB_COMPLETED,
+    JobStatus.FAILED: EventKind.JOB_FAILED,
+    JobStatus.CANCELLED: EventKind.JOB_CANCELLED,
+}
+
+
+def kind_of(before: Job | None, after: Job) -> EventKind | None:
+    """What happened to a job; None when it stays where it was."""
+    if before is None and after.status is JobStatus.PENDING:
+        return EventKind.JOB_QUEUED
+    if before is not None and before.status is after.status:
+        return None
+    return _ENDED.get(after.status, EventKind.JOB_REQUEUED)
+
+
+class JobEvents:
+    """Publishes what jobs do. Nothing here waits, so it may be called from anywhere."""
+
+    def __init__(self, hub: EventHub) -> None:
+        self._hub = hub
+
+    def queued(self, jobs: Sequence[Job]) -> None:
+        """Tell of new jobs, each by itself unless there are very many."""
+        if len(jobs) <= _TOLD_SINGLY:
+            for job in jobs:
+                self.changed(None, job)
+            return
+        for job in {job.batch_id: job for job in jobs}.values():
+            self._tell_batch(job)
+
+    def changed(self, before: Job | None, after: Job) -> None:
+        """Tell of a move; a job that stayed where it was tells nothing."""
+        kind = kind_of(before, after)
+        if kind is None:
+            return
+        self._tell(kind, after, job_data(after))
+        if kind is EventKind.JOB_COMPLETED and after.content_id is not None:
+            data = {
+                "content_id": after.content_id,
+                "content_type": after.generation_type,
+                "url": after.result_url,
+            }
+            self._tell(EventKind.CONTENT_ADDED, after, data)
+        self._tell_batch(after)
+
+    def progress(self, job: Job) -> None:
+        """Tell how far a running job is. May be called as often as it changes."""
+        self._tell(EventKind.JOB_PROGRESS, job, job_data(job))
+
+    def _tell(self, kind: EventKind, job: Job, data: dict[str, Any]) -> None:
+        self._hub.publish(
+            kind,
+            project_id=job.project_id,
+            clip_id=job.clip_id,
+            job_id=job.id,
+            batch_id=job.batch_id,
+            server_id=job.server_id,
+            data=data,
+        )
+
+    def _tell_batch(self, job: Job) -> None:
+        if job.batch_id is not None:
+            self._hub.publish(
+                EventKind.BATCH_UPDATED, project_id=job.project_id, batch_id=job.batch_id
+            )
+
+
+def job_data(job: Job) -> dict[str, Any]:
+    """What of a job changes while it runs; the rest is read once."""
+    data = {
+        "status": str(job.status),
+        "generation_type": str(job.generation_type),
+        "seq": job.seq,
+        "progress": job.progress,
+        "progress_step": job.progress_step,
+        "progress_total": job.progress_total,
+        "current_node": job.current_node,
+        "server_name": job.server_name,
+        "retry_count": job.retry_count,
+        "error": job.error,
+        "error_code": job.error_code,
+        "result_url": job.result_url,
+        "content_id": job.content_id,
+    }
+    return {name: value for name, value in data.items() if value is not None}
