@@ -86,6 +86,8 @@ class Fleet:
         self._clock = clock
         self.on_change = on_change
         self._states: dict[str, ServerState] = {}
+        #: A check that is under way while its server is removed must not bring it back.
+        self._gone: set[str] = set()
 
     @property
     def states(self) -> list[ServerState]:
@@ -96,6 +98,7 @@ class Fleet:
 
     def forget(self, server_id: str) -> None:
         self._states.pop(server_id, None)
+        self._gone.add(server_id)
 
     def mark_offline(self, server_id: str) -> None:
         """Take no chances until the next check: somebody just failed to reach it."""
@@ -114,7 +117,7 @@ class Fleet:
     async def check_all(self) -> None:
         servers = await self._servers.list_all()
         for gone in self._states.keys() - {server.id for server in servers}:
-            self.forget(gone)
+            del self._states[gone]
         await asyncio.gather(*(self.check(server) for server in servers))
 
     async def check(self, server: ComfyUIServer, *, fresh: bool = False) -> ServerState:
@@ -165,7 +168,8 @@ class Fleet:
         )
 
     def _keep(self, state: ServerState) -> ServerState:
-        self._states[state.server.id] = state
+        if state.server.id not in self._gone:
+            self._states[state.server.id] = state
         return state
 
     def _log_change(self, state: ServerState, reason: str) -> None:

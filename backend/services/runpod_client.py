@@ -20,7 +20,7 @@ from yarl import URL
 from backend.models.comfyui_server import ComfyUIServer
 from backend.services.comfyui_client import removed_on_failure, storage_errors
 from backend.services.comfyui_messages import OutputFile
-from backend.services.comfyui_transport import translated
+from backend.services.comfyui_transport import ForbiddenAddressError, translated
 from backend.services.openai_messages import retry_after
 from backend.services.result_store import Downloads
 from backend.services.runpod_messages import (
@@ -233,7 +233,9 @@ class RunPodDownloads:
         file = OutputFile(filename=url)
         try:
             return await self._remote.download(server, file, target, max_bytes=max_bytes)
-        except InvalidRequestError as error:
+        except (InvalidRequestError, ServerUnreachableError) as error:
+            if isinstance(error, ServerUnreachableError) and not _is_forbidden(error):
+                raise
             raise UpstreamError(
                 f"{_who(server)} put its result where it may not be read: {error.message}",
                 code="RESULT_URL_REFUSED",
@@ -281,6 +283,11 @@ async def _whole(response: aiohttp.ClientResponse) -> bytes:
 
 def _who(server: ComfyUIServer) -> str:
     return f"RunPod endpoint '{server.name}'"
+
+
+def _is_forbidden(error: ServerUnreachableError) -> bool:
+    """Tell whether our own guard refused the address: no wait will mend that."""
+    return isinstance(getattr(error.__cause__, "os_error", None), ForbiddenAddressError)
 
 
 def _url(server: ComfyUIServer, path: str) -> URL:
