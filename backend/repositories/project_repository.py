@@ -1,12 +1,13 @@
 """Projects."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from backend.models.project import Project
 from backend.repositories.base import BaseRepository
+from backend.repositories.totals_behind import TotalsBehind
 from backend.utils.index_spec import IndexSpec
 
 #: Every project changed after this; naming it lets the list use the index on `updated_at`.
@@ -24,8 +25,19 @@ class ProjectRepository(BaseRepository[Project]):
         IndexSpec(name="music", keys=(("music_file_path", 1),)),
     )
 
+    def __init__(self, database: Any, gate: Callable[[], None]) -> None:
+        super().__init__(database, gate)
+        self._behind = TotalsBehind(self.adjust)
+
+    async def find_by_id(self, document_id: str) -> Project | None:
+        self._gate()
+        await self._behind.settle(document_id)
+        return await super().find_by_id(document_id)
+
     async def list_newest(self, *, search: str, skip: int, limit: int) -> tuple[list[Project], int]:
         """Newest change first; `search` is looked for in name and description, whatever case."""
+        self._gate()
+        await self._behind.settle_all()
         where: dict[str, Any] = {"updated_at": {"$gte": _EVER}}
         if search:
             pattern = {"$regex": re.escape(search), "$options": "i"}
@@ -34,10 +46,18 @@ class ProjectRepository(BaseRepository[Project]):
 
     async def adjust(self, project_id: str, amounts: Mapping[str, float], *, now: datetime) -> bool:
         """Add to the kept totals (`scene_count`, `clip_count`, `duration`) in one write."""
-        change: dict[str, Any] = {"$set": {"updated_at": now}}
+        change: dict[str, Any] = {"$max": {"updated_at": now}}
         if amounts:
             change["$inc"] = dict(amounts)
         return await self._update_one({"_id": project_id}, change)
+
+    def adjust_soon(self, project_id: str, amounts: Mapping[str, float], *, now: datetime) -> None:
+        """Add to the kept totals within a moment; whoever reads the project here sees it done."""
+        self._behind.add(project_id, amounts, now=now)
+
+    async def settle(self) -> None:
+        """Wait until nothing is due any more."""
+        await self._behind.settle_all()
 
     async def replace_totals(self, project: Project, totals: Mapping[str, float]) -> bool:
         """Write new totals over those in `project`; False when somebody changed them since."""

@@ -6,6 +6,7 @@ insert and one count for all of them.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.scene_repository import SceneRepository
 from backend.services.clip_timeline import ClipTimeline
 from backend.utils.clock import Clock
-from backend.utils.errors import ConflictError, ResourceNotFoundError
+from backend.utils.errors import ConflictError, StoryCanvasError
 from backend.utils.ids import new_id
 from backend.utils.timeline_validator import LATEST_START, to_ms
 
@@ -43,6 +44,8 @@ class ClipIntake:
         self._clock = clock
         #: By scene: the group that newcomers join, until it is its turn.
         self._open: dict[str, _Group] = {}
+        #: Scenes whose totals may be wrong since the database failed in between.
+        self._doubtful: set[str] = set()
 
     async def add(self, wish: ClipCreateDTO) -> Clip:
         """Create a clip where it was asked for, else after the last one.
@@ -66,12 +69,22 @@ class ClipIntake:
 
     async def _make(self, scene_id: str, wishes: list[ClipCreateDTO]) -> Made:
         async with self._timeline.lock(scene_id):
-            # Whoever comes from here on forms the next group.
-            del self._open[scene_id]
-            scene = await self._scenes.get(scene_id)
+            try:
+                scene = await self._read(scene_id)
+            finally:
+                # Whoever comes from here on forms the next group.
+                del self._open[scene_id]
             made = self._placed(scene, wishes)
-            await self._store(scene, [clip for clip in made if isinstance(clip, Clip)])
+            while _clips(made) and not await self._timeline.count_in(scene, _clips(made)):
+                scene = await self._scenes.get(scene_id)
+                made = self._placed(scene, wishes)
+            await self._store(scene_id, _clips(made))
             return made
+
+    async def _read(self, scene_id: str) -> Scene:
+        if scene_id in self._doubtful:
+            await self._recount(scene_id)
+        return await self._scenes.get(scene_id)
 
     def _placed(self, scene: Scene, wishes: Sequence[ClipCreateDTO]) -> Made:
         made: Made = []
@@ -96,16 +109,23 @@ class ClipIntake:
             id=new_id(), project_id=scene.project_id, created_at=now, updated_at=now, **fields
         )
 
-    async def _store(self, scene: Scene, clips: Sequence[Clip]) -> None:
-        if not clips:
-            return
-        await self._clips.add_many(clips)
+    async def _store(self, scene_id: str, clips: Sequence[Clip]) -> None:
         try:
-            await self._timeline.count_in(scene, clips)
-        except ResourceNotFoundError:
-            for clip in clips:
-                await self._clips.delete(clip.id)
+            await self._clips.add_many(clips)
+        except StoryCanvasError:
+            # They are counted, and some of them may even be stored.
+            self._doubtful.add(scene_id)
+            with contextlib.suppress(StoryCanvasError):
+                await self._recount(scene_id)
             raise
+
+    async def _recount(self, scene_id: str) -> None:
+        await self._timeline.recount(scene_id)
+        self._doubtful.discard(scene_id)
+
+
+def _clips(made: Made) -> list[Clip]:
+    return [clip for clip in made if isinstance(clip, Clip)]
 
 
 def _full(end: float) -> ConflictError:

@@ -5,6 +5,7 @@ no list has to load clips for them. Alternates lie outside the timeline and coun
 """
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
@@ -105,16 +106,15 @@ class ClipTimeline:
             await self._keep(clip.scene_id, Totals(len(others), to_seconds(moved.end)))
         return moved
 
-    async def count_in(self, scene: Scene, clips: Sequence[Clip]) -> None:
-        """Count new clips into the scene as just read; their ends can only make it longer.
+    async def count_in(self, scene: Scene, clips: Sequence[Clip]) -> bool:
+        """Count clips in that are about to be stored; False when the scene is not as just read.
 
-        ResourceNotFoundError when the scene was deleted meanwhile.
+        Counted first, clips of several processes never get the same place, and a crash before
+        they are stored leaves a scene that says it changed, to be counted again.
         """
         end = max((clip.timeline_end for clip in clips), default=0.0)
         totals = Totals(scene.clip_count + len(clips), max(scene.duration, end))
-        if not await self._replace(scene, totals):
-            await self._scenes.get(scene.id)
-            await self.recount(scene.id)
+        return await self._replace(scene, totals)
 
     async def touch(self, scene_id: str) -> None:
         """Say that a clip was renamed, or an alternate added: no total shows that."""
@@ -150,6 +150,15 @@ class ClipTimeline:
             await self._recount_project(project_id)
 
     async def _recount_project(self, project_id: str) -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            # Nobody counts a scene or a clip in meanwhile, or it would be counted twice.
+            await stack.enter_async_context(self.lock(project_id))
+            scenes = await self._scenes.list_for_project(project_id)
+            for scene in scenes:
+                await stack.enter_async_context(self.lock(scene.id))
+            await self._replace_project_totals(project_id)
+
+    async def _replace_project_totals(self, project_id: str) -> None:
         project = await self._projects.find_by_id(project_id)
         scenes = await self._scenes.list_for_project(project_id)
         counted = [scene for scene in scenes if not scene.is_alternate]
@@ -176,7 +185,7 @@ class ClipTimeline:
             "clip_count": totals.clip_count - scene.clip_count,
             "duration": round(totals.duration - scene.duration, 3),
         }
-        await self._projects.adjust(scene.project_id, amounts, now=now)
+        self._projects.adjust_soon(scene.project_id, amounts, now=now)
         return True
 
 

@@ -47,9 +47,9 @@ class SceneService:
                 fields["order"] = await self._next_order(dto.project_id)
             scene = Scene(id=new_id(), created_at=now, updated_at=now, **fields)
             await self._scenes.add(scene)
-        if not await self._projects.adjust(dto.project_id, {"scene_count": 1}, now=now):
-            await self._scenes.delete(scene.id)
-            raise ResourceNotFoundError.of("project", dto.project_id)
+            if not await self._projects.adjust(dto.project_id, {"scene_count": 1}, now=now):
+                await self._scenes.delete(scene.id)
+                raise ResourceNotFoundError.of("project", dto.project_id)
         return scene
 
     async def get(self, scene_id: str) -> Scene:
@@ -82,8 +82,11 @@ class SceneService:
             removed = await self._clips.delete_for_scene(scene_id)
             await self._timeline.recount(scene_id)
             is_ours = await self._scenes.delete(scene_id)
-        if is_ours and not scene.is_alternate:
-            await self._projects.adjust(scene.project_id, {"scene_count": -1}, now=self._clock())
+            # Another process may have stored what it had counted in before.
+            removed += await self._clips.delete_for_scene(scene_id)
+            if is_ours and not scene.is_alternate:
+                amounts = {"scene_count": -1}
+                await self._projects.adjust(scene.project_id, amounts, now=self._clock())
         for clip_id in clip_ids:
             await self._media.remove_folder(clip_folder(scene.project_id, clip_id))
         return removed + int(is_ours)

@@ -15,6 +15,7 @@ from backend.dtos.project_dto import ProjectCreateDTO
 from backend.dtos.scene_dto import SceneCreateDTO
 from backend.models.clip import Clip
 from backend.repositories.registry import Repositories, repositories_on
+from backend.services.clip_intake import ClipIntake
 from backend.services.clip_service import ClipService
 from backend.services.clip_timeline import ClipTimeline, report_on
 from backend.services.media_files import MediaFiles
@@ -54,6 +55,7 @@ class Film(NamedTuple):
     projects: ProjectService
     scenes: SceneService
     clips: ClipService
+    intake: ClipIntake
     timeline: ClipTimeline
     project_id: str
     scene_ids: list[str]
@@ -69,7 +71,9 @@ async def new_film(media: MediaFiles) -> Film:
     clips = ClipService(repos.scenes, repos.clips, timeline=timeline, **shared)
     project = await projects.create(ProjectCreateDTO(name="Film"))
     made = [await scenes.create(SceneCreateDTO(project_id=project.id, name=name)) for name in "ab"]
-    return Film(repos, projects, scenes, clips, timeline, project.id, [scene.id for scene in made])
+    intake = ClipIntake(repos.scenes, repos.clips, timeline=timeline, clock=utc_now)
+    scene_ids = [scene.id for scene in made]
+    return Film(repos, projects, scenes, clips, intake, timeline, project.id, scene_ids)
 
 
 async def carry_out(film: Film, step: tuple[Any, ...]) -> None:
@@ -89,7 +93,7 @@ async def create(film: Film, which: int, length: float, position: float | None) 
         return
     fields: dict[str, Any] = {} if position is None else {"timeline_position": position}
     try:
-        await film.clips.create(
+        await film.intake.add(
             ClipCreateDTO(scene_id=film.scene_ids[which], length=length, **fields)
         )
     except ConflictError as error:
@@ -158,7 +162,7 @@ async def test_totals_that_a_crash_left_wrong_are_mended(
     tmp_path: Path, scene_is_wrong: bool, project_is_wrong: bool
 ) -> None:
     film = await new_film(MediaFiles(tmp_path))
-    clip = await film.clips.create(ClipCreateDTO(scene_id=film.scene_ids[0], length=2))
+    clip = await film.intake.add(ClipCreateDTO(scene_id=film.scene_ids[0], length=2))
     if scene_is_wrong:
         await film.repos.scenes.update(clip.scene_id, {"clip_count": 9, "duration": 99.0})
     if project_is_wrong:
