@@ -105,19 +105,6 @@ class ServerModelDTO(ResponseDTO):
     type: str = Field(description="Its family, or 'unknown'.", examples=["sdxl"])
 
 
-class EndpointHealthDTO(ResponseDTO):
-    """What RunPod says of a serverless endpoint."""
-
-    idle: int = Field(description="Workers that wait for work.", examples=[1])
-    ready: int = Field(description="Workers that could take work.", examples=[1])
-    running: int = Field(description="Workers that have work.", examples=[0])
-    initializing: int = Field(description="Workers that are starting.", examples=[0])
-    throttled: int = Field(description="Workers that RunPod has no GPU for now.", examples=[0])
-    unhealthy: int = Field(description="Workers that do not start.", examples=[0])
-    in_queue: int = Field(description="Runs that wait for a worker.", examples=[0])
-    in_progress: int = Field(description="Runs that a worker has.", examples=[0])
-
-
 class ServerInfoDTO(ResponseDTO):
     """What a server has; offline it is empty and `is_online` false."""
 
@@ -130,7 +117,8 @@ class ServerInfoDTO(ResponseDTO):
     schedulers: list[str] = Field(description="KSampler's schedulers.", examples=[["normal"]])
     version: str | None = Field(description="Of ComfyUI.", examples=["0.3.60"])
     devices: list[dict[str, Any]] = Field(
-        description="What it computes on; memory is in bytes.",
+        description="What it computes on; memory is in bytes. A RunPod endpoint tells how many "
+        "workers are idle, ready, running, initializing, throttled and unhealthy.",
         examples=[
             [
                 {
@@ -141,11 +129,6 @@ class ServerInfoDTO(ResponseDTO):
                 }
             ]
         ],
-    )
-    endpoint: EndpointHealthDTO | None = Field(
-        default=None,
-        description="Workers and runs of a RunPod endpoint; null for ComfyUI, and offline.",
-        examples=[None],
     )
     queue_running: int = Field(description="Prompts that run there, anybody's.", examples=[1])
     queue_pending: int = Field(description="Prompts that wait there, anybody's.", examples=[0])

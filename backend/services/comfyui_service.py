@@ -10,7 +10,7 @@ from backend.services.comfyui_messages import ServerQueue, SystemStats
 from backend.services.fleet import Fleet, ServerState
 from backend.services.model_config import detect_family
 from backend.services.queue_manager import QueueManager
-from backend.services.runpod_messages import endpoint_url
+from backend.services.runpod_messages import EndpointHealth, endpoint_url
 from backend.services.server_catalog import ServerCatalog
 from backend.services.server_workflows import workflows_of
 from backend.utils.clock import Clock
@@ -108,13 +108,19 @@ def info_of(state: ServerState) -> dict[str, Any]:
         "samplers": list(catalog.samplers),
         "schedulers": list(catalog.schedulers),
         "version": stats.version,
-        "devices": [asdict(device) for device in stats.devices],
+        "devices": [_workers(endpoint)] if endpoint else [asdict(d) for d in stats.devices],
         "queue_running": endpoint.in_progress if endpoint else len(queue.running),
         "queue_pending": endpoint.in_queue if endpoint else len(queue.pending),
-        "endpoint": asdict(endpoint) if endpoint else None,
         "latency_ms": state.latency_ms if state.online else None,
         "supported_model_types": sorted({model.type for model in models} - {"unknown"}),
     }
+
+
+def _workers(endpoint: EndpointHealth) -> dict[str, Any]:
+    """The workers of a RunPod endpoint, where a ComfyUI server has its cards."""
+    counts = asdict(endpoint)
+    del counts["in_queue"], counts["in_progress"]
+    return {"name": "RunPod workers", "type": "serverless", **counts}
 
 
 def _with_address(server: ComfyUIServer, changes: dict[str, Any]) -> dict[str, Any]:

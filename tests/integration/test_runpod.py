@@ -372,7 +372,8 @@ class TestServer:
         info = await desk.get(f"/comfyui/servers/{server}/info")
         assert info["is_online"] is True
         assert info["server"]["url"] == f"{runpod.url}/{ENDPOINT}"
-        assert (info["endpoint"]["ready"], info["endpoint"]["throttled"]) == (2, 3)
+        (workers,) = info["devices"]
+        assert (workers["type"], workers["ready"], workers["throttled"]) == ("serverless", 2, 3)
         assert (info["models"], info["queue_pending"]) == ([], 0)
         flows = await desk.get(f"/comfyui/servers/{server}/workflows")
         assert {"image", "video"} <= set(flows["generation_types"])
