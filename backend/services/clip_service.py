@@ -49,8 +49,12 @@ class ClipService:
     async def page_for_scene(
         self, scene_id: str, *, skip: int, limit: int
     ) -> tuple[list[Clip], int]:
-        await self._scenes.get(scene_id)
-        return await self._clips.page_for_scene(scene_id, skip=skip, limit=limit)
+        """A page along the timeline, and how many there are; ResourceNotFoundError: no scene."""
+        clips, total = await self._clips.page_for_scene(scene_id, skip=skip, limit=limit)
+        if not clips:
+            # Where there are clips there is a scene: looking would cost as much as a page.
+            await self._scenes.get(scene_id)
+        return clips, total
 
     async def update(self, clip_id: str, dto: ClipUpdateDTO) -> Clip:
         clip = await self._clips.get(clip_id)

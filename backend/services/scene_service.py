@@ -58,8 +58,11 @@ class SceneService:
     async def page_for_project(
         self, project_id: str, *, skip: int, limit: int
     ) -> tuple[list[Scene], int]:
-        await self._projects.get(project_id)
-        return await self._scenes.page_for_project(project_id, skip=skip, limit=limit)
+        """A page in story order, and how many there are; ResourceNotFoundError: no project."""
+        scenes, total = await self._scenes.page_for_project(project_id, skip=skip, limit=limit)
+        if not scenes:
+            await self._projects.get(project_id)
+        return scenes, total
 
     async def update(self, scene_id: str, dto: SceneUpdateDTO) -> Scene:
         scene = await self._scenes.get(scene_id)
