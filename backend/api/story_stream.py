@@ -1,4 +1,4 @@
-"""Long lists of clips as JSON, written window by window: no answer is ever whole in memory.
+"""Long lists of clips as JSON, written piece by piece: no answer is ever whole in memory.
 
 An error in between rises, and the server cuts the connection: what a client has then is no JSON,
 where an array that just ended would look like a whole film.
@@ -30,7 +30,8 @@ def project_json(project: Project) -> bytes:
 
 async def clip_array(parts: Parts) -> bytes:
     """Write the clips of a page as one array."""
-    written = [_clips_json(part.clips) async for window in parts for part in window if part.clips]
+    async with aclosing(parts):
+        written = [_clips_json(part.clips) async for part in parts if part.clips]
     return b"[" + b",".join(written) + b"]"
 
 
@@ -40,12 +41,11 @@ async def film_chunks(head: bytes, scenes: Sequence[Scene], parts: Parts) -> Chu
     current = ""
     chunk = [head]
     async with aclosing(parts):
-        async for window in parts:
-            for part in window:
-                clips = _clips_json(part.clips)
-                if part.scene_id == current:
-                    chunk += [b"," if clips else b"", clips]
-                    continue
+        async for part in parts:
+            clips = _clips_json(part.clips)
+            if part.scene_id == current:
+                chunk += [b"," if clips else b"", clips]
+            else:
                 chunk += [b"]}," if current else b"", _opening(scene_by_id[part.scene_id]), clips]
                 current = part.scene_id
             yield b"".join(chunk)

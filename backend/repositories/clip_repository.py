@@ -1,6 +1,5 @@
 """Clips and the takes in their galleries."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -30,7 +29,7 @@ class ClipRepository(BaseRepository[Clip]):
     kind = "clip"
     model = Clip
     indexes = (
-        IndexSpec(name="by_timeline", keys=(("scene_id", 1), ("timeline_position", 1))),
+        IndexSpec(name="along_timeline", keys=(("scene_id", 1), *_ALONG_TIMELINE)),
         IndexSpec(name="by_project", keys=(("project_id", 1),)),
         IndexSpec(name="by_change", keys=(("updated_at", -1),)),
         IndexSpec(name="by_character", keys=(("character_id", 1),)),
@@ -47,9 +46,10 @@ class ClipRepository(BaseRepository[Clip]):
         marked = {
             gallery: [
                 {**take, "is_selected": take["id"] == document.get(_SELECTIONS[kind])}
-                for take in document.get(gallery, ())
+                for take in document[gallery]
             ]
             for kind, gallery in _GALLERIES.items()
+            if document.get(gallery)
         }
         return super().to_model({**document, **marked})
 
@@ -63,32 +63,21 @@ class ClipRepository(BaseRepository[Clip]):
         where = {"scene_id": scene_id}
         return await self._find(where, sort=_ALONG_TIMELINE, skip=skip, limit=limit)
 
-    async def positions(self, scene_ids: Sequence[str]) -> dict[str, Positions]:
-        """Where the clips of each of these scenes begin."""
-        fields = {"scene_id": 1, "timeline_position": 1, "is_alternate": 1}
-        found = await self._find_raw(_of_scenes(scene_ids), fields=fields)
-        starts: dict[str, list[float]] = {scene_id: [] for scene_id in scene_ids}
-        counted = Counter(each["scene_id"] for each in found if not each.get("is_alternate"))
-        for document in found:
-            starts[document["scene_id"]].append(document["timeline_position"])
-        return {
-            scene_id: Positions(sorted(positions), counted[scene_id])
-            for scene_id, positions in starts.items()
-        }
+    async def positions(self, scene_id: str) -> Positions:
+        """Where the clips of a scene begin."""
+        fields = {"timeline_position": 1, "is_alternate": 1}
+        found = await self._find_raw({"scene_id": scene_id}, fields=fields)
+        on_timeline = sum(not document.get("is_alternate") for document in found)
+        return Positions(sorted(each["timeline_position"] for each in found), on_timeline)
 
-    async def along(
-        self, scene_ids: Sequence[str], *, low: float | None, high: float | None
-    ) -> dict[str, list[Clip]]:
-        """The clips of each scene along its timeline, from `low` to before `high` seconds."""
-        where = _of_scenes(scene_ids)
+    async def along(self, scene_id: str, *, low: float | None, high: float | None) -> list[Clip]:
+        """A scene's clips along its timeline, from `low` to before `high` seconds."""
+        where: dict[str, Any] = {"scene_id": scene_id}
         bounds = {"$gte": low, "$lt": high}
         if window := {name: bound for name, bound in bounds.items() if bound is not None}:
             where["timeline_position"] = window
-        clips: dict[str, list[Clip]] = {scene_id: [] for scene_id in scene_ids}
-        for clip in await self._find(where):
-            clips[clip.scene_id].append(clip)
-        for found in clips.values():
-            found.sort(key=lambda clip: (clip.timeline_position, clip.created_at, clip.id))
+        clips = await self._find(where)
+        clips.sort(key=lambda clip: (clip.timeline_position, clip.created_at, clip.id))
         return clips
 
     async def list_for_project(self, project_id: str) -> list[Clip]:
@@ -166,11 +155,6 @@ class ClipRepository(BaseRepository[Clip]):
 
     async def delete_for_project(self, project_id: str) -> int:
         return await self._delete_where({"project_id": project_id})
-
-
-def _of_scenes(scene_ids: Sequence[str]) -> dict[str, Any]:
-    only = scene_ids[0] if len(scene_ids) == 1 else None
-    return {"scene_id": only or {"$in": list(scene_ids)}}
 
 
 def _span(document: Document) -> Span:

@@ -1,7 +1,9 @@
-"""A film's clips in story order: scene by scene, along each timeline, a window at a time."""
+"""A film's clips in story order: scene by scene, along each timeline, a piece at a time."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from backend.models.clip import Clip
@@ -10,22 +12,23 @@ from backend.models.scene import Scene
 from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.project_repository import ProjectRepository
 from backend.repositories.scene_repository import SceneRepository, SceneState
-from backend.services.story_windows import (
-    WINDOW_CLIPS,
+from backend.services.story_pieces import (
+    PIECE_CLIPS,
     Layout,
     Piece,
-    Window,
     layout_of,
-    windows_of,
-    windows_of_page,
+    pieces_of,
+    pieces_of_page,
 )
 from backend.utils.revision_shelf import RevisionShelf
 
 #: Marks of layouts that are kept, and one more for each scene: some megabytes.
 _KEPT_MARKS = 50_000
-#: Clips and scenes that one query lays out.
+#: Clips and scenes that are laid out at once.
 _BATCH_CLIPS = 1_000
 _BATCH_SCENES = 10
+#: Pieces that are being read while one is written.
+_AHEAD = 3
 
 
 class ScenePart(NamedTuple):
@@ -35,7 +38,7 @@ class ScenePart(NamedTuple):
     clips: list[Clip]
 
 
-Parts = AsyncGenerator[list[ScenePart], None]
+Parts = AsyncGenerator[ScenePart, None]
 
 
 class StoryReader:
@@ -59,22 +62,23 @@ class StoryReader:
 
         ResourceNotFoundError without the project.
         """
-        await self._projects.get(project_id)
         states = await self._scenes.states_of_project(project_id)
+        if not states:
+            await self._projects.get(project_id)
         layouts = await self._layouts(states)
         laid_out = [(state.id, layouts[state.id]) for state in states]
         total = sum(layout.size for layout in layouts.values())
-        return self._read(windows_of_page(laid_out, skip=skip, limit=limit)), total
+        return self._read(pieces_of_page(laid_out, skip=skip, limit=limit)), total
 
     async def film(self, project_id: str) -> tuple[Project, list[Scene], Parts]:
         """Give a project, its scenes in order, and all its clips. ResourceNotFoundError."""
         project = await self._projects.get(project_id)
         scenes = await self._scenes.list_for_project(project_id)
         # Only a long scene is worth the reading of where to cut it.
-        long = [_state(scene) for scene in scenes if scene.clip_count > WINDOW_CLIPS]
+        long = [_state(scene) for scene in scenes if scene.clip_count > PIECE_CLIPS]
         layouts = await self._layouts(long)
         laid_out = [(each.id, layouts.get(each.id, Layout(each.clip_count))) for each in scenes]
-        return project, scenes, self._read(windows_of(laid_out))
+        return project, scenes, self._read(pieces_of(laid_out))
 
     async def _layouts(self, states: Sequence[SceneState]) -> dict[str, Layout]:
         """Lay out scenes from what was kept of them; those that changed are read."""
@@ -84,45 +88,44 @@ class StoryReader:
         async with self._reading:
             layouts |= self._kept([state for state in states if state.id not in layouts])
             for batch in _batches(state for state in states if state.id not in layouts):
-                layouts |= await self._read_layouts(batch)
+                read = await asyncio.gather(*(self._read_layout(state) for state in batch))
+                layouts |= {state.id: layout for state, layout in zip(batch, read, strict=True)}
         return layouts
 
     def _kept(self, states: Sequence[SceneState]) -> dict[str, Layout]:
         kept = {state.id: self._shelf.get(state.id, state.revision) for state in states}
         return {scene_id: layout for scene_id, layout in kept.items() if layout is not None}
 
-    async def _read_layouts(self, states: Sequence[SceneState]) -> dict[str, Layout]:
-        found = await self._clips.positions([state.id for state in states])
-        layouts = {state.id: layout_of(found[state.id].all) for state in states}
-        for state in states:
-            # New clips are counted before they are stored: then the scene is ahead of them.
-            if found[state.id].on_timeline == state.clip_count:
-                layout = layouts[state.id]
-                self._shelf.put(state.id, state.revision, layout, size=1 + len(layout.marks))
-        return layouts
+    async def _read_layout(self, state: SceneState) -> Layout:
+        found = await self._clips.positions(state.id)
+        layout = layout_of(found.all)
+        # New clips are counted before they are stored: then the scene is ahead of them.
+        if found.on_timeline == state.clip_count:
+            self._shelf.put(state.id, state.revision, layout, size=1 + len(layout.marks))
+        return layout
 
-    async def _read(self, windows: Iterator[Window]) -> Parts:
-        """Read one window ahead: the database works while the one before is written."""
-        coming = self._begin(windows)
+    async def _read(self, pieces: Iterator[Piece]) -> Parts:
+        """Read ahead: the database works while what came before is written."""
+        coming: deque[asyncio.Task[ScenePart]] = deque()
+        coming.extend(self._begin(piece) for piece in islice(pieces, _AHEAD))
         try:
-            while coming is not None:
-                parts = await coming
-                coming = self._begin(windows)
-                yield parts
+            while coming:
+                part = await coming[0]
+                del coming[0]
+                coming.extend(self._begin(piece) for piece in islice(pieces, 1))
+                yield part
         finally:
-            if coming is not None:
-                coming.cancel()
-                await asyncio.gather(coming, return_exceptions=True)
+            for reading in coming:
+                reading.cancel()
+            await asyncio.gather(*coming, return_exceptions=True)
 
-    def _begin(self, windows: Iterator[Window]) -> asyncio.Task[list[ScenePart]] | None:
-        window = next(windows, None)
-        return asyncio.create_task(self._parts(window)) if window else None
+    def _begin(self, piece: Piece) -> asyncio.Task[ScenePart]:
+        return asyncio.create_task(self._part(piece))
 
-    async def _parts(self, window: Window) -> list[ScenePart]:
-        first = window[0]
-        ids = [piece.scene_id for piece in window]
-        clips = await self._clips.along(ids, low=first.low, high=first.high)
-        return [ScenePart(piece.scene_id, _cut(piece, clips[piece.scene_id])) for piece in window]
+    async def _part(self, piece: Piece) -> ScenePart:
+        clips = await self._clips.along(piece.scene_id, low=piece.low, high=piece.high)
+        end = None if piece.take is None else piece.drop + piece.take
+        return ScenePart(piece.scene_id, clips[piece.drop : end])
 
 
 def _batches(states: Iterable[SceneState]) -> Iterator[list[SceneState]]:
@@ -135,11 +138,6 @@ def _batches(states: Iterable[SceneState]) -> Iterator[list[SceneState]]:
         batch.append(state)
     if batch:
         yield batch
-
-
-def _cut(piece: Piece, clips: list[Clip]) -> list[Clip]:
-    end = None if piece.take is None else piece.drop + piece.take
-    return clips[piece.drop : end]
 
 
 def _state(scene: Scene) -> SceneState:

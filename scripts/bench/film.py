@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -179,9 +180,11 @@ async def prepare(url: str, size: Size) -> None:
 async def fill(repos: Repositories, project_id: str, scene_ids: list[str], clips: int) -> None:
     """Scenes of equally many clips, with a gap behind each."""
     now = utc_now()
-    stamps: dict[str, Any] = {"created_at": now, "updated_at": now}
+    # Long ago, or the server would count all of it again when it starts.
+    made = now - timedelta(hours=1)
+    stamps: dict[str, Any] = {"created_at": made, "updated_at": made}
     seconds = round((clips - 1) * 0.9 + 0.8, 3)
-    await repos.projects.add(Project(id=project_id, name="Film", **stamps))
+    await repos.projects.add(Project(id=project_id, name="Film", created_at=made, updated_at=now))
     await repos.scenes.add_many(
         [
             Scene(
