@@ -1,36 +1,37 @@
 """Jobs: every move is one guarded write, every list a window on an indexed number."""
 
 import asyncio
-from bisect import bisect_right
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from backend.models.job import ACTIVE, Job, JobStatus
-from backend.repositories.base import BaseRepository
-from backend.repositories.job_totals import ALL, JobTotals, scope_of
+from backend.repositories.base import BaseRepository, Document
+from backend.repositories.job_line import JobPlaces
+from backend.repositories.job_recount import COUNTED_FIELDS, JobRecount
+from backend.repositories.job_rows import (
+    PENDING_FIELDS,
+    ROW_FIELDS,
+    JobRow,
+    PendingRow,
+    pending_row,
+    row,
+)
+from backend.repositories.job_totals import STRETCH, WINDOW, JobTotals, Place
+from backend.repositories.job_windows import SLICE, slices, wider
 from backend.utils.errors import ConflictError
 from backend.utils.index_spec import IndexSpec
 
-#: Jobs that one call of a recount reads.
-_COUNTED = 5_000
-#: After a crash the batches of this many newest jobs are counted again.
-_RECENT = 200
+#: Jobs that one call stores, and that are counted together.
+_STORED = 500
 #: Jobs that one call clears.
 _CLEARED = 500
-_ROW = {"clip_id": 1, "status": 1, "content_id": 1, "result_url": 1, "error": 1}
-
-
-class JobRow(NamedTuple):
-    """What a batch shows of one of its jobs."""
-
-    id: str
-    clip_id: str
-    status: JobStatus
-    content_id: str | None
-    result_url: str | None
-    error: str | None
+#: A bulk call has work to do where another one waits for an answer.
+_BULK_SECONDS = 20.0
+#: Who makes videos for money; their jobs have an index of their own, all others none for it.
+_PAID = "openai"
+#: Stored even if they are what they are by default: queries, guards and totals name them.
+_ALWAYS = ("number", "seq", "status", "priority", "batch_id", "attempt")
 
 
 class JobRepository(BaseRepository[Job]):
@@ -42,8 +43,11 @@ class JobRepository(BaseRepository[Job]):
         IndexSpec(name="by_turn", keys=(("status", 1), ("priority", -1), ("number", 1))),
         IndexSpec(name="by_status", keys=(("status", 1), ("number", 1))),
         IndexSpec(name="by_project", keys=(("project_id", 1), ("number", 1))),
-        IndexSpec(name="by_project_status", keys=(("project_id", 1), ("status", 1))),
-        IndexSpec(name="by_provider", keys=(("provider", 1), ("status", 1))),
+        IndexSpec(
+            name="by_paid_provider",
+            keys=(("provider", 1), ("status", 1)),
+            partial={"provider": _PAID},
+        ),
         IndexSpec(name="by_scene", keys=(("scene_id", 1), ("status", 1))),
         IndexSpec(name="by_clip", keys=(("clip_id", 1), ("number", 1))),
         IndexSpec(name="by_batch", keys=(("batch_id", 1), ("number", 1))),
@@ -53,8 +57,16 @@ class JobRepository(BaseRepository[Job]):
         super().__init__(database, gate)
         self._counters = database["counters"]
         self.totals = JobTotals(self._counters, self._guarded)
+        self._places = JobPlaces(self._waiting_numbers, stretch=STRETCH)
         #: By priority: no waiting job was seen at or below this number.
         self._heads: dict[int, int] = {}
+
+    def to_document(self, model: Job) -> Document:
+        """Without what is as by default: a job has many fields, and each costs at every read."""
+        document = model.model_dump(exclude_defaults=True)
+        document |= {name: getattr(model, name) for name in _ALWAYS}
+        document["_id"] = document.pop("id")
+        return document
 
     async def enqueue(self, jobs: Sequence[Job]) -> list[Job]:
         """Number the jobs in the given order and store them."""
@@ -65,14 +77,30 @@ class JobRepository(BaseRepository[Job]):
         numbered = [
             job.model_copy(update={"number": first + index}) for index, job in enumerate(jobs)
         ]
-        await self.add_many(numbered)
-        for priority in {job.priority for job in numbered}:
-            self._search_from(priority, first - 1)
-        for (batch_id, priority), amount in Counter(
-            (job.batch_id, job.priority) for job in numbered
-        ).items():
-            await self.totals.add({JobStatus.PENDING: amount}, batch_id=batch_id, priority=priority)
+        for start in range(0, len(numbered), _STORED):
+            await self._store(numbered[start : start + _STORED])
         return numbered
+
+    async def _store(self, jobs: Sequence[Job]) -> None:
+        """Insert and count; of jobs that are refused, those before the first known one stay."""
+        documents = [self.to_document(job) for job in jobs]
+        try:
+            with self._guarded(_BULK_SECONDS):
+                await self._documents.insert_many(documents)
+        except ConflictError:
+            window = {"$gte": jobs[0].number, "$lte": jobs[-1].number}
+            there = await self._find_raw({"number": window}, fields=COUNTED_FIELDS)
+            await self._count_in([Place.read(document) for document in there])
+            raise
+        await self._count_in([Place.of(job) for job in jobs])
+
+    async def _count_in(self, places: Sequence[Place]) -> None:
+        for priority in {place.priority for place in places}:
+            numbers = [place.number for place in places if place.priority == priority]
+            self._search_from(priority, min(numbers) - 1)
+        for place in places:
+            self._places.forget(place.priority, place.number)
+        await self.totals.add(places, {JobStatus.PENDING: 1})
 
     async def move(self, job: Job, to: JobStatus, **changes: Any) -> Job | None:
         """Move a job on, if it still is where `job` says: same status, same attempt.
@@ -92,8 +120,9 @@ class JobRepository(BaseRepository[Job]):
         if to is JobStatus.PENDING:
             self._search_from(job.priority, job.number - 1)
         # The job has moved, whatever happens next: counting and reading need not wait in turn.
+        self._places.forget(job.priority, job.number)
         _, moved = await asyncio.gather(
-            self.totals.add({job.status: -1, to: 1}, batch_id=job.batch_id, priority=job.priority),
+            self.totals.add([Place.of(job)], {job.status: -1, to: 1}),
             self.find_by_id(job.id),
         )
         return moved
@@ -127,7 +156,7 @@ class JobRepository(BaseRepository[Job]):
         job that goes back to the queue moves that place back too.
         """
         found: list[Job] = []
-        low, last = self._heads.get(priority, 0), await self._last_number()
+        low, last = self._heads.get(priority, 0), await self.last_number()
         width = max(64, 2 * wanted)
         where = {"status": JobStatus.PENDING, "priority": priority}
         while low < last and len(found) < wanted:
@@ -156,100 +185,117 @@ class JobRepository(BaseRepository[Job]):
 
     async def active_for(self, field: str, value: str) -> list[Job]:
         """Pending and processing jobs of a project, scene, clip or batch."""
-        return await self._find({field: value, "status": {"$in": sorted(ACTIVE)}})
+        statuses = sorted(ACTIVE)
+        if field == "scene_id":
+            return await self._find({field: value, "status": {"$in": statuses}})
+        found: list[Job] = []
+        last = await self.last_number()
+        for low in range(0, last + 1, WINDOW):
+            window = {"number": {"$gte": low, "$lt": low + WINDOW}}
+            found += await self._find({field: value, **window, "status": {"$in": statuses}})
+        return found
+
+    async def pending_rows(self, after_number: int, limit: int) -> list[PendingRow]:
+        """Waiting jobs with a higher number, by number: `limit` of them, fewer only at the end.
+
+        They are read in windows of numbers on `by_status`, so that no finished job is touched.
+        """
+        found: list[PendingRow] = []
+        low, last, width = after_number, await self.last_number(), limit
+        while low < last and len(found) < limit:
+            window = {"number": {"$gt": low, "$lte": low + width}}
+            where = {"status": JobStatus.PENDING, **window}
+            seen = await self._find_raw(where, fields=PENDING_FIELDS)
+            found += sorted(map(pending_row, seen), key=lambda waiting: waiting.number)
+            grown = wider(width, limit - len(found), len(seen))
+            low, width = low + width, min(grown, max(limit, WINDOW))
+        return found[:limit]
 
     async def positions(self, jobs: Sequence[Job]) -> dict[str, int]:
-        """The places in line of waiting jobs, 1 for the next, by id.
+        """The places in line of waiting jobs, 1 for the next, by id; see `JobPlaces`."""
+        line, last = await asyncio.gather(self.totals.line(), self.last_number())
+        return await self._places.places(jobs, line, last)
 
-        Read from the nearer end of each priority's line: new jobs stand at its end, and those
-        are what people look at.
-        """
-        turns = await self.totals.turns()
-        places: dict[str, int] = {}
-        for priority in {job.priority for job in jobs}:
-            numbers = sorted(job.number for job in jobs if job.priority == priority)
-            behind = await self._numbers_after(priority, numbers[0] - 1)
-            ahead = sum(amount for other, amount in turns.items() if other > priority)
-            line = max(turns.get(priority, 0), len(behind))
-            for job in jobs:
-                if job.priority == priority:
-                    after = len(behind) - bisect_right(behind, job.number)
-                    places[job.id] = max(1, ahead + line - after)
-        return places
-
-    async def _numbers_after(self, priority: int, number: int) -> list[int]:
-        where = {"status": JobStatus.PENDING, "priority": priority, "number": {"$gt": number}}
-        found = await self._find_raw(where, fields={"_id": 0, "number": 1})
-        return sorted(document["number"] for document in found)
+    async def _waiting_numbers(self, priority: int, low: int, high: int) -> list[int]:
+        where = {"status": JobStatus.PENDING, "priority": priority}
+        window = {"number": {"$gte": low, "$lt": high}}
+        found = await self._find_raw({**where, **window}, fields={"_id": 0, "number": 1})
+        return [document["number"] for document in found]
 
     async def newest(self, where: Mapping[str, Any], *, skip: int, limit: int) -> list[Job]:
-        """A page, newest first, read in windows of `number` that grow until the page is full."""
+        """A page, newest first, read in windows of `number` until the page is full."""
         wanted = skip + limit
         statuses = {name: value for name, value in where.items() if name == "status"}
-        one_of_a_kind = {name: value for name, value in where.items() if name != "status"}
+        named = {name: value for name, value in where.items() if name != "status"}
         found: list[Job] = []
-        high = await self._last_number()
-        width = max(16, wanted)
+        high = await self.last_number()
+        width = high if "clip_id" in named else max(16, wanted)
         while high > 0 and len(found) < wanted:
             low = max(0, high - width)
             window = {"number": {"$gt": low, "$lte": high}}
             # The embedded database takes the index of the fields that come first, and none at
             # all beside a sort: what is selective leads, the statuses come last.
-            seen = await self._find({**one_of_a_kind, **window, **statuses})
+            seen = await self._find({**named, **window, **statuses})
             found += sorted(seen, key=lambda job: -job.number)
-            high, width = low, width * 4
+            high, width = low, min(wider(width, wanted - len(found), len(seen)), 2 * WINDOW)
+            if not named:
+                chosen = statuses.get("status", {}).get("$in", list(JobStatus))
+                found += await self._newest_below(high, chosen, wanted - len(found))
+                break
         return found[skip:wanted]
 
+    async def _newest_below(self, high: int, statuses: Sequence[str], wanted: int) -> list[Job]:
+        """Only where there are any, by kept totals, and status by status: nothing else is read."""
+        found: list[Job] = []
+        windows = await self.totals.windows_with(statuses) if wanted > 0 and high > 0 else []
+        slices = [low for window in windows for low in slices(window) if low <= high]
+        for low in slices:
+            if len(found) >= wanted:
+                break
+            numbers = {"$gte": low, "$lte": min(high, low + SLICE - 1)}
+            seen = await asyncio.gather(
+                *(self._find({"status": status, "number": numbers}) for status in statuses)
+            )
+            found += sorted((job for jobs in seen for job in jobs), key=lambda job: -job.number)
+        return found[: max(0, wanted)]
+
     async def count(self, where: Mapping[str, Any]) -> int:
-        """How many match; totals by status alone are kept, so they cost one read."""
-        if set(where) <= {"status"}:
-            totals = await self.totals.by_status()
-            statuses: Iterable[str] = where.get("status", {}).get("$in", list(JobStatus))
-            return sum(totals[JobStatus(status)] for status in statuses)
-        return await self._count(where)
+        """How many match; of all, of a project and of a batch they are kept: that is one read."""
+        totals = await self._totals_of({name: where[name] for name in where if name != "status"})
+        if totals is None:
+            return await self._count(where)
+        statuses: Iterable[str] = where.get("status", {}).get("$in", list(JobStatus))
+        return sum(totals[JobStatus(status)] for status in statuses)
+
+    async def _totals_of(self, named: Mapping[str, str]) -> Mapping[JobStatus, int] | None:
+        if not named:
+            return await self.totals.by_status()
+        if set(named) == {"project_id"}:
+            return await self.totals.by_project(named["project_id"])
+        if set(named) == {"batch_id"}:
+            return (await self.totals.by_batch([named["batch_id"]]))[named["batch_id"]]
+        return None
 
     async def project_totals(self, project_id: str) -> dict[JobStatus, int]:
-        """Counted, not kept: only a person looking at a project asks."""
-        where = {"project_id": project_id}
-        return {status: await self._count({**where, "status": status}) for status in JobStatus}
+        return await self.totals.by_project(project_id)
 
     async def batch_rows(self, batch_id: str) -> list[JobRow]:
         """Every job of a batch, cut down to what the batch shows of it."""
-        found = await self._find_raw({"batch_id": batch_id}, fields=_ROW)
-        return [_row(document) for document in found]
+        found = await self._find_raw({"batch_id": batch_id}, fields=ROW_FIELDS)
+        return [row(document) for document in found]
 
-    async def recount(self) -> None:
+    async def recount(self, *, patience: float = 0.25) -> None:
         """Set the kept totals to the truth, after a crash between a move and its count.
 
-        Of the batches only those are counted whose jobs a crash can have cut short.
+        Takes seconds with very many jobs, in short reads: nothing need wait for its end.
+        `patience`: seconds that other processes may take between a move and its count.
         """
-        counted: Counter[str] = Counter()
-        turns: Counter[str] = Counter()
-        last = await self._last_number()
-        fields = {"_id": 0, "status": 1, "priority": 1}
-        for low in range(0, last, _COUNTED):
-            window = {"number": {"$gt": low, "$lte": low + _COUNTED}}
-            found = await self._find_raw(window, fields=fields)
-            counted.update(document["status"] for document in found)
-            turns.update(
-                str(document["priority"])
-                for document in found
-                if document["status"] == JobStatus.PENDING
-            )
-        by_status = {str(status): counted[status] for status in JobStatus}
-        await self.totals.put(ALL, {**by_status, "turns": dict(turns)})
-        self.forget_heads()
-        await self._recount_batches()
 
-    async def _recount_batches(self) -> None:
-        running = await self._find_raw({"status": JobStatus.PROCESSING}, fields={"batch_id": 1})
-        newest = await self.newest({}, skip=0, limit=_RECENT)
-        touched = {document.get("batch_id") for document in running}
-        touched |= {job.batch_id for job in newest}
-        for batch_id in touched - {None}:
-            rows = Counter(row.status for row in await self.batch_rows(str(batch_id)))
-            counted = {str(status): rows[status] for status in JobStatus}
-            await self.totals.put(scope_of(str(batch_id)), counted)
+        async def read(where: Mapping[str, Any]) -> list[Document]:
+            return await self._find_raw(where, fields=COUNTED_FIELDS)
+
+        await JobRecount(self.totals, read, patience=patience).run(await self.last_number())
+        self.forget_heads()
 
     async def remove(self, job: Job) -> bool:
         """Delete a job that stands where `job` says; False when it has moved on."""
@@ -257,13 +303,14 @@ class JobRepository(BaseRepository[Job]):
             result = await self._documents.delete_one(_guard(job))
         if not result.deleted_count:
             return False
-        await self.totals.add({job.status: -1}, batch_id=job.batch_id, priority=job.priority)
+        self._places.forget(job.priority, job.number)
+        await self.totals.add([Place.of(job)], {job.status: -1})
         return True
 
     async def remove_all(self, status: JobStatus) -> int:
         """Delete every job of a status; gives how many."""
         removed = 0
-        fields = {"batch_id": 1, "priority": 1}
+        fields = {**COUNTED_FIELDS, "_id": 1}
         while found := await self._find_raw({"status": status}, fields=fields, limit=_CLEARED):
             ids = [document["_id"] for document in found]
             with self._guarded():
@@ -271,11 +318,8 @@ class JobRepository(BaseRepository[Job]):
             deleted = int(result.deleted_count)
             removed += deleted
             if deleted == len(ids):
-                gone = Counter(
-                    (document.get("batch_id"), document.get("priority", 0)) for document in found
-                )
-                for (batch_id, priority), amount in gone.items():
-                    await self.totals.add({status: -amount}, batch_id=batch_id, priority=priority)
+                places = [Place.read(document) for document in found]
+                await self.totals.add(places, {status: -1})
             else:
                 await self.recount()
         return removed
@@ -311,21 +355,11 @@ class JobRepository(BaseRepository[Job]):
                 )
         return int(counter["value"])
 
-    async def _last_number(self) -> int:
+    async def last_number(self) -> int:
+        """The number of the newest job that was ever queued, 0 before the first."""
         with self._guarded():
             counter = await self._counters.find_one({"_id": self.collection})
         return int(counter["value"]) if counter else 0
-
-
-def _row(document: Mapping[str, Any]) -> JobRow:
-    return JobRow(
-        id=document["_id"],
-        clip_id=document["clip_id"],
-        status=JobStatus(document["status"]),
-        content_id=document.get("content_id"),
-        result_url=document.get("result_url"),
-        error=document.get("error"),
-    )
 
 
 def _guard(job: Job) -> dict[str, Any]:

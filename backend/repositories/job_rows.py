@@ -1,0 +1,91 @@
+"""Jobs cut down to what one reader needs of them: a whole one costs many times that."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from backend.models.content import ContentType
+from backend.models.job import JobStatus, Outcome
+
+ROW_FIELDS = {"clip_id": 1, "status": 1, "content_id": 1, "result_url": 1, "error": 1}
+
+
+class JobRow(NamedTuple):
+    """What a batch shows of one of its jobs."""
+
+    id: str
+    clip_id: str
+    status: JobStatus
+    content_id: str | None
+    result_url: str | None
+    error: str | None
+
+
+class TriedAt(NamedTuple):
+    """An attempt: at which server, and how it ended; None while it runs."""
+
+    server_id: str
+    outcome: Outcome | None
+
+
+class PendingRow(NamedTuple):
+    """What choosing a server needs to know of a waiting job."""
+
+    id: str
+    number: int
+    priority: int
+    project_id: str
+    clip_id: str
+    generation_type: ContentType
+    model: str | None
+    loras: tuple[dict[str, Any], ...]
+    params: dict[str, Any]
+    pinned_server_id: str | None
+    not_before: datetime | None
+    provider: str | None
+    created_at: datetime
+    workflow_json: str | None
+    tried: tuple[TriedAt, ...]
+
+
+PENDING_FIELDS = {
+    **{name: 1 for name in PendingRow._fields if name not in {"id", "tried"}},
+    "attempts.server_id": 1,
+    "attempts.outcome": 1,
+}
+
+
+def row(document: Mapping[str, Any]) -> JobRow:
+    return JobRow(
+        id=document["_id"],
+        clip_id=document["clip_id"],
+        status=JobStatus(document["status"]),
+        content_id=document.get("content_id"),
+        result_url=document.get("result_url"),
+        error=document.get("error"),
+    )
+
+
+def pending_row(document: Mapping[str, Any]) -> PendingRow:
+    return PendingRow(
+        id=document["_id"],
+        number=document["number"],
+        priority=document["priority"],
+        project_id=document["project_id"],
+        clip_id=document["clip_id"],
+        generation_type=ContentType(document["generation_type"]),
+        model=document.get("model"),
+        loras=tuple(document.get("loras") or ()),
+        params=document.get("params") or {},
+        pinned_server_id=document.get("pinned_server_id"),
+        not_before=document.get("not_before"),
+        provider=document.get("provider"),
+        created_at=document["created_at"],
+        workflow_json=document.get("workflow_json"),
+        tried=tuple(_tried(attempt) for attempt in document.get("attempts") or ()),
+    )
+
+
+def _tried(attempt: Mapping[str, Any]) -> TriedAt:
+    outcome = attempt.get("outcome")
+    return TriedAt(attempt["server_id"], Outcome(outcome) if outcome else None)
