@@ -2,7 +2,8 @@
 
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, Field
+import orjson
+from pydantic import AliasChoices, BeforeValidator, Field
 
 from backend.dtos import example_ids
 from backend.dtos.common_dto import (
@@ -16,6 +17,14 @@ from backend.dtos.common_dto import (
 from backend.dtos.generation_dto import RENDER, RenderOrderDTO
 from backend.models.content import ContentType
 from backend.models.job import JobStatus, Outcome
+
+ModelName = Annotated[str, Field(min_length=1, max_length=500)]
+WorkerName = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+def _unpacked(workflow: object) -> object:
+    """A graph is kept as JSON text."""
+    return orjson.loads(workflow) if isinstance(workflow, str) else workflow
 
 
 class JobCreateDTO(RenderOrderDTO):
@@ -147,6 +156,16 @@ class JobResponseDTO(ResponseDTO):
     completed_at: Timestamp | None = Field(description="When it ended.", examples=[None])
 
 
+class LeasedJobDTO(JobResponseDTO):
+    """A job as a worker gets it: with everything that is needed to make it."""
+
+    workflow_json: Annotated[dict[str, Any] | None, BeforeValidator(_unpacked)] = Field(
+        description="A graph of the user in ComfyUI's API format, to run instead of one of your"
+        " own; `{{prompt}}`, `{{seed}}` and such in it stand for the job's values.",
+        examples=[None],
+    )
+
+
 class ServerLoadDTO(ResponseDTO):
     server_name: str = Field(description="For people.", examples=["Studio 4090"])
     is_online: bool = Field(description="Whether it answers.", examples=[True])
@@ -210,6 +229,31 @@ class RegisterServerDTO(RequestDTO):
     max_concurrent: Annotated[int, Field(ge=1, le=64)] = Field(
         default=1, description="How many jobs it may hold at once.", examples=[1]
     )
+    generation_types: Annotated[list[ContentType], Field(max_length=10)] | None = Field(
+        default=None,
+        description="An external worker gets only jobs of these kinds; null: of every kind. Left"
+        " out of a heartbeat: as it said before.",
+        examples=[["image"]],
+    )
+    models: Annotated[list[ModelName], Field(max_length=1000)] | None = Field(
+        default=None,
+        description="The models that an external worker has: file names, or families such as"
+        " sdxl. It gets jobs that name one of them, or none; null: every job. Left out of a"
+        " heartbeat: as it said before.",
+        examples=[["sd_xl_base_1.0.safetensors", "wan_2_1"]],
+    )
+    custom_workflows: bool = Field(
+        default=True,
+        description="false: an external worker gets no jobs with a graph of the user. Left out of"
+        " a heartbeat: as it said before.",
+        examples=[True],
+    )
+    job_ids: Annotated[list[ResourceId], Field(max_length=64)] | None = Field(
+        default=None,
+        description="The jobs that an external worker has in hand: only their leases are renewed."
+        " Left out: those of all jobs it was given.",
+        examples=[[example_ids.JOB]],
+    )
 
 
 class ServerRegisteredDTO(ResponseDTO):
@@ -236,6 +280,12 @@ class CompleteJobDTO(RequestDTO):
     )
     error: Annotated[str, Field(max_length=2000)] | None = Field(
         default=None, description="What went wrong.", examples=["out of memory"]
+    )
+    server_id: WorkerName | None = Field(
+        default=None,
+        description="The worker that reports. If another one has the job by now, the report is"
+        " late; without this it counts for whoever has it.",
+        examples=["render-node-7"],
     )
 
 

@@ -1,6 +1,7 @@
 """The queue as clients read it: jobs with their place in line, totals, what each server does."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,10 +9,10 @@ from backend.models.job import Job, JobStatus
 from backend.models.worker import Worker
 from backend.repositories.project_repository import ProjectRepository
 from backend.repositories.server_stats_repository import ServerStats, ServerStatsRepository
-from backend.repositories.worker_repository import WorkerRepository
 from backend.services.dispatcher import Dispatcher
 from backend.services.fleet import Fleet, ServerState
 from backend.services.queue_manager import QueueManager
+from backend.services.worker_service import WorkerService
 from backend.utils.errors import UnprocessableError
 
 
@@ -22,7 +23,7 @@ class QueueView:
         stats: ServerStatsRepository,
         *,
         projects: ProjectRepository,
-        workers: WorkerRepository,
+        workers: WorkerService,
         fleet: Fleet,
         dispatcher: Dispatcher,
     ) -> None:
@@ -61,9 +62,8 @@ class QueueView:
         return self._shown([job], {})[0]
 
     async def status(self) -> dict[str, object]:
-        totals, workers, held = await asyncio.gather(
-            self._queue.totals(), self._workers.list_all(), self._queue.leases()
-        )
+        totals, workers = await asyncio.gather(self._queue.totals(), self._workers.list_all())
+        held = await self._queue.leases() if workers else Counter[str]()
         states = self._fleet.states
         ids = [*(state.server.id for state in states), *(worker.id for worker in workers)]
         stats = await self._stats.by_server(ids)

@@ -1,40 +1,38 @@
-"""External workers that pull: register, take a job under a lease, report how it went."""
+"""External workers that pull: register, be heard of, take a job under a lease."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from backend.dtos.queue_dto import CompleteJobDTO, RegisterServerDTO
-from backend.models.job import Attempt, Job, JobStatus, Outcome
+from backend.dtos.queue_dto import RegisterServerDTO
+from backend.models.job import Attempt, Job, JobStatus
 from backend.models.worker import Worker
 from backend.repositories.comfyui_repository import ComfyUIRepository
 from backend.repositories.job_repository import JobRepository
 from backend.repositories.worker_repository import WorkerRepository
-from backend.services.attempt_runner import AttemptRunner
-from backend.services.delivery import Delivery
 from backend.services.fleet import Fleet
-from backend.services.result_store import ResultStore
-from backend.services.retry_policy import Failure
+from backend.services.worker_matching import facts_for_worker, why_not
 from backend.utils.clock import Clock
 from backend.utils.errors import ConflictError
 from backend.utils.ids import new_id
 
 #: How many of the jobs whose turn comes first are looked through for one a worker may take.
 _WINDOW = 200
+_ATTEMPTS_KEPT = 20
+#: Fields of a register that stay as they were when a heartbeat leaves them out.
+_KEPT = ("generation_types", "models", "custom_workflows")
 
 
 class WorkerService:
     """`lease_seconds`: a worker that is not heard of for so long loses its jobs."""
 
-    def __init__(  # noqa: PLR0913 - what a job passes through
+    def __init__(
         self,
         workers: WorkerRepository,
         servers: ComfyUIRepository,
         jobs: JobRepository,
         *,
         fleet: Fleet,
-        runner: AttemptRunner,
-        delivery: Delivery,
-        remote: ResultStore,
         lease_seconds: float,
         clock: Clock,
     ) -> None:
@@ -42,9 +40,6 @@ class WorkerService:
         self._servers = servers
         self._jobs = jobs
         self._fleet = fleet
-        self._runner = runner
-        self._delivery = delivery
-        self._remote = remote
         self._lease = timedelta(seconds=lease_seconds)
         self._clock = clock
 
@@ -76,68 +71,59 @@ class WorkerService:
         if await self._servers.find_by_id(worker_id) is not None:
             raise ConflictError("StoryCanvas sends this server its jobs.", code="SERVER_IS_PUSHED")
         worker = await self._workers.get(worker_id)
+        await self._hear_of(worker)
         if not worker.is_online or await self._is_full(worker):
             return None
         for job in await self._jobs.pending(skip=0, limit=_WINDOW):
-            if self._may_take(job, worker):
+            if why_not(job, worker, self._clock()) is None:
                 leased = await self._lease_to(worker, job)
                 if leased is not None:
                     return leased
         return None
 
-    async def complete(self, job_id: str, dto: CompleteJobDTO) -> Job:
-        """Take a worker's report; ConflictError when the job is not in a worker's hands.
-
-        What `result_url` names becomes a take of the clip: something under /uploads/, or an
-        http(s) URL on the open internet or on a registered server.
-        """
-        job = await self._jobs.get(job_id)
-        lease = job.lease_expires_at
-        if job.status is not JobStatus.PROCESSING or lease is None or lease < self._clock():
-            raise ConflictError(
-                "No worker holds this job: it is not running, or its lease ran out.",
-                code="JOB_NOT_LEASED",
-                status=job.status,
-            )
-        if dto.success:
-            await self._succeed(job, dto.result_url)
-        else:
-            words = dto.error or "The worker reports a failure without a reason."
-            await self._runner.fail(job, Failure(Outcome.FAILED, words, "WORKER_FAILED"))
-        return await self._jobs.get(job_id)
-
-    async def _succeed(self, job: Job, result_url: str | None) -> None:
-        if result_url is None:
-            await self._runner.complete(job, None)
-            return
-        taken = await self._delivery.adopt(job, result_url, self._remote)
-        if isinstance(taken, Failure):
-            await self._runner.fail(job, taken)
-        else:
-            await self._runner.complete(job, taken)
-
     async def list_all(self) -> list[Worker]:
-        return await self._workers.list_all()
+        """The last heard of first; one that fell silent for a lease's time is not online."""
+        silent_since = self._clock() - self._lease
+        return [
+            worker.model_copy(
+                update={"is_online": worker.is_online and worker.last_heartbeat >= silent_since}
+            )
+            for worker in await self._workers.list_all()
+        ]
 
     async def _heartbeat(self, worker_id: str, dto: RegisterServerDTO) -> Worker:
         now = self._clock()
+        said = {name: getattr(dto, name) for name in _KEPT if name in dto.model_fields_set}
         changes = {
             "name": dto.server_name or worker_id,
             "is_online": dto.is_online,
             "max_concurrent": dto.max_concurrent,
             "last_heartbeat": now,
+            **said,
         }
         worker = await self._workers.register(worker_id, changes, now=now)
-        for job in await self._jobs.leased_by(worker_id):
-            await self._jobs.note(job, lease_expires_at=now + self._lease)
+        await self._renew(worker_id, dto.job_ids)
         return worker
+
+    async def _renew(self, worker_id: str, job_ids: Sequence[str] | None) -> None:
+        """Renew a worker's leases: all, or those of the jobs that it says it has.
+
+        An answer to `next` may get lost on its way. The worker then holds a job that it does not
+        know of; if it says what it has, that lease runs out and somebody else makes the job.
+        """
+        until = self._clock() + self._lease
+        for job in await self._jobs.leased_by(worker_id):
+            if job_ids is None or job.id in job_ids:
+                await self._jobs.note(job, lease_expires_at=until)
+
+    async def _hear_of(self, worker: Worker) -> None:
+        """Note that it asked, now and then: a write for each question would be too many."""
+        now = self._clock()
+        if now - worker.last_heartbeat > self._lease / 3:
+            await self._workers.update(worker.id, {"last_heartbeat": now})
 
     async def _is_full(self, worker: Worker) -> bool:
         return len(await self._jobs.leased_by(worker.id)) >= worker.max_concurrent
-
-    def _may_take(self, job: Job, worker: Worker) -> bool:
-        due = job.not_before is None or job.not_before <= self._clock()
-        return due and job.pinned_server_id in {None, worker.id} and job.provider is None
 
     async def _lease_to(self, worker: Worker, job: Job) -> Job | None:
         now = self._clock()
@@ -149,14 +135,16 @@ class WorkerService:
             client_id="",
             started_at=now,
         )
+        attempts = [*job.attempts, attempt][-_ATTEMPTS_KEPT:]
         return await self._jobs.move(
             job,
             JobStatus.PROCESSING,
             attempt=attempt.number,
-            attempts=[entry.model_dump() for entry in (*job.attempts, attempt)],
+            attempts=[entry.model_dump() for entry in attempts],
             server_id=worker.id,
             server_name=worker.name,
             assignment_reason=f"'{worker.name}' asked for work.",
+            render=facts_for_worker(job),
             started_at=now,
             lease_expires_at=now + self._lease,
             error=None,

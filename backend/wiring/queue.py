@@ -22,12 +22,14 @@ from backend.services.runpod_client import RunPodClient, RunPodDownloads
 from backend.services.runpod_follower import RunPodFollower
 from backend.services.runpod_runner import RunPodRunner
 from backend.services.server_runners import ServerRunners
+from backend.services.worker_reports import WorkerReports
 from backend.services.worker_service import WorkerService
 from backend.utils.clock import utc_now
 from backend.wiring.foundation import Foundation
 
 #: A video that was paid for is worth so many times SERVER_LOST_SECONDS of waiting for its file.
 _PAID_PATIENCE = 10
+_MEGABYTE = 1_048_576
 
 
 class QueueParts(Foundation):
@@ -206,7 +208,7 @@ class QueueParts(Foundation):
             self.queue,
             repos.stats,
             projects=repos.projects,
-            workers=repos.workers,
+            workers=self.workers,
             fleet=self.fleet,
             dispatcher=self.dispatcher,
         )
@@ -219,9 +221,21 @@ class QueueParts(Foundation):
             repos.servers,
             repos.jobs,
             fleet=self.fleet,
-            runner=self.runner,
+            lease_seconds=self._settings.worker_lease_seconds,
+            clock=utc_now,
+        )
+
+    @cached_property
+    def worker_reports(self) -> WorkerReports:
+        return WorkerReports(
+            self.repositories.jobs,
+            self.repositories.clips,
+            self.runner,
             delivery=self.delivery,
             remote=self._remote_results,
+            store_of=self._results_of,
+            media=self.media_files,
+            max_bytes=self._settings.max_result_size_mb * _MEGABYTE,
             lease_seconds=self._settings.worker_lease_seconds,
             clock=utc_now,
         )

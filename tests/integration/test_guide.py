@@ -26,6 +26,8 @@ from backend.utils.clock import utc_now
 from tests.documents import blocks, paste
 from tests.export.fcpxml_reader import check
 from tests.openai_gateway import KEY, Gateway
+from tests.runpod_server import ENDPOINT, RunPodServer
+from tests.runpod_server import KEY as RUNPOD_KEY
 from tests.studio import ServerProcess, free_port, server_process, talking_to
 
 GUIDE = ROOT / "docs" / "guide"
@@ -61,6 +63,7 @@ async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
     only_small = {"checkpoints": ("v1-5-pruned-emaonly-fp16.safetensors",), "diffusion_models": ()}
     async with AsyncExitStack() as stack:
         gateway = await stack.enter_async_context(Gateway())
+        runpod = await stack.enter_async_context(RunPodServer())
         first, big, small = [
             await stack.enter_async_context(Simulator(SimulatorOptions(models=models)))
             for models in ({}, {}, only_small)
@@ -73,7 +76,14 @@ async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
         await server.ready()
         async with talking_to(server) as studio:
             await studio.server(first, "Demo")
-        places = {"BASE": server.url, "GPU_A": big.url, "GPU_B": small.url}
+        places = {
+            "BASE": server.url,
+            "GPU_A": big.url,
+            "GPU_B": small.url,
+            "RUNPOD": runpod.url,
+            "ENDPOINT": ENDPOINT,
+            "RUNPOD_KEY": RUNPOD_KEY,
+        }
         yield Desk(server.url, folder, places)
 
 
@@ -116,7 +126,7 @@ async def test_several_servers(desk: Desk) -> None:
     assert "Small" not in reasons[0]
     assert "Small" in reasons[1]
     assert "Small may be switched off" in told
-    assert told[-2:] == ["The report was taken.", "Laptop"]
+    assert told[-2:] == ["The result was taken.", "Laptop"]
 
 
 async def test_hand_over_to_each_editor(desk: Desk) -> None:
@@ -129,6 +139,13 @@ async def test_hand_over_to_each_editor(desk: Desk) -> None:
     edl = next(cut.parent.glob("premiere/*.edl")).read_text("ascii")
     assert set(re.findall(r"FROM CLIP NAME: (.+?)\r?$", edl, re.MULTILINE)) == media
     assert all(list(cut.parent.glob(f"{name}/media/*.png")) for name in ("resolve", "program"))
+
+
+async def test_rent_by_the_second(desk: Desk) -> None:
+    told = (await desk.run("runpod")).splitlines()
+    assert told[:2] == ["online [2]", "completed"]
+    assert told[2].startswith("The result is in the gallery. It ran 1.5 s")
+    assert told[3] == "removed"
 
 
 async def test_video_from_a_provider(desk: Desk) -> None:

@@ -12,7 +12,9 @@ from backend.api.dependencies import (
     PageDep,
     QueueManagerDep,
     QueueViewDep,
+    Reporter,
     WorkerId,
+    WorkerReportsDep,
     WorkerServiceDep,
 )
 from backend.api.strict_json import StrictJsonRoute
@@ -24,6 +26,7 @@ from backend.dtos.queue_dto import (
     JobMessageDTO,
     JobResponseDTO,
     JobsClearedDTO,
+    LeasedJobDTO,
     ProjectJobsDTO,
     QueueStatusDTO,
     RegisterServerDTO,
@@ -73,9 +76,15 @@ async def _complete_report(
         str | None, Query(min_length=1, max_length=2000, description="Where the result is.")
     ] = None,
     error: Annotated[str | None, Query(max_length=2000, description="What went wrong.")] = None,
+    server_id: Reporter = None,
 ) -> CompleteJobDTO:
     """Take the report from the query, or from the body where the query says nothing."""
-    given = {"success": success, "result_url": result_url, "error": error}
+    given = {
+        "success": success,
+        "result_url": result_url,
+        "error": error,
+        "server_id": server_id,
+    }
     by_query = {name: value for name, value in given.items() if value is not None}
     if body is None and success is None:
         fault = {"loc": ("query", "success"), "msg": "Field required", "type": "missing"}
@@ -167,7 +176,7 @@ async def register_server(
 
 @router.get(
     "/servers/{server_id}/next",
-    response_model=JobResponseDTO,
+    response_model=LeasedJobDTO,
     summary="Lease the next job to an external worker",
     responses={
         404: {"description": "This worker never registered."},
@@ -178,7 +187,8 @@ async def register_server(
 async def lease_next_job(server_id: WorkerId, workers: WorkerServiceDep, view: QueueViewDep) -> Any:
     """For workers that are no ComfyUI server; they register first.
 
-    The lease ends by itself when no heartbeat comes, and the job goes to someone else.
+    It gets the first job in turn that it can make, as it said when it registered. The lease ends
+    by itself when no heartbeat comes, and the job goes to someone else.
     """
     job = await workers.next_job(server_id)
     return Response(status_code=204) if job is None else view.shown(job)
@@ -191,13 +201,14 @@ async def lease_next_job(server_id: WorkerId, workers: WorkerServiceDep, view: Q
     responses={409: {"description": "No worker holds the job: its lease ran out, say."}},
 )
 async def complete_job(
-    job_id: Id, workers: WorkerServiceDep, report: CompleteReportDep
+    job_id: Id, reports: WorkerReportsDep, report: CompleteReportDep
 ) -> dict[str, object]:
-    """What `result_url` names becomes a take of the clip.
+    """What `result_url` names becomes a take of the clip; so did what was handed in as files.
 
-    What is in the query wins over the body.
+    What is in the query wins over the body. A late report changes nothing, but its result is kept
+    as an extra take.
     """
-    job = await workers.complete(job_id, report)
+    job = await reports.complete(job_id, report)
     return _said("The report was taken.", job)
 
 

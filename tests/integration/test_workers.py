@@ -1,0 +1,298 @@
+"""What external workers can make, hand in and report late; turns and leases are in test_queue."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from tests.studio import Studio, studio
+from tests.unit.services.media_samples import picture, video
+
+LEASE = 0.8
+GRAPH = {"1": {"class_type": "SaveImage", "inputs": {"text": "{{prompt}}"}}}
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def one_desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Studio]:
+    folder = tmp_path_factory.mktemp("app")
+    async with studio(folder, worker_lease_seconds=LEASE, max_result_size_mb=1) as running:
+        running.folder = folder / "uploads"  # type: ignore[attr-defined]
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def desk(one_desk: Studio) -> AsyncIterator[Studio]:
+    """A desk with no jobs that wait."""
+    yield one_desk
+    for job in await one_desk.get("/queue/jobs?status=pending,processing"):
+        await one_desk.client.post(f"/api/v1/queue/jobs/{job['id']}/cancel")
+
+
+async def register(desk: Studio, worker: str = "node-7", **fields: Any) -> dict[str, Any]:
+    body = {"server_name": worker.title(), **fields}
+    return await desk.post(f"/queue/servers/{worker}/register", body, 200)
+
+
+async def next_job(desk: Studio, worker: str = "node-7") -> dict[str, Any] | None:
+    answer = await desk.client.get(f"/api/v1/queue/servers/{worker}/next")
+    assert answer.status_code in {200, 204}, answer.text
+    return dict(answer.json()) if answer.status_code == 200 else None
+
+
+async def hand_in(desk: Studio, job_id: str, content: bytes, **query: Any) -> httpx.Response:
+    return await desk.client.post(
+        f"/api/v1/queue/jobs/{job_id}/result",
+        files={"file": ("take.bin", content)},
+        params=query,
+    )
+
+
+async def report(desk: Studio, job_id: str, **body: Any) -> httpx.Response:
+    return await desk.client.post(f"/api/v1/queue/jobs/{job_id}/complete", json=body)
+
+
+async def leased(desk: Studio, clip: dict[str, Any], **fields: Any) -> str:
+    """A job in the hands of node-7."""
+    job_id = await desk.job(clip, priority=50, **fields)
+    await register(desk)
+    job = await next_job(desk)
+    assert job is not None
+    assert job["id"] == job_id
+    return job_id
+
+
+async def lost(desk: Studio, clip: dict[str, Any]) -> str:
+    """A job whose lease ran out in node-7's hands; nobody has it now."""
+    job_id = await leased(desk, clip)
+    await desk.until(job_id, lambda job: job["status"] == "pending")
+    return job_id
+
+
+async def taken_over(desk: Studio) -> None:
+    """Node-8 gets a job that was lost, after its pause."""
+    deadline = asyncio.get_running_loop().time() + 5
+    await register(desk, "node-8")
+    while await next_job(desk, "node-8") is None:
+        assert asyncio.get_running_loop().time() < deadline
+        await asyncio.sleep(0.1)
+
+
+def kept_files(desk: Studio) -> set[Path]:
+    folder: Path = desk.folder  # type: ignore[attr-defined]
+    return {path for path in folder.rglob("*") if path.is_file()}
+
+
+class TestFiles:
+    async def test_a_picture(self, desk: Studio) -> None:
+        clip = await desk.clip()
+        job_id = await leased(desk, clip, model="sd_xl_base_1.0.safetensors")
+        answer = await hand_in(desk, job_id, picture())
+        assert answer.json()["status"] == "completed", answer.text
+        (take,) = await desk.takes(clip)
+        assert (take["content_type"], take["width"]) == ("image", 64)
+        assert (take["server_name"], take["model_type"]) == ("Node-7", "sdxl")
+        job = await desk.get(f"/queue/jobs/{job_id}")
+        assert (job["content_id"], take["seed"]) == (take["id"], job["params"]["seed"])
+        assert (await desk.client.get(take["url"])).status_code == 200
+
+    async def test_a_video(self, desk: Studio) -> None:
+        clip = await desk.clip()
+        job_id = await leased(desk, clip, generation_type="video")
+        assert (await hand_in(desk, job_id, video())).status_code == 200
+        (take,) = await desk.takes(clip)
+        assert (take["content_type"], take["fps"]) == ("video", 16)
+
+    async def test_several_and_one_of_them_twice(self, desk: Studio) -> None:
+        clip = await desk.clip()
+        job_id = await leased(desk, clip)
+        first, second = picture(), picture()
+        for content in (first, second, first):
+            answer = await hand_in(desk, job_id, content, complete="false", server_id="node-7")
+            assert answer.json()["status"] == "processing"
+        takes = await desk.takes(clip)
+        assert len(takes) == 2
+        assert (await report(desk, job_id, success=True)).json()["status"] == "completed"
+        job = await desk.get(f"/queue/jobs/{job_id}")
+        assert job["content_id"] == takes[0]["id"]
+
+    @pytest.mark.parametrize(
+        ("content", "status"),
+        [(b"no picture", 415), (b"", 415), (picture()[:-40], 415), (bytes(1_100_000), 413)],
+    )
+    async def test_what_is_no_result_leaves_no_file_and_the_lease(
+        self, desk: Studio, content: bytes, status: int
+    ) -> None:
+        clip = await desk.clip()
+        job_id = await leased(desk, clip)
+        before = kept_files(desk)
+        assert (await hand_in(desk, job_id, content)).status_code == status
+        assert kept_files(desk) == before
+        assert (await hand_in(desk, job_id, picture())).json()["status"] == "completed"
+
+    async def test_nothing_at_all(self, desk: Studio) -> None:
+        job_id = await leased(desk, await desk.clip())
+        path = f"/api/v1/queue/jobs/{job_id}/result"
+        assert (await desk.client.post(path)).status_code == 422
+        assert (await hand_in(desk, "no-such-job", picture())).status_code == 404
+
+    async def test_a_job_that_nobody_holds(self, desk: Studio) -> None:
+        clip = await desk.clip()
+        job_id = await desk.job(clip)
+        answer = await hand_in(desk, job_id, picture())
+        assert (answer.status_code, answer.json()["error"]["code"]) == (409, "JOB_NOT_LEASED")
+        assert await desk.takes(clip) == []
+
+    async def test_a_slow_upload_keeps_its_lease(self, desk: Studio) -> None:
+        clip = await desk.clip()
+        job_id = await leased(desk, clip)
+        content = picture()
+        head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+
+        async def body() -> AsyncIterator[bytes]:
+            yield head + content[:100]
+            await asyncio.sleep(2.5 * LEASE)
+            yield content[100:] + b"\r\n--x--\r\n"
+
+        answer = await desk.client.post(
+            f"/api/v1/queue/jobs/{job_id}/result",
+            content=body(),
+            headers={"Content-Type": "multipart/form-data; boundary=x"},
+        )
+        assert answer.json()["status"] == "completed", answer.text
+        job = await desk.get(f"/queue/jobs/{job_id}")
+        assert len(job["attempts"]) == 1
+
+
+class TestLate:
+    async def test_a_file_after_somebody_else_completed_it(self, desk: Studio) -> None:
+        clip = await desk.clip()
+        job_id = await lost(desk, clip)
+        await taken_over(desk)
+        assert (await hand_in(desk, job_id, picture())).json()["status"] == "completed"
+        late = picture()
+        await hand_in(desk, job_id, late, server_id="node-7")
+        answer = await hand_in(desk, job_id, late, server_id="node-7")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (409, "JOB_NOT_LEASED")
+        assert "extra take" in answer.json()["detail"]
+        first, extra = await desk.takes(clip)
+        assert (first["server_name"], extra["server_name"]) == ("Node-8", "Node-7")
+        assert answer.json()["error"]["details"]["content_id"] == extra["id"]
+        job = await desk.get(f"/queue/jobs/{job_id}")
+        assert (job["status"], job["content_id"]) == ("completed", first["id"])
+
+    async def test_a_url_while_it_waits_again(self, desk: Studio) -> None:
+        clip = await desk.clip()
+        job_id = await lost(desk, clip)
+        folder: Path = desk.folder  # type: ignore[attr-defined]
+        (folder / "late.png").write_bytes(picture())
+        answer = await report(desk, job_id, success=True, result_url="/uploads/late.png")
+        assert answer.status_code == 409
+        assert len(await desk.takes(clip)) == 1
+        assert (await desk.get(f"/queue/jobs/{job_id}"))["status"] in {"pending", "processing"}
+
+    async def test_a_late_failure_does_not_fail_somebody_elses_try(self, desk: Studio) -> None:
+        job_id = await lost(desk, await desk.clip())
+        await taken_over(desk)
+        answer = await report(desk, job_id, success=False, error="oops", server_id="node-7")
+        assert answer.status_code == 409
+        assert (await desk.get(f"/queue/jobs/{job_id}"))["status"] == "processing"
+        done = await report(desk, job_id, success=True, server_id="node-8")
+        assert done.json()["status"] == "completed"
+
+    async def test_a_cancelled_job_takes_nothing_more(self, desk: Studio) -> None:
+        clip = await desk.clip()
+        job_id = await leased(desk, clip)
+        await desk.post(f"/queue/jobs/{job_id}/cancel", {}, 200)
+        assert (await hand_in(desk, job_id, picture())).status_code == 409
+        assert await desk.takes(clip) == []
+
+    async def test_cancelled_while_the_result_comes(self, desk: Studio) -> None:
+        clip = await desk.clip()
+        job_id = await leased(desk, clip)
+        cancelled = asyncio.Event()
+        head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+
+        async def body() -> AsyncIterator[bytes]:
+            yield head
+            await desk.post(f"/queue/jobs/{job_id}/cancel", {}, 200)
+            cancelled.set()
+            yield picture() + b"\r\n--x--\r\n"
+
+        answer = await desk.client.post(
+            f"/api/v1/queue/jobs/{job_id}/result",
+            content=body(),
+            headers={"Content-Type": "multipart/form-data; boundary=x"},
+        )
+        assert (cancelled.is_set(), answer.status_code) == (True, 409)
+        assert (await desk.get(f"/queue/jobs/{job_id}"))["status"] == "cancelled"
+
+
+class TestAbility:
+    async def test_only_jobs_that_it_can_make(self, desk: Studio) -> None:
+        clip = await desk.clip()
+        wanted = await desk.job(clip, model="sd_xl_base_1.0.safetensors")
+        await desk.job(clip, model="wan2.1_t2v_1.3B_fp16.safetensors", generation_type="video")
+        able = {"generation_types": ["image"], "models": ["sdxl"], "custom_workflows": False}
+        await register(desk, "able", max_concurrent=4, **able)
+        # A heartbeat that does not repeat it changes nothing of it.
+        await register(desk, "able", max_concurrent=4)
+        job = await next_job(desk, "able")
+        assert job is not None
+        assert job["id"] == wanted
+        assert await next_job(desk, "able") is None
+        await register(desk, "able", max_concurrent=4, generation_types=None, models=None)
+        assert await next_job(desk, "able") is not None
+
+    @pytest.mark.parametrize(
+        "field", [{"generation_types": ["audio"]}, {"models": [""]}, {"job_ids": "x"}]
+    )
+    async def test_nonsense_is_refused(self, desk: Studio, field: dict[str, Any]) -> None:
+        answer = await desk.client.post("/api/v1/queue/servers/odd/register", json=field)
+        assert answer.status_code == 422
+
+    async def test_a_graph_of_the_user_comes_along(self, desk: Studio) -> None:
+        params = {"use_custom_workflow": True, "workflow_json": GRAPH}
+        job_id = await desk.job(await desk.clip(), params=params)
+        await register(desk, "plain", custom_workflows=False)
+        assert await next_job(desk, "plain") is None
+        await register(desk)
+        job = await next_job(desk)
+        assert job is not None
+        assert (job["id"], job["workflow_json"]) == (job_id, GRAPH)
+
+
+class TestHeartbeats:
+    async def test_a_job_that_it_does_not_know_of_goes_to_others(self, desk: Studio) -> None:
+        """The answer to `next` got lost; heartbeats must not keep the job for ever."""
+        clip = await desk.clip()
+        known = await leased(desk, clip)
+        await register(desk, max_concurrent=2)
+        unknown = await desk.job(clip)
+        assert await next_job(desk)
+        deadline = asyncio.get_running_loop().time() + 5
+        while (await desk.get(f"/queue/jobs/{unknown}"))["status"] != "pending":
+            assert asyncio.get_running_loop().time() < deadline
+            await register(desk, max_concurrent=2, job_ids=[known])
+            await asyncio.sleep(0.1)
+        assert (await desk.get(f"/queue/jobs/{known}"))["status"] == "processing"
+
+    async def test_silence_shows(self, desk: Studio) -> None:
+        await register(desk, "shy")
+
+        async def online() -> bool:
+            return bool((await desk.get("/queue/status"))["servers"]["shy"]["is_online"])
+
+        assert await online()
+        deadline = asyncio.get_running_loop().time() + 5
+        while await online():
+            assert asyncio.get_running_loop().time() < deadline
+            await asyncio.sleep(0.05)
+        # Asking for work is a sign of life as well.
+        assert await next_job(desk, "shy") is None
+        assert await online()
