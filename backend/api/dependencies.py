@@ -28,6 +28,7 @@ from backend.services.scene_service import SceneService
 from backend.services.story_reader import StoryReader
 from backend.services.template_service import TemplateService
 from backend.services.timeline_analyst import TimelineAnalyst
+from backend.services.worker_reports import WorkerReports
 from backend.services.worker_service import WorkerService
 
 
@@ -98,6 +99,11 @@ async def _batches(request: Request) -> BatchService:
     return service
 
 
+async def _worker_reports(request: Request) -> WorkerReports:
+    service: WorkerReports = request.app.state.container.worker_reports
+    return service
+
+
 async def _workers(request: Request) -> WorkerService:
     service: WorkerService = request.app.state.container.workers
     return service
@@ -154,6 +160,7 @@ ComfyUIServiceDep = Annotated[ComfyUIService, Depends(_servers)]
 GenerationServiceDep = Annotated[GenerationService, Depends(_generation)]
 QueueManagerDep = Annotated[QueueManager, Depends(_queue)]
 BatchServiceDep = Annotated[BatchService, Depends(_batches)]
+WorkerReportsDep = Annotated[WorkerReports, Depends(_worker_reports)]
 WorkerServiceDep = Annotated[WorkerService, Depends(_workers)]
 QueueViewDep = Annotated[QueueView, Depends(_queue_view)]
 HealthServiceDep = Annotated[HealthService, Depends(_health)]
@@ -172,6 +179,15 @@ WorkerId = Annotated[
     Path(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,99}$",
         description="A ComfyUI server's id, or the worker's own name.",
+        examples=["render-node-7"],
+    ),
+]
+Reporter = Annotated[
+    str | None,
+    Query(
+        min_length=1,
+        max_length=100,
+        description="The worker that reports.",
         examples=["render-node-7"],
     ),
 ]
