@@ -1,0 +1,104 @@
+"""What one lane should do next: stay with its model, load another, or leave the work to others."""
+
+from dataclasses import dataclass
+from enum import Enum
+from math import inf
+
+from backend.services.scheduling_board import Board
+from backend.services.scheduling_demand import Demand
+from backend.services.scheduling_lanes import Lane
+
+
+class Why(Enum):
+    """Why a lane does what it does."""
+
+    WARM = "it has the model loaded"
+    TURN = "its project's turn has come"
+    LAST = "without help this model's jobs would end last"
+    IDLE = "it has nothing else to do"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    demand: Demand
+    why: Why
+
+
+def choose(board: Board, lane: Lane) -> Choice | None:
+    """None: nothing here would end sooner by this lane's help."""
+    demands = [demand for demand in board.open_demands(lane) if demand.count]
+    if due := _due(board, lane, demands):
+        return Choice(due, Why.TURN)
+    warm = [demand for demand in demands if not board.swap(lane, demand.model)]
+    own = max(
+        (demand for demand in warm if _helps(board, lane, demand)), key=board.finish, default=None
+    )
+    other = _worth_a_swap(board, lane, own, [each for each in demands if each not in warm])
+    if other is not None:
+        return Choice(other, Why.LAST if own else Why.IDLE)
+    return Choice(own, Why.WARM) if own else None
+
+
+def _due(board: Board, lane: Lane, demands: list[Demand]) -> Demand | None:
+    """Work that nobody has the model for, of a project that waited for its turn long enough."""
+    for demand in demands:
+        load = board.swap(lane, demand.model)
+        if not load or board.helpers(demand):
+            continue
+        patience = board.rules.turn_swaps * load
+        if board.waited(demand) >= patience and _is_first(board, lane, demand):
+            return demand
+    return None
+
+
+def _is_first(board: Board, lane: Lane, demand: Demand) -> bool:
+    """Whether no other lane would end its first job sooner."""
+    mine = _end_of_one(board, lane, demand)
+    return all(
+        mine <= _end_of_one(board, other, demand)
+        for other in board.lanes
+        if other is not lane and other.server.id in demand.eligible
+    )
+
+
+def _end_of_one(board: Board, lane: Lane, demand: Demand) -> float:
+    return lane.start + board.swap(lane, demand.model) + board.step(lane, demand)
+
+
+def _helps(board: Board, lane: Lane, demand: Demand) -> bool:
+    """A lane that would end its job after the others are done with all of them holds it up."""
+    end = _end_of_one(board, lane, demand)
+    if end <= board.finish(demand):
+        return True
+    return end <= board.finish_without(demand, lane)
+
+
+def _worth_a_swap(
+    board: Board, lane: Lane, own: Demand | None, others: list[Demand]
+) -> Demand | None:
+    for demand in sorted(others, key=board.finish, reverse=True):
+        if own is not None and board.finish(demand) <= board.finish(own):
+            return None
+        if not _outweighs(board, lane, demand, busy=own is not None):
+            continue
+        if own is None:
+            return demand
+        # Leaving early pays later or not at all: it can wait until all concerned are known.
+        doubt = 1 + board.rules.doubt * max(board.unknown(own), board.unknown(demand))
+        if board.finish_with(demand, lane) >= doubt * board.finish_without(own, lane):
+            return demand
+    return None
+
+
+def _outweighs(board: Board, lane: Lane, demand: Demand, *, busy: bool) -> bool:
+    """Whether its help ends the demand sooner, by work that is worth the load."""
+    alone = board.finish_without(demand, lane)
+    if alone == inf:
+        return True
+    load = board.swap(lane, demand.model)
+    known = board.estimates.knows_swap(lane.server.id, demand.model)
+    risk = load * (board.rules.risk_seen if known else board.rules.risk_unseen)
+    if _end_of_one(board, lane, demand) + risk > alone:
+        return False
+    useful = board.finish_with(demand, lane) - lane.start - load
+    return useful >= board.rules.worth * load if busy else True

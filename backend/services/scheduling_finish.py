@@ -1,0 +1,47 @@
+"""When servers of different speed, free at different times, will have done a heap of jobs."""
+
+from collections.abc import Sequence
+from heapq import heapify, heapreplace
+from math import inf
+from typing import NamedTuple
+
+#: Up to so many jobs are laid out one by one; more flow like water, which is quicker to say.
+_ONE_BY_ONE = 40
+
+
+class Hand(NamedTuple):
+    """One that helps: free in `start` seconds, then done with an average job every `step`."""
+
+    start: float
+    step: float
+
+
+def finish_time(hands: Sequence[Hand], count: int) -> float:
+    """Seconds until the last of `count` equal jobs ends, each given to who ends it first."""
+    if count <= 0:
+        return 0.0
+    if not hands:
+        return inf
+    return _one_by_one(hands, count) if count <= _ONE_BY_ONE else _like_water(hands, count)
+
+
+def _one_by_one(hands: Sequence[Hand], count: int) -> float:
+    ends = [(start + step, step) for start, step in hands]
+    heapify(ends)
+    last = 0.0
+    for _ in range(count):
+        last, step = ends[0]
+        heapreplace(ends, (last + step, step))
+    return last
+
+
+def _like_water(hands: Sequence[Hand], count: int) -> float:
+    """The T with sum of (T - start) / step = count, over those who end a job before T."""
+    rate, owed, end = 0.0, float(count), inf
+    for start, step in sorted(hands, key=sum):
+        if start + step >= end:
+            break
+        rate += 1 / step
+        owed += start / step
+        end = owed / rate
+    return end
