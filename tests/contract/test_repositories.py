@@ -21,10 +21,11 @@ from backend.models.job import Job, JobStatus
 from backend.models.project import Project
 from backend.models.scene import Scene
 from backend.repositories.base import BaseRepository
+from backend.repositories.clip_repository import Positions
 from backend.repositories.comfyui_repository import ComfyUIRepository
 from backend.repositories.job_repository import job_filter
 from backend.repositories.registry import Repositories, repositories_on
-from backend.repositories.scene_repository import Totals
+from backend.repositories.scene_repository import SceneState, Totals
 from backend.utils.errors import ConflictError, DatabaseUnavailableError, ResourceNotFoundError
 from backend.utils.ids import new_id
 from backend.utils.secret_box import SecretBox
@@ -239,6 +240,18 @@ class TestScenes:
         assert (kept.clip_count, kept.duration) == (1, 2.5)
         assert await repos.scenes.replace_totals(kept, Totals(0, 0.0), now=NOW)
 
+    async def test_every_write_of_totals_raises_the_revision(self, repos: Repositories) -> None:
+        scene = await repos.scenes.add(a_scene(order=1))
+        first = await repos.scenes.add(a_scene(order=0))
+        assert await repos.scenes.replace_totals(scene, Totals(1, 2.5), now=NOW)
+        await asyncio.gather(*(repos.scenes.raise_revision(scene.id) for _ in range(5)))
+        assert await repos.scenes.states_of_project("p") == [
+            SceneState(first.id, 0, 0),
+            SceneState(scene.id, 6, 1),
+        ]
+        assert (await repos.scenes.get(scene.id)).timeline_revision == 6
+        assert not await repos.scenes.raise_revision("none")
+
     async def test_changed_since(self, repos: Repositories) -> None:
         old, new = a_scene(), a_scene(updated_at=NOW + timedelta(hours=1))
         await repos.scenes.add_many([old, new])
@@ -257,6 +270,19 @@ class TestClips:
         assert len(await repos.clips.list_for_project("p")) == 5
         assert await repos.clips.count_for_scene("s") == 4
         assert await repos.clips.delete_for_project("p") == 5
+
+    async def test_a_stretch_of_the_timeline(self, repos: Repositories) -> None:
+        made = [a_clip(id=f"c{at}", timeline_position=float(at // 2)) for at in range(8)]
+        beside = a_clip(timeline_position=9.0, is_alternate=True)
+        await repos.clips.add_many([*made[::-1], beside, a_clip(scene_id="other")])
+        clips = repos.clips
+        assert await clips.along("s", low=None, high=None) == [*made, beside]
+        assert await clips.along("s", low=1.0, high=3.0) == made[2:6]
+        assert await clips.along("s", low=None, high=1.0) == made[:2]
+        assert await clips.along("s", low=3.0, high=None) == [*made[6:], beside]
+        starts = [clip.timeline_position for clip in (*made, beside)]
+        assert await clips.positions("s") == Positions(starts, 8)
+        assert await clips.positions("none") == Positions([], 0)
 
     async def test_spans_are_in_milliseconds_without_alternates(self, repos: Repositories) -> None:
         clip = a_clip(timeline_position=1.001, length=0.333)
