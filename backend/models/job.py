@@ -50,6 +50,10 @@ class Outcome(StrEnum):
     #: The server could not be reached when the prompt was to be sent; it never got it.
     UNREACHABLE = "unreachable"
     CANCELLED = "cancelled"
+    #: It ran and nothing moved for longer than JOB_STALL_SECONDS.
+    HUNG = "hung"
+    #: It waited in that server's own queue, and a better place came up.
+    TAKEN_BACK = "taken_back"
 
 
 class Attempt(FrozenModel):
@@ -64,9 +68,14 @@ class Attempt(FrozenModel):
     ended_at: datetime | None = None
     outcome: Outcome | None = None
     words: str | None = None
+    #: Machine-readable, as the job's `error_code`.
+    code: str | None = None
 
-    def ended(self, outcome: Outcome, words: str, now: datetime) -> "Attempt":
-        return self.model_copy(update={"outcome": outcome, "words": words, "ended_at": now})
+    def ended(
+        self, outcome: Outcome, words: str, now: datetime, code: str | None = None
+    ) -> "Attempt":
+        ending = {"outcome": outcome, "words": words, "ended_at": now, "code": code}
+        return self.model_copy(update=ending)
 
 
 class Job(FrozenModel):
@@ -78,6 +87,8 @@ class Job(FrozenModel):
     id: str
     number: int = 0
     seq: int = 0
+    #: Of the dispatcher that has it in hand, or had it last: who has a lower one may not write.
+    fence: int = 0
     status: JobStatus = JobStatus.PENDING
     priority: int = 0
     project_id: str

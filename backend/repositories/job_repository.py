@@ -2,23 +2,16 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
-from backend.models.job import ACTIVE, Job, JobStatus
-from backend.repositories.base import BaseRepository, Document
+from backend.models.job import Job, JobStatus
+from backend.repositories.base import Document
 from backend.repositories.job_line import JobPlaces
+from backend.repositories.job_listener import JobListener
+from backend.repositories.job_reading import JobReading
 from backend.repositories.job_recount import COUNTED_FIELDS, JobRecount
-from backend.repositories.job_rows import (
-    PENDING_FIELDS,
-    ROW_FIELDS,
-    JobRow,
-    PendingRow,
-    pending_row,
-    row,
-)
-from backend.repositories.job_totals import STRETCH, WINDOW, JobTotals, Place
-from backend.repositories.job_windows import SLICE, slices, wider
+from backend.repositories.job_requeued import Requeued
+from backend.repositories.job_totals import STRETCH, Place
 from backend.utils.errors import ConflictError
 from backend.utils.index_spec import IndexSpec
 
@@ -31,13 +24,10 @@ _BULK_SECONDS = 20.0
 #: Who makes videos for money; their jobs have an index of their own, all others none for it.
 _PAID = "openai"
 #: Stored even if they are what they are by default: queries, guards and totals name them.
-_ALWAYS = ("number", "seq", "status", "priority", "batch_id", "attempt")
+_ALWAYS = ("number", "seq", "status", "priority", "batch_id", "attempt", "fence")
 
 
-class JobRepository(BaseRepository[Job]):
-    collection = "jobs"
-    kind = "job"
-    model = Job
+class JobRepository(JobReading):
     indexes = (
         IndexSpec(name="unique_number", keys=(("number", 1),), unique=True),
         IndexSpec(name="by_turn", keys=(("status", 1), ("priority", -1), ("number", 1))),
@@ -55,11 +45,12 @@ class JobRepository(BaseRepository[Job]):
 
     def __init__(self, database: Any, gate: Any) -> None:
         super().__init__(database, gate)
-        self._counters = database["counters"]
-        self.totals = JobTotals(self._counters, self._guarded)
+        self.requeued = Requeued(self._counters, self._guarded)
         self._places = JobPlaces(self._waiting_numbers, stretch=STRETCH)
         #: By priority: no waiting job was seen at or below this number.
         self._heads: dict[int, int] = {}
+        #: Who in this process follows what jobs do.
+        self.listeners: list[JobListener] = []
 
     def to_document(self, model: Job) -> Document:
         """Without what is as by default: a job has many fields, and each costs at every read."""
@@ -79,6 +70,8 @@ class JobRepository(BaseRepository[Job]):
         ]
         for start in range(0, len(numbered), _STORED):
             await self._store(numbered[start : start + _STORED])
+        for listener in self.listeners:
+            listener.queued(numbered)
         return numbered
 
     async def _store(self, jobs: Sequence[Job]) -> None:
@@ -125,7 +118,20 @@ class JobRepository(BaseRepository[Job]):
             self.totals.add([Place.of(job)], {job.status: -1, to: 1}),
             self.find_by_id(job.id),
         )
+        if moved is not None:
+            await self._tell_move(job, moved)
         return moved
+
+    async def _tell_move(self, job: Job, moved: Job) -> None:
+        if moved.status is JobStatus.PENDING:
+            await self.requeued.add(job.id)
+        for listener in self.listeners:
+            listener.changed(job, moved)
+
+    async def adopt(self, job: Job, fence: int) -> Job | None:
+        """Take a running job into the hands of this dispatcher; None: it has moved on."""
+        won = await self._update_one(_guard(job), {"$set": {"fence": fence}, "$inc": {"seq": 1}})
+        return await self.find_by_id(job.id) if won else None
 
     async def note(self, job: Job, **changes: Any) -> bool:
         """Change fields of a job that stays where it is; False when it has moved on."""
@@ -175,42 +181,6 @@ class JobRepository(BaseRepository[Job]):
         """Search from the very first job again: another process may have sent one back."""
         self._heads.clear()
 
-    async def pending_at(self, provider: str) -> list[Job]:
-        """The jobs that wait for a paid provider, in turn."""
-        where = {"provider": provider, "status": JobStatus.PENDING}
-        return await self._find(where, sort=(("priority", -1), ("number", 1)))
-
-    async def processing(self) -> list[Job]:
-        return await self._find({"status": JobStatus.PROCESSING}, sort=(("number", 1),))
-
-    async def active_for(self, field: str, value: str) -> list[Job]:
-        """Pending and processing jobs of a project, scene, clip or batch."""
-        statuses = sorted(ACTIVE)
-        if field == "scene_id":
-            return await self._find({field: value, "status": {"$in": statuses}})
-        found: list[Job] = []
-        last = await self.last_number()
-        for low in range(0, last + 1, WINDOW):
-            window = {"number": {"$gte": low, "$lt": low + WINDOW}}
-            found += await self._find({field: value, **window, "status": {"$in": statuses}})
-        return found
-
-    async def pending_rows(self, after_number: int, limit: int) -> list[PendingRow]:
-        """Waiting jobs with a higher number, by number: `limit` of them, fewer only at the end.
-
-        They are read in windows of numbers on `by_status`, so that no finished job is touched.
-        """
-        found: list[PendingRow] = []
-        low, last, width = after_number, await self.last_number(), limit
-        while low < last and len(found) < limit:
-            window = {"number": {"$gt": low, "$lte": low + width}}
-            where = {"status": JobStatus.PENDING, **window}
-            seen = await self._find_raw(where, fields=PENDING_FIELDS)
-            found += sorted(map(pending_row, seen), key=lambda waiting: waiting.number)
-            grown = wider(width, limit - len(found), len(seen))
-            low, width = low + width, min(grown, max(limit, WINDOW))
-        return found[:limit]
-
     async def positions(self, jobs: Sequence[Job]) -> dict[str, int]:
         """The places in line of waiting jobs, 1 for the next, by id; see `JobPlaces`."""
         line, last = await asyncio.gather(self.totals.line(), self.last_number())
@@ -221,43 +191,6 @@ class JobRepository(BaseRepository[Job]):
         window = {"number": {"$gte": low, "$lt": high}}
         found = await self._find_raw({**where, **window}, fields={"_id": 0, "number": 1})
         return [document["number"] for document in found]
-
-    async def newest(self, where: Mapping[str, Any], *, skip: int, limit: int) -> list[Job]:
-        """A page, newest first, read in windows of `number` until the page is full."""
-        wanted = skip + limit
-        statuses = {name: value for name, value in where.items() if name == "status"}
-        named = {name: value for name, value in where.items() if name != "status"}
-        found: list[Job] = []
-        high = await self.last_number()
-        width = high if "clip_id" in named else max(16, wanted)
-        while high > 0 and len(found) < wanted:
-            low = max(0, high - width)
-            window = {"number": {"$gt": low, "$lte": high}}
-            # The embedded database takes the index of the fields that come first, and none at
-            # all beside a sort: what is selective leads, the statuses come last.
-            seen = await self._find({**named, **window, **statuses})
-            found += sorted(seen, key=lambda job: -job.number)
-            high, width = low, min(wider(width, wanted - len(found), len(seen)), 2 * WINDOW)
-            if not named:
-                chosen = statuses.get("status", {}).get("$in", list(JobStatus))
-                found += await self._newest_below(high, chosen, wanted - len(found))
-                break
-        return found[skip:wanted]
-
-    async def _newest_below(self, high: int, statuses: Sequence[str], wanted: int) -> list[Job]:
-        """Only where there are any, by kept totals, and status by status: nothing else is read."""
-        found: list[Job] = []
-        windows = await self.totals.windows_with(statuses) if wanted > 0 and high > 0 else []
-        slices = [low for window in windows for low in slices(window) if low <= high]
-        for low in slices:
-            if len(found) >= wanted:
-                break
-            numbers = {"$gte": low, "$lte": min(high, low + SLICE - 1)}
-            seen = await asyncio.gather(
-                *(self._find({"status": status, "number": numbers}) for status in statuses)
-            )
-            found += sorted((job for jobs in seen for job in jobs), key=lambda job: -job.number)
-        return found[: max(0, wanted)]
 
     async def count(self, where: Mapping[str, Any]) -> int:
         """How many match; of all, of a project and of a batch they are kept: that is one read."""
@@ -278,11 +211,6 @@ class JobRepository(BaseRepository[Job]):
 
     async def project_totals(self, project_id: str) -> dict[JobStatus, int]:
         return await self.totals.by_project(project_id)
-
-    async def batch_rows(self, batch_id: str) -> list[JobRow]:
-        """Every job of a batch, cut down to what the batch shows of it."""
-        found = await self._find_raw({"batch_id": batch_id}, fields=ROW_FIELDS)
-        return [row(document) for document in found]
 
     async def recount(self, *, patience: float = 0.25) -> None:
         """Set the kept totals to the truth, after a crash between a move and its count.
@@ -305,6 +233,8 @@ class JobRepository(BaseRepository[Job]):
             return False
         self._places.forget(job.priority, job.number)
         await self.totals.add([Place.of(job)], {job.status: -1})
+        for listener in self.listeners:
+            listener.removed(job)
         return True
 
     async def remove_all(self, status: JobStatus) -> int:
@@ -322,22 +252,9 @@ class JobRepository(BaseRepository[Job]):
                 await self.totals.add(places, {status: -1})
             else:
                 await self.recount()
+        for listener in self.listeners:
+            listener.cleared(status)
         return removed
-
-    async def expired(self, now: datetime) -> list[Job]:
-        """Leased jobs whose worker has not been heard of in time."""
-        return [
-            job
-            for job in await self.processing()
-            if job.lease_expires_at is not None and job.lease_expires_at < now
-        ]
-
-    async def leased_by(self, worker_id: str) -> list[Job]:
-        return [
-            job
-            for job in await self.processing()
-            if job.lease_expires_at is not None and job.server_id == worker_id
-        ]
 
     async def _reserve_numbers(self, amount: int) -> int:
         """Give the last of `amount` numbers that are now ours; some may be skipped.
@@ -355,15 +272,10 @@ class JobRepository(BaseRepository[Job]):
                 )
         return int(counter["value"])
 
-    async def last_number(self) -> int:
-        """The number of the newest job that was ever queued, 0 before the first."""
-        with self._guarded():
-            counter = await self._counters.find_one({"_id": self.collection})
-        return int(counter["value"]) if counter else 0
-
 
 def _guard(job: Job) -> dict[str, Any]:
-    return {"_id": job.id, "status": job.status, "attempt": job.attempt}
+    as_read = {"status": job.status, "attempt": job.attempt, "fence": job.fence}
+    return {"_id": job.id, **as_read}
 
 
 def job_filter(

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from backend.models.content import ContentType
-from backend.models.job import JobStatus, Outcome
+from backend.models.job import Job, JobStatus, Outcome
 
 ROW_FIELDS = {"clip_id": 1, "status": 1, "content_id": 1, "result_url": 1, "error": 1}
 
@@ -45,6 +45,7 @@ class PendingRow(NamedTuple):
     provider: str | None
     created_at: datetime
     workflow_json: str | None
+    excluded_server_ids: tuple[str, ...]
     tried: tuple[TriedAt, ...]
 
 
@@ -53,6 +54,29 @@ PENDING_FIELDS = {
     "attempts.server_id": 1,
     "attempts.outcome": 1,
 }
+
+_OF_JOB = {*PendingRow._fields, "attempts"} - {"id", "tried"}
+
+
+class RunningRow(NamedTuple):
+    """A job that runs: under whose fence, where, and as which prompt."""
+
+    id: str
+    fence: int
+    server_id: str | None
+    is_leased: bool
+
+
+RUNNING_FIELDS = {"fence": 1, "server_id": 1, "lease_expires_at": 1}
+
+
+def running_row(document: Mapping[str, Any]) -> RunningRow:
+    return RunningRow(
+        document["_id"],
+        document.get("fence", 0),
+        document.get("server_id"),
+        document.get("lease_expires_at") is not None,
+    )
 
 
 def row(document: Mapping[str, Any]) -> JobRow:
@@ -82,8 +106,13 @@ def pending_row(document: Mapping[str, Any]) -> PendingRow:
         provider=document.get("provider"),
         created_at=document["created_at"],
         workflow_json=document.get("workflow_json"),
+        excluded_server_ids=tuple(document.get("excluded_server_ids") or ()),
         tried=tuple(_tried(attempt) for attempt in document.get("attempts") or ()),
     )
+
+
+def as_pending_row(job: Job) -> PendingRow:
+    return pending_row({**job.model_dump(include=_OF_JOB), "_id": job.id})
 
 
 def _tried(attempt: Mapping[str, Any]) -> TriedAt:

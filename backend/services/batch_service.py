@@ -12,7 +12,8 @@ from backend.models.clip import Clip
 from backend.models.job import Job, JobStatus
 from backend.repositories.batch_repository import BatchRepository
 from backend.repositories.clip_repository import ClipRepository
-from backend.repositories.job_repository import JobRepository, JobRow
+from backend.repositories.job_repository import JobRepository
+from backend.repositories.job_rows import JobRow
 from backend.services.generation_service import GenerationService
 from backend.services.queue_manager import QueueManager
 from backend.utils.clock import Clock

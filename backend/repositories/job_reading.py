@@ -1,0 +1,150 @@
+"""Jobs as they are looked for: every list is a window on an indexed number."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from backend.models.job import ACTIVE, Job, JobStatus
+from backend.repositories.base import BaseRepository
+from backend.repositories.job_rows import (
+    PENDING_FIELDS,
+    ROW_FIELDS,
+    RUNNING_FIELDS,
+    JobRow,
+    PendingRow,
+    RunningRow,
+    pending_row,
+    row,
+    running_row,
+)
+from backend.repositories.job_totals import WINDOW, JobTotals
+from backend.repositories.job_windows import SLICE, slices, wider
+
+
+class JobReading(BaseRepository[Job]):
+    """Reads only. `totals` are the kept ones."""
+
+    collection = "jobs"
+    kind = "job"
+    model = Job
+
+    def __init__(self, database: Any, gate: Any) -> None:
+        super().__init__(database, gate)
+        self._counters = database["counters"]
+        self.totals = JobTotals(self._counters, self._guarded)
+
+    async def pending_at(self, provider: str) -> list[Job]:
+        """The jobs that wait for a paid provider, in turn."""
+        where = {"provider": provider, "status": JobStatus.PENDING}
+        return await self._find(where, sort=(("priority", -1), ("number", 1)))
+
+    async def processing(self) -> list[Job]:
+        return await self._find({"status": JobStatus.PROCESSING}, sort=(("number", 1),))
+
+    async def active_for(self, field: str, value: str) -> list[Job]:
+        """Pending and processing jobs of a project, scene, clip or batch."""
+        statuses = sorted(ACTIVE)
+        if field == "scene_id":
+            return await self._find({field: value, "status": {"$in": statuses}})
+        found: list[Job] = []
+        last = await self.last_number()
+        for low in range(0, last + 1, WINDOW):
+            window = {"number": {"$gte": low, "$lt": low + WINDOW}}
+            found += await self._find({field: value, **window, "status": {"$in": statuses}})
+        return found
+
+    async def pending_rows(self, after_number: int, limit: int) -> list[PendingRow]:
+        """Waiting jobs with a higher number, by number: `limit` of them, fewer only at the end.
+
+        They are read in windows of numbers on `by_status`, so that no finished job is touched.
+        """
+        found: list[PendingRow] = []
+        low, last, width = after_number, await self.last_number(), limit
+        while low < last and len(found) < limit:
+            window = {"number": {"$gt": low, "$lte": low + width}}
+            where = {"status": JobStatus.PENDING, **window}
+            seen = await self._find_raw(where, fields=PENDING_FIELDS)
+            found += sorted(map(pending_row, seen), key=lambda waiting: waiting.number)
+            grown = wider(width, limit - len(found), len(seen))
+            low, width = low + width, min(grown, max(limit, WINDOW))
+        return found[:limit]
+
+    async def newest(self, where: Mapping[str, Any], *, skip: int, limit: int) -> list[Job]:
+        """A page, newest first, read in windows of `number` until the page is full."""
+        wanted = skip + limit
+        statuses = {name: value for name, value in where.items() if name == "status"}
+        named = {name: value for name, value in where.items() if name != "status"}
+        found: list[Job] = []
+        high = await self.last_number()
+        width = high if "clip_id" in named else max(16, wanted)
+        while high > 0 and len(found) < wanted:
+            low = max(0, high - width)
+            window = {"number": {"$gt": low, "$lte": high}}
+            # The embedded database takes the index of the fields that come first, and none at
+            # all beside a sort: what is selective leads, the statuses come last.
+            seen = await self._find({**named, **window, **statuses})
+            found += sorted(seen, key=lambda job: -job.number)
+            high, width = low, min(wider(width, wanted - len(found), len(seen)), 2 * WINDOW)
+            if not named:
+                chosen = statuses.get("status", {}).get("$in", list(JobStatus))
+                found += await self._newest_below(high, chosen, wanted - len(found))
+                break
+        return found[skip:wanted]
+
+    async def _newest_below(self, high: int, statuses: Sequence[str], wanted: int) -> list[Job]:
+        """Only where there are any, by kept totals, and status by status: nothing else is read."""
+        found: list[Job] = []
+        windows = await self.totals.windows_with(statuses) if wanted > 0 and high > 0 else []
+        starts = [low for window in windows for low in slices(window) if low <= high]
+        for low in starts:
+            if len(found) >= wanted:
+                break
+            numbers = {"$gte": low, "$lte": min(high, low + SLICE - 1)}
+            seen = await asyncio.gather(
+                *(self._find({"status": status, "number": numbers}) for status in statuses)
+            )
+            found += sorted((job for jobs in seen for job in jobs), key=lambda job: -job.number)
+        return found[: max(0, wanted)]
+
+    async def batch_rows(self, batch_id: str) -> list[JobRow]:
+        """Every job of a batch, cut down to what the batch shows of it."""
+        found = await self._find_raw({"batch_id": batch_id}, fields=ROW_FIELDS)
+        return [row(document) for document in found]
+
+    async def running_rows(self) -> list[RunningRow]:
+        found = await self._find_raw({"status": JobStatus.PROCESSING}, fields=RUNNING_FIELDS)
+        return [running_row(document) for document in found]
+
+    async def numbers_between(self, low: int, high: int) -> set[int]:
+        """The numbers above `low` and up to `high` that jobs have: some are never used."""
+        window = {"number": {"$gt": low, "$lte": high}}
+        found = await self._find_raw(window, fields={"_id": 0, "number": 1})
+        return {document["number"] for document in found}
+
+    async def list_by_numbers(self, numbers: Sequence[int]) -> list[Job]:
+        return await self._find({"number": {"$in": list(numbers)}})
+
+    async def list_by_ids(self, job_ids: Sequence[str]) -> list[Job]:
+        return await self._find({"_id": {"$in": list(job_ids)}})
+
+    async def expired(self, now: datetime) -> list[Job]:
+        """Leased jobs whose worker has not been heard of in time."""
+        return [
+            job
+            for job in await self.processing()
+            if job.lease_expires_at is not None and job.lease_expires_at < now
+        ]
+
+    async def leased_by(self, worker_id: str) -> list[Job]:
+        return [
+            job
+            for job in await self.processing()
+            if job.lease_expires_at is not None and job.server_id == worker_id
+        ]
+
+    async def last_number(self) -> int:
+        """The number of the newest job that was ever queued, 0 before the first."""
+        with self._guarded():
+            counter = await self._counters.find_one({"_id": self.collection})
+        return int(counter["value"]) if counter else 0
