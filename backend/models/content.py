@@ -14,6 +14,10 @@ class ContentType(StrEnum):
     VIDEO = "video"
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class GeneratedContent(FrozenModel):
     """Paths are relative to UPLOAD_DIR, so that the folder can move; urls are `/uploads/…`.
 
@@ -36,6 +40,8 @@ class GeneratedContent(FrozenModel):
     height: int | None = None
     duration: float | None = None
     fps: float | None = None
+    #: Of the file as it was delivered: another size tells that it is no longer that file.
+    size_bytes: int | None = Field(default=None, exclude_if=_is_none)
     job_id: str | None = None
     is_selected: bool = False
     created_at: datetime

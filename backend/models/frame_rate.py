@@ -72,7 +72,7 @@ class FrameRate:
 
     def timecode(self, frame: int, *, drop_frame: bool = False) -> str:
         """`HH:MM:SS:FF`, or `HH:MM:SS;FF` for drop frame. Timecode ends at 24 hours."""
-        if not 0 <= frame < self._frames_a_day(drop_frame=drop_frame):
+        if not self.has_timecode(frame, drop_frame=drop_frame):
             raise UnprocessableError(
                 "Timecode covers 24 hours and this timeline leaves them.",
                 code="TIMECODE_OUT_OF_RANGE",
@@ -84,6 +84,14 @@ class FrameRate:
         hour, minute = divmod(minutes, 60)
         separator = ";" if drop_frame else ":"
         return f"{hour:02d}:{minute:02d}:{second:02d}{separator}{part:02d}"
+
+    def has_timecode(self, frame: int, *, drop_frame: bool = False) -> bool:
+        """Whether a frame lies within the 24 hours that timecode can name."""
+        return 0 <= frame < self._frames_a_day(drop_frame=drop_frame)
+
+    def hour(self, *, drop_frame: bool = False) -> int:
+        """The frame of 01:00:00:00, or 01:00:00;00, where editors let a programme begin."""
+        return 3600 * self.nominal - self._drop(drop_frame) * 54
 
     def parse_timecode(self, text: str) -> int:
         """The frame a label names; `;` means drop frame. InvalidRequestError if none has it."""

@@ -106,6 +106,8 @@ class ProblemCode(StrEnum):
     SHORT_VIDEO = "short_video"
     NO_MEDIA = "no_media"
     MISSING_FILE = "missing_file"
+    EMPTY_FILE = "empty_file"
+    DAMAGED_FILE = "damaged_file"
     UNKNOWN_LENGTH = "unknown_length"
     ORPHAN_CLIP = "orphan_clip"
     MUSIC_LEFT_OUT = "music_left_out"

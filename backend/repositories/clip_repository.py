@@ -1,6 +1,7 @@
 """Clips and the takes in their galleries."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -14,6 +15,11 @@ _GALLERIES = {ContentType.IMAGE: "generated_images", ContentType.VIDEO: "generat
 _SELECTIONS = {ContentType.IMAGE: "selected_image_id", ContentType.VIDEO: "selected_video_id"}
 #: What a character's words are made of; they change together or not at all.
 _WORDED = ("image_prompt", "video_prompt", "character_id")
+#: A whole film is read in pieces that take some milliseconds each, and has time for it.
+_READ_AT_ONCE = 250
+_BULK_SECONDS = 20.0
+#: Small parts of clips that are read at a time.
+_BATCH = 1_000
 _ALONG_TIMELINE = (("timeline_position", 1), ("created_at", 1), ("_id", 1))
 
 
@@ -65,10 +71,13 @@ class ClipRepository(BaseRepository[Clip]):
 
     async def positions(self, scene_id: str) -> Positions:
         """Where the clips of a scene begin."""
+        starts: list[float] = []
+        on_timeline = 0
         fields = {"timeline_position": 1, "is_alternate": 1}
-        found = await self._find_raw({"scene_id": scene_id}, fields=fields)
-        on_timeline = sum(not document.get("is_alternate") for document in found)
-        return Positions(sorted(each["timeline_position"] for each in found), on_timeline)
+        async for found in self._batches({"scene_id": scene_id}, fields):
+            starts += [document["timeline_position"] for document in found]
+            on_timeline += sum(not document.get("is_alternate") for document in found)
+        return Positions(sorted(starts), on_timeline)
 
     async def along(self, scene_id: str, *, low: float | None, high: float | None) -> list[Clip]:
         """A scene's clips along its timeline, from `low` to before `high` seconds."""
@@ -81,8 +90,19 @@ class ClipRepository(BaseRepository[Clip]):
         return clips
 
     async def list_for_project(self, project_id: str) -> list[Clip]:
-        """All clips of a project, in no order: the caller knows the order of the scenes."""
-        return await self._find({"project_id": project_id})
+        """All clips of a project, in no order: the caller knows the order of the scenes.
+
+        Made into models in a thread, as they come: 10,000 of them would hold everybody up.
+        """
+        clips: list[Clip] = []
+        with self._guarded(_BULK_SECONDS):
+            cursor = self._documents.find({"project_id": project_id}).batch_size(_READ_AT_ONCE)
+            while documents := await cursor.to_list(_READ_AT_ONCE):
+                clips += await asyncio.to_thread(self._models, documents)
+        return clips
+
+    def _models(self, documents: Sequence[Document]) -> list[Clip]:
+        return [self.to_model(document) for document in documents]
 
     async def ids_for_scene(self, scene_id: str) -> list[str]:
         found = await self._find_raw({"scene_id": scene_id}, fields={"_id": 1})
@@ -95,9 +115,13 @@ class ClipRepository(BaseRepository[Clip]):
     async def count_for_scene(self, scene_id: str) -> int:
         return await self._count({"scene_id": scene_id})
 
-    async def ids_with_character(self, character_id: str) -> list[str]:
-        found = await self._find_raw({"character_id": character_id}, fields={"_id": 1})
-        return [document["_id"] for document in found]
+    async def scenes_with_character(self, character_id: str) -> set[str]:
+        """The scenes of the clips that have this character."""
+        found = await self._find_raw({"character_id": character_id}, fields={"scene_id": 1})
+        return {document["scene_id"] for document in found}
+
+    async def list_with_character(self, scene_id: str, character_id: str) -> list[Clip]:
+        return await self._find({"scene_id": scene_id, "character_id": character_id})
 
     async def projects_with_character(self, character_id: str) -> set[str]:
         """The projects of the clips that have this character."""
@@ -112,6 +136,18 @@ class ClipRepository(BaseRepository[Clip]):
         guard = {field: getattr(clip, field) for field in _WORDED}
         return await self._update_one({"_id": clip.id, **guard}, {"$set": dict(changes)})
 
+    async def update_alike(self, clip: Clip, changes: Mapping[str, Any]) -> int:
+        """Set fields of all clips of its scene that have its prompts and its character's words.
+
+        Gives how many there were; a clip that changed since it was read is not among them.
+        """
+        words = clip.character_words
+        where = {"scene_id": clip.scene_id, **{field: getattr(clip, field) for field in _WORDED}}
+        where["character_words"] = words.model_dump(mode="json") if words else None
+        with self._guarded(_BULK_SECONDS):
+            result = await self._documents.update_many(where, {"$set": dict(changes)})
+        return int(result.matched_count)
+
     async def changed_since(self, moment: datetime) -> set[str]:
         """The scenes whose clips changed since then."""
         found = await self._find_raw({"updated_at": {"$gte": moment}}, fields={"scene_id": 1})
@@ -120,8 +156,21 @@ class ClipRepository(BaseRepository[Clip]):
     async def spans(self, scene_id: str) -> list[Span]:
         """Where the scene's clips lie, alternates left out."""
         fields = {"name": 1, "timeline_position": 1, "length": 1, "is_alternate": 1}
-        found = await self._find_raw({"scene_id": scene_id}, fields=fields)
-        return [_span(document) for document in found if not document.get("is_alternate")]
+        spans: list[Span] = []
+        async for found in self._batches({"scene_id": scene_id}, fields):
+            spans += [_span(each) for each in found if not each.get("is_alternate")]
+        return spans
+
+    async def _batches(
+        self, where: Mapping[str, Any], fields: Mapping[str, int]
+    ) -> AsyncIterator[list[Document]]:
+        """Read many documents in parts, each with a deadline of its own."""
+        cursor = self._documents.find(where, fields).batch_size(_BATCH)
+        found: list[Document] = [{}]
+        while found:
+            with self._guarded():
+                found = await cursor.to_list(_BATCH)
+            yield found
 
     async def add_take(self, clip_id: str, take: GeneratedContent) -> bool:
         """Put a take into the gallery once, however often it is delivered; False: no such clip.

@@ -138,6 +138,7 @@ class Delivery:
             height=stored.height,
             duration=stored.duration,
             fps=stored.fps,
+            size_bytes=stored.size_bytes,
             job_id=job.id,
             created_at=self._clock(),
         )

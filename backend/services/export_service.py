@@ -1,45 +1,26 @@
 """Exports a project: loads it once, builds its timeline, lets one exporter write it."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, TypeVar
 
-from backend.models.clip import Clip
-from backend.models.project import Project
-from backend.models.scene import Scene
+from backend.models.preflight import Preflight
 from backend.models.timeline import Media, Timeline
-from backend.services.exporters import archive, edl, fcpxml, json_export, placeholder
-from backend.services.exporters.names import slug
+from backend.services import preflight
+from backend.services.export_files import ExportFile, export_file
+from backend.services.exporters import placeholder
+from backend.services.film import ExportFormat, ExportOptions, Film, FilmLoader
+from backend.services.media_facts import MediaInspector
 from backend.services.timeline import build_timeline
-from backend.services.timeline_media import MediaFacts, MediaMode, shown_takes
+from backend.services.timeline_media import MediaMode, ShortVideo
 
-ExportFormat = Literal["fcpxml", "edl", "resolve", "json"]
+__all__ = ["CardFile", "ExportFile", "ExportFormat", "ExportService", "MediaFile"]
 
-_XML = "application/xml"
+#: Films that are built and written at once: each takes a core, and memory for all its clips.
+_AT_ONCE = 2
 
-
-class ProjectReader(Protocol):
-    async def get(self, project_id: str, /) -> Project:
-        """ResourceNotFoundError if there is none."""
-        ...
-
-
-class SceneReader(Protocol):
-    async def list_for_project(self, project_id: str, /) -> list[Scene]: ...
-
-
-class ClipReader(Protocol):
-    async def list_for_project(self, project_id: str, /) -> list[Clip]: ...
-
-
-class ExportFile(NamedTuple):
-    """`filename` is ASCII; `media_type` goes into Content-Type."""
-
-    body: bytes
-    media_type: str
-    filename: str
+T = TypeVar("T")
 
 
 class MediaFile(NamedTuple):
@@ -56,50 +37,48 @@ class CardFile(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportOptions:
-    """`media_root` is the absolute folder of the media on the editor's machine, if known."""
-
-    include_alternates: bool = False
-    media_mode: MediaMode = "selected"
-    media_root: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Film:
-    project: Project
-    scenes: Sequence[Scene]
-    clips: Sequence[Clip]
-    options: ExportOptions = field(default_factory=ExportOptions)
-
-
 class ExportService:
-    def __init__(
-        self, projects: ProjectReader, scenes: SceneReader, clips: ClipReader, upload_dir: Path
-    ) -> None:
-        self._projects = projects
-        self._scenes = scenes
-        self._clips = clips
-        self._upload_dir = upload_dir.resolve()
+    """Building and writing run in a thread: 10,000 clips take a second, and others wait here."""
+
+    def __init__(self, films: FilmLoader, upload_dir: Path) -> None:
+        self._films = films
+        self._inspector = MediaInspector(upload_dir)
+        self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def export(
+        self, project_id: str, fmt: ExportFormat, options: ExportOptions | None = None
+    ) -> ExportFile:
+        """The project in a format.
+
+        ResourceNotFoundError; ConflictError in the words of the preflight for what the format
+        can't carry; InvalidRequestError for a `media_root` that is none.
+        """
+        async with self._turns:
+            film = await self._film(project_id, options, with_characters=fmt == "json")
+            return await asyncio.to_thread(self._write, film, fmt)
+
+    async def preflight(
+        self, project_id: str, fmt: ExportFormat, options: ExportOptions | None = None
+    ) -> Preflight:
+        """What a format would leave out, change or refuse."""
+        async with self._turns:
+            film = await self._film(project_id, options)
+            return await asyncio.to_thread(self._inspect, film, fmt)
+
+    async def film_and_timeline(
         self,
         project_id: str,
-        fmt: ExportFormat,
+        options: ExportOptions | None = None,
         *,
-        include_alternates: bool = False,
-        media_mode: MediaMode = "selected",
-        media_root: str | None = None,
-    ) -> ExportFile:
-        """The project in a format. ResourceNotFoundError, or UnprocessableError if it can't be.
+        short_video: ShortVideo = "gap",
+    ) -> tuple[Film, Timeline]:
+        """For what is made of the film beside timelines: paper, pictures, packages.
 
-        Building runs in a thread: 10,000 clips take two seconds, and others wait on the loop.
+        ConflictError for a film that no timeline can carry. With `hold`, whoever writes the media
+        must make each video as long as its `frames` say, by its last picture.
         """
-        options = ExportOptions(
-            include_alternates=include_alternates, media_mode=media_mode, media_root=media_root
-        )
-        film = await self._load(project_id, options)
-        return await asyncio.to_thread(self._write, film, fmt)
+        film = await self._film(project_id, options)
+        return film, await self._built(lambda: self._build(film, short_video=short_video))
 
     async def timeline(
         self,
@@ -110,8 +89,8 @@ class ExportService:
     ) -> Timeline:
         """What the exporters would write, with the problems they would meet."""
         options = ExportOptions(include_alternates=include_alternates, media_mode=media_mode)
-        film = await self._load(project_id, options)
-        return await asyncio.to_thread(self._build, film)
+        _, timeline = await self.film_and_timeline(project_id, options)
+        return timeline
 
     async def media_files(
         self,
@@ -138,68 +117,44 @@ class ExportService:
         )
         return await asyncio.to_thread(_cards, timeline)
 
-    async def _load(self, project_id: str, options: ExportOptions) -> _Film:
-        project = await self._projects.get(project_id)
-        scenes = await self._scenes.list_for_project(project_id)
-        clips = await self._clips.list_for_project(project_id)
-        return _Film(project, scenes, clips, options)
+    async def _film(
+        self, project_id: str, options: ExportOptions | None, *, with_characters: bool = False
+    ) -> Film:
+        return await self._films.load(
+            project_id, options or ExportOptions(), with_characters=with_characters
+        )
 
-    def _build(self, film: _Film) -> Timeline:
+    async def _built(self, work: Callable[[], T]) -> T:
+        async with self._turns:
+            return await asyncio.to_thread(work)
+
+    def _build(self, film: Film, *, short_video: ShortVideo = "gap") -> Timeline:
+        preflight.refuse_rate(film)
         return build_timeline(
             film.project,
             film.scenes,
             film.clips,
-            self._facts(film.clips),
+            self._inspector.facts(film.project, film.clips),
             include_alternates=film.options.include_alternates,
             media_mode=film.options.media_mode,
+            short_video=short_video,
         )
 
-    def _write(self, film: _Film, fmt: ExportFormat) -> ExportFile:
+    def _write(self, film: Film, fmt: ExportFormat) -> ExportFile:
         timeline = self._build(film)
-        stem = slug(film.project.name, fallback="project", limit=60)
-        root = film.options.media_root
-        match fmt:
-            case "fcpxml":
-                return ExportFile(fcpxml.write(timeline, media_root=root), _XML, f"{stem}.fcpxml")
-            case "resolve":
-                body = fcpxml.write(timeline, variant="resolve", media_root=root)
-                return ExportFile(body, _XML, f"{stem}_resolve.fcpxml")
-            case "edl":
-                return _edl_file(timeline, stem)
-            case "json":
-                body = json_export.write(
-                    timeline, project=film.project, scenes=film.scenes, clips=film.clips
-                )
-                return ExportFile(body, "application/json", f"{stem}.json")
+        preflight.refuse(timeline, fmt)
+        return export_file(fmt, film, timeline)
 
-    def _facts(self, clips: Sequence[Clip]) -> dict[str, MediaFacts]:
-        """Only what the documents can't say: which files are gone."""
-        takes = (take for clip in clips for take in shown_takes(clip))
-        return {
-            take.id: MediaFacts.of(take, exists=False)
-            for take in takes
-            if self._locate(take.path) is None
-        }
+    def _inspect(self, film: Film, fmt: ExportFormat) -> Preflight:
+        if preflight.bad_rate(film):
+            return preflight.of_bad_rate(film, fmt)
+        return preflight.inspect(film, self._build(film), fmt)
 
     def _found(self, timeline: Timeline) -> Iterator[MediaFile]:
         for media in timeline.media:
-            source = self._locate(media.path) if media.path else None
+            source = self._inspector.locate(media.path) if media.path else None
             if source:
                 yield MediaFile(source, media.name)
-
-    def _locate(self, path: str) -> Path | None:
-        """The file of a stored path, None if there is none inside the upload folder."""
-        source = (self._upload_dir / path).resolve()
-        inside = source.is_relative_to(self._upload_dir)
-        return source if inside and source.is_file() else None
-
-
-def _edl_file(timeline: Timeline, stem: str) -> ExportFile:
-    parts = edl.write(timeline)
-    if len(parts) == 1:
-        return ExportFile(parts[0], "text/plain", f"{stem}.edl")
-    body = archive.zip_parts(parts, stem=stem, suffix=".edl")
-    return ExportFile(body, "application/zip", f"{stem}_edl.zip")
 
 
 def _cards(timeline: Timeline) -> list[CardFile]:

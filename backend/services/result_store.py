@@ -57,6 +57,7 @@ class StoredMedia:
     fps: float | None = None
     frames: int | None = None
     original_path: str | None = None
+    size_bytes: int | None = None
 
 
 class ResultStore:
@@ -152,6 +153,7 @@ class ResultStore:
             fps=info.fps,
             frames=info.frames,
             original_path=self._relative(original) if original else None,
+            size_bytes=main.stat().st_size,
         )
 
     def _relative(self, path: Path) -> str:

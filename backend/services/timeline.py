@@ -6,7 +6,7 @@ itself, so that neither drift nor a doubled frame can arise (rounding lengths wo
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from backend.models.clip import Clip
@@ -25,10 +25,23 @@ from backend.models.timeline import (
     ProblemCode,
     Timeline,
 )
-from backend.services.timeline_media import MediaFacts, MediaMaker, MediaMode, shown_takes
+from backend.services.timeline_media import (
+    MediaFacts,
+    MediaMaker,
+    MediaMode,
+    ShortVideo,
+    shown_takes,
+)
+
+#: What a file's fault is called in a sentence about a clip's take or the music.
+_FAULTS = {
+    ProblemCode.MISSING_FILE: "is not in the upload folder",
+    ProblemCode.EMPTY_FILE: "is empty",
+    ProblemCode.DAMAGED_FILE: "is damaged",
+}
 
 
-def build_timeline(
+def build_timeline(  # noqa: PLR0913 - a film, what is known of its media, and how to lay it
     project: Project,
     scenes: Sequence[Scene],
     clips: Sequence[Clip],
@@ -36,19 +49,22 @@ def build_timeline(
     *,
     include_alternates: bool = False,
     media_mode: MediaMode = "selected",
+    short_video: ShortVideo = "gap",
 ) -> Timeline:
     """Lay the scenes one after another by `order`, their clips by position.
 
     `media` maps a take's id (and MUSIC) to what probing its file told; what is not in it is
     taken from the take's document. A later clip gives way to an earlier one: it loses its
     beginning, or moves behind if nothing of it would be left. Alternates, when asked for,
-    follow the whole film, so that the film itself stays in step with its music.
+    follow the whole film, so that the film itself stays in step with its music. A clip longer
+    than its video is followed by a gap; with `hold` its medium is as long as the clip, which
+    only those may ask for who really lengthen the file by its last frame.
     `problems` says what was changed. UnprocessableError for a frame rate that no editor knows.
     """
     rate = FrameRate.of(project.fps)
     maker = MediaMaker(rate, (project.width, project.height), media)
     by_scene, orphans = _by_scene(scenes, clips)
-    track = _Track(maker, media_mode, problems=orphans)
+    track = _Track(maker, media_mode, short_video, problems=orphans)
     for block in _main_blocks(scenes, by_scene):
         track.lay(block)
     music = _music(project, maker, track)
@@ -61,7 +77,7 @@ def build_timeline(
         width=project.width,
         height=project.height,
         drop_frame=project.drop_frame and rate.supports_drop_frame,
-        items=tuple(track.items),
+        items=tuple(_held(track.items) if short_video == "hold" else track.items),
         markers=tuple(track.markers_inside()),
         music=music,
         problems=tuple(track.problems),
@@ -94,6 +110,7 @@ class _Track:
 
     maker: MediaMaker
     mode: MediaMode
+    short_video: ShortVideo = "gap"
     items: list[Item] = field(default_factory=list)
     markers: list[Marker] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -135,30 +152,33 @@ class _Track:
             return
         length = end - self.end
         if medium.kind is MediaKind.VIDEO and medium.frames < length:
-            length = medium.frames
-            self._report(
-                ProblemCode.SHORT_VIDEO,
-                f"The video of clip '{clip.name}' is shorter than the clip; a gap follows it.",
-                clip,
-            )
+            length = self._length_of_short(clip, medium, length)
         self._add(
             ClipItem(self.end, length, medium, clip.name, clip.id, clip.scene_id, note=_note(clip))
         )
         if self.end < end:
             self._add(Gap(self.end, end - self.end))
 
+    def _length_of_short(self, clip: Clip, medium: Media, length: int) -> int:
+        is_held = self.short_video == "hold"
+        then = "its last frame is held" if is_held else "a gap follows it"
+        sentence = f"The video of clip '{clip.name}' is shorter than the clip; {then}."
+        self._report(ProblemCode.SHORT_VIDEO, sentence, clip)
+        return length if is_held else medium.frames
+
     def _medium(self, clip: Clip, place: tuple[int, int]) -> Media | None:
         """What the clip shows; a take shown twice is one file under its first name."""
         for take in shown_takes(clip):
-            made = self._made.get(take.id) or self.maker.take(take, clip, place)
-            if made is None:
-                sentence = f"The length of the video of clip '{clip.name}' is unknown."
-                self._report(ProblemCode.UNKNOWN_LENGTH, sentence, clip)
+            facts = self.maker.facts_of(take)
+            if facts.fault:
+                sentence = f"The {take.content_type} of clip '{clip.name}' {_FAULTS[facts.fault]}."
+                self._report(facts.fault, sentence, clip)
                 continue
-            if not self.maker.facts_of(take).exists:
-                sentence = f"The file of clip '{clip.name}' is not in the upload folder."
-                self._report(ProblemCode.MISSING_FILE, sentence, clip)
-            return self._made.setdefault(take.id, made)
+            made = self._made.get(take.id) or self.maker.take(take, facts, clip, place)
+            if made is not None:
+                return self._made.setdefault(take.id, made)
+            sentence = f"The length of the video of clip '{clip.name}' is unknown."
+            self._report(ProblemCode.UNKNOWN_LENGTH, sentence, clip)
         self._report(ProblemCode.NO_MEDIA, f"Clip '{clip.name}' has nothing to show.", clip)
         return self.maker.placeholder(clip, place) if self.mode == "placeholder" else None
 
@@ -168,6 +188,23 @@ class _Track:
 
     def _report(self, code: ProblemCode, message: str, clip: Clip) -> None:
         self.problems.append(Problem(code, message, clip.id))
+
+
+def _held(items: Sequence[Item]) -> Iterator[Item]:
+    """Give each video the length of the longest stretch that is shown of it."""
+    needed: dict[str, int] = {}
+    for item in items:
+        if isinstance(item, ClipItem) and item.media.kind is MediaKind.VIDEO:
+            longest = max(item.source_out, item.media.frames, needed.get(item.media.id, 0))
+            needed[item.media.id] = longest
+    made: dict[str, Media] = {}
+    for item in items:
+        if isinstance(item, ClipItem) and item.media.id in needed:
+            frames = needed[item.media.id]
+            medium = made.setdefault(item.media.id, replace(item.media, frames=frames))
+            yield replace(item, media=medium)
+        else:
+            yield item
 
 
 def _placed(block: _Block) -> Iterator[_Placed]:
@@ -194,6 +231,10 @@ def _by_position(clip: Clip) -> tuple[float, int, datetime, str]:
     return clip.timeline_position, clip.order, clip.created_at, clip.id
 
 
+def _by_order(scene: Scene) -> tuple[int, datetime, str]:
+    return scene.order, scene.created_at, scene.id
+
+
 def _by_scene(
     scenes: Iterable[Scene], clips: Iterable[Clip]
 ) -> tuple[Mapping[str, list[Clip]], list[Problem]]:
@@ -212,7 +253,7 @@ def _by_scene(
 def _main_blocks(
     scenes: Iterable[Scene], by_scene: Mapping[str, Sequence[Clip]]
 ) -> Iterator[_Block]:
-    for scene in sorted(scenes, key=lambda scene: scene.order):
+    for scene in sorted(scenes, key=_by_order):
         if not scene.is_alternate:
             yield _main_block(scene, by_scene)
 
@@ -221,7 +262,7 @@ def _alternate_blocks(
     scenes: Iterable[Scene], by_scene: Mapping[str, Sequence[Clip]]
 ) -> Iterator[_Block]:
     """First the alternate clips of each scene of the film, then the alternate scenes."""
-    ordered = sorted(scenes, key=lambda s: (s.is_alternate, s.order, s.alternate_number))
+    ordered = sorted(scenes, key=lambda s: (s.is_alternate, s.order, s.alternate_number, s.id))
     for scene in ordered:
         if scene.is_alternate:
             yield _main_block(scene, by_scene)
@@ -232,22 +273,32 @@ def _alternate_blocks(
 
 def _main_block(scene: Scene, by_scene: Mapping[str, Sequence[Clip]]) -> _Block:
     clips = [clip for clip in by_scene.get(scene.id, ()) if not clip.is_alternate]
-    return _Block(scene.name, scene.description, clips)
+    return _Block(scene.name, _lines(scene.description, scene.lyrics), clips)
 
 
 def _music(project: Project, maker: MediaMaker, track: _Track) -> Music | None:
     """From the first frame to the film's last; alternates behind the film play without it."""
     if not project.music_file_path:
         return None
+    why = _why_silent(project, maker, track)
     medium = maker.music(project)
-    if medium is None or not track.end:
-        why = "its length is unknown" if track.end else "there is no picture to play it under"
-        message = f"The music was left out: {why}."
+    if why or medium is None:
+        message = f"The music was left out: {why or 'its length is unknown'}."
         track.problems.append(Problem(ProblemCode.MUSIC_LEFT_OUT, message))
         return None
     return Music(medium, 0, min(track.end, medium.frames))
 
 
+def _why_silent(project: Project, maker: MediaMaker, track: _Track) -> str:
+    fault = maker.music_facts(project).fault
+    if fault:
+        return f"its file {_FAULTS[fault]}"
+    return "" if track.end else "there is no picture to play it under"
+
+
 def _note(clip: Clip) -> str:
-    prompt = clip.image_prompt or clip.video_prompt
-    return "\n".join(text for text in (clip.lyrics, prompt) if text)
+    return _lines(clip.lyrics, clip.image_prompt, clip.video_prompt)
+
+
+def _lines(*texts: str) -> str:
+    return "\n".join(text for text in dict.fromkeys(texts) if text)

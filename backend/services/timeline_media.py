@@ -10,10 +10,12 @@ from backend.models.clip import Clip
 from backend.models.content import ContentType, GeneratedContent
 from backend.models.frame_rate import RATES, FrameRate
 from backend.models.project import Project
-from backend.models.timeline import Audio, Media, MediaKind
+from backend.models.timeline import Audio, Media, MediaKind, ProblemCode
 from backend.services.exporters.names import media_name, music_name
 
 MediaMode = Literal["selected", "placeholder"]
+#: What follows a video that ends before its clip does.
+ShortVideo = Literal["gap", "hold"]
 
 #: The key of the music's facts among those of the takes.
 MUSIC = "music"
@@ -23,7 +25,8 @@ MUSIC = "music"
 class MediaFacts:
     """What probing a file told. `frames` counts its own pictures at its own `fps`.
 
-    `duration` is seconds; `exists` is False when the file is not where its path says.
+    `duration` is seconds; `fault` says why the file can't be shown: it is missing, empty or
+    damaged.
     """
 
     width: int | None = None
@@ -32,12 +35,12 @@ class MediaFacts:
     fps: float | None = None
     frames: int | None = None
     audio: Audio | None = None
-    exists: bool = True
+    fault: ProblemCode | None = None
 
     @classmethod
-    def of(cls, take: GeneratedContent, *, exists: bool = True) -> "MediaFacts":
-        """What the take's document says, where nobody probed its file."""
-        return cls(take.width, take.height, take.duration, take.fps, exists=exists)
+    def of(cls, take: GeneratedContent, *, fault: ProblemCode | None = None) -> "MediaFacts":
+        """What the take's document says: its file was probed when it was delivered."""
+        return cls(take.width, take.height, take.duration, take.fps, fault=fault)
 
 
 def shown_takes(clip: Clip) -> Iterator[GeneratedContent]:
@@ -59,9 +62,10 @@ class MediaMaker:
     def facts_of(self, take: GeneratedContent) -> MediaFacts:
         return self.facts.get(take.id) or MediaFacts.of(take)
 
-    def take(self, take: GeneratedContent, clip: Clip, place: tuple[int, int]) -> Media | None:
+    def take(
+        self, take: GeneratedContent, facts: MediaFacts, clip: Clip, place: tuple[int, int]
+    ) -> Media | None:
         """None for a video of unknown length: nothing may be read past its end."""
-        facts = self.facts_of(take)
         is_video = take.content_type is ContentType.VIDEO
         frames = self._frames(facts) if is_video else 0
         if is_video and frames < 1:
@@ -84,9 +88,12 @@ class MediaMaker:
         width, height = self.size
         return Media(media_id, MediaKind.STILL, None, name, width, height, label=clip.name)
 
+    def music_facts(self, project: Project) -> MediaFacts:
+        return self.facts.get(MUSIC) or MediaFacts(duration=project.music_duration)
+
     def music(self, project: Project) -> Media | None:
         """None without a file, or when its length is unknown."""
-        facts = self.facts.get(MUSIC) or MediaFacts(duration=project.music_duration)
+        facts = self.music_facts(project)
         frames = self._frames(facts)
         if not project.music_file_path or frames < 1:
             return None
@@ -101,20 +108,29 @@ class MediaMaker:
         same seconds, floored to whole frames. AI rates such as 16 fps have no place in
         FCPXML's conform-rate nor in SMPTE timecode, so no file can state them.
         """
-        seconds = _exact_seconds(facts)
-        return 0 if seconds is None else self.rate.whole_frames(seconds)
+        return _frames_on(self.rate, facts.duration, facts.fps, facts.frames)
 
 
-def _exact_seconds(facts: MediaFacts) -> Fraction | None:
-    fps = _exact_fps(facts.fps) if facts.fps and facts.fps >= 0.1 else None
-    if fps and facts.frames is not None:
-        return facts.frames / fps
-    if facts.duration is None:
+@lru_cache(maxsize=4096)  # the takes of one model are all of a few lengths
+def _frames_on(
+    rate: FrameRate, duration: float | None, fps: float | None, frames: int | None
+) -> int:
+    seconds = _exact_seconds(duration, _exact_fps(fps) if fps and fps >= 0.1 else None, frames)
+    return 0 if seconds is None else rate.whole_frames(seconds)
+
+
+def _exact_seconds(
+    duration: float | None, fps: Fraction | None, frames: int | None
+) -> Fraction | None:
+    if fps and frames is not None:
+        return frames / fps
+    if duration is None:
         return None
     # A duration is often stored rounded (5.083 for 122/24); the count it came from is exact.
-    if fps and abs(facts.duration * float(fps) - round(facts.duration * float(fps))) < 0.05:
-        return round(facts.duration * float(fps)) / fps
-    return Fraction(facts.duration).limit_denominator(1_000_000)
+    counted = round(duration * float(fps)) if fps else 0
+    if fps and abs(duration * float(fps) - counted) < 0.05:
+        return counted / fps
+    return Fraction(duration).limit_denominator(1_000_000)
 
 
 @lru_cache(maxsize=64)

@@ -4,6 +4,7 @@ from functools import cached_property
 
 from backend.services.batch_service import BatchService
 from backend.services.export_service import ExportService
+from backend.services.film import FilmLoader
 from backend.services.generation_service import GenerationService
 from backend.utils.clock import utc_now
 from backend.wiring.studio import StudioParts
@@ -42,4 +43,5 @@ class MakingParts(StudioParts):
     @cached_property
     def exports(self) -> ExportService:
         repos = self.repositories
-        return ExportService(repos.projects, repos.scenes, repos.clips, self._settings.upload_dir)
+        films = FilmLoader(repos.projects, repos.scenes, repos.clips, repos.characters)
+        return ExportService(films, self._settings.upload_dir)

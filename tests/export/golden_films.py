@@ -6,7 +6,14 @@ Look at the difference before it is kept: each line of these files is what an ed
 from pathlib import Path
 
 from backend.models.timeline import Audio
-from backend.services.exporters import edl, fcpxml, json_export
+from backend.services.exporters import (
+    edl,
+    fcpxml,
+    json_export,
+    otio_export,
+    shot_list,
+    xmeml,
+)
 from backend.services.timeline_media import MUSIC, MediaFacts
 from tests.export.films import Film, film, make_clip, make_scene, still, video
 
@@ -43,6 +50,12 @@ def documents() -> dict[str, bytes]:
         "film_24.edl": edl.write(plain)[0],
         "film_24_reels.edl": edl.write(plain, unique_reels=True)[0],
         "film_2997df.edl": edl.write(drop)[0],
+        "film_24.xml": xmeml.write(plain),
+        "film_24_root.xml": xmeml.write(full, media_root="C:\\Media 1"),
+        "film_2997df.xml": xmeml.write(drop),
+        "film_24.otio": otio_export.write(plain),
+        "film_2997df.otio": otio_export.write(drop, media_root="/Media 1"),
+        "film_24.csv": shot_list.write(plain, scenes=film24.scenes, clips=film24.clips),
         "film_24.json": json_export.write(
             plain, project=film24.project, scenes=film24.scenes, clips=film24.clips
         ),

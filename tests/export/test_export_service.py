@@ -5,18 +5,20 @@ import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from PIL import Image
 
+from backend.models.character import Character
 from backend.models.clip import Clip
 from backend.models.project import Project
 from backend.models.scene import Scene
 from backend.models.timeline import ProblemCode
-from backend.services.export_service import ExportFormat, ExportService
+from backend.services.export_service import ExportService
 from backend.services.exporters import placeholder
-from backend.utils.errors import InvalidRequestError, ResourceNotFoundError, UnprocessableError
+from backend.services.film import ExportFormat, ExportOptions, FilmLoader
+from backend.utils.errors import ConflictError, InvalidRequestError, ResourceNotFoundError
 from tests.export.fcpxml_reader import check
 from tests.export.films import Film, film, make_clip, still, video
 
@@ -47,10 +49,16 @@ class _Clips:
         return self.clips
 
 
+class _Characters:
+    async def of_film(self, _project_id: str, _ids: set[str], /) -> list[Character]:
+        return []
+
+
 def _service(found: Film, uploads: Path) -> ExportService:
-    return ExportService(
-        _Projects(found.project), _Scenes(found.scenes), _Clips(found.clips), uploads
+    films = FilmLoader(
+        _Projects(found.project), _Scenes(found.scenes), _Clips(found.clips), _Characters()
     )
+    return ExportService(films, uploads)
 
 
 def _put(uploads: Path, *paths: str) -> None:
@@ -76,18 +84,22 @@ def _film() -> Film:
         ("fcpxml", "application/xml", "zoe_s_film.fcpxml"),
         ("resolve", "application/xml", "zoe_s_film_resolve.fcpxml"),
         ("edl", "text/plain", "zoe_s_film.edl"),
+        ("xmeml", "application/xml", "zoe_s_film.xml"),
+        ("otio", "application/json", "zoe_s_film.otio"),
         ("json", "application/json", "zoe_s_film.json"),
+        ("csv", "text/csv", "zoe_s_film.csv"),
     ],
 )
 async def test_each_format(
     fmt: ExportFormat, media_type: str, filename: str, tmp_path: Path
 ) -> None:
+    _put(tmp_path, "images/i1.png", "videos/v1.mp4", "music/a.mp3")
     file = await _service(_film(), tmp_path).export("p", fmt)
     assert (file.media_type, file.filename) == (media_type, filename)
     assert len(file.body) > 100
 
 
-@pytest.mark.parametrize("fmt", ["fcpxml", "resolve", "edl", "json"])
+@pytest.mark.parametrize("fmt", list(get_args(ExportFormat)))
 async def test_a_project_with_nothing_in_it(fmt: ExportFormat, tmp_path: Path) -> None:
     empty = Film(film().project.model_copy(update={"name": "夜"}))
     file = await _service(empty, tmp_path).export("p", fmt)
@@ -115,7 +127,7 @@ async def test_placeholder_cards_complete_the_media(tmp_path: Path) -> None:
     service = _service(_film(), tmp_path)
     files = await service.media_files("p", media_mode="placeholder")
     (card,) = await service.placeholder_cards("p")
-    body = (await service.export("p", "resolve", media_mode="placeholder")).body
+    body = (await service.export("p", "resolve", ExportOptions(media_mode="placeholder"))).body
     names = {asset.attrib["name"] for asset in check(body).assets.values()}
     assert names == {card.name, *(file.name for file in files)}
     with Image.open(io.BytesIO(card.body)) as image:
@@ -151,6 +163,7 @@ async def test_a_long_edl_is_a_zip_of_parts(tmp_path: Path) -> None:
         make_clip(f"c{n}", still(f"i{n}"), timeline_position=float(n), length=1.0)
         for n in range(1_000)
     ]
+    _put(tmp_path, *(f"images/i{n}.png" for n in range(1_000)))
     file = await _service(film(*clips), tmp_path).export("p", "edl")
     assert (file.media_type, file.filename) == ("application/zip", "film_edl.zip")
     with zipfile.ZipFile(io.BytesIO(file.body)) as parts:
@@ -158,18 +171,22 @@ async def test_a_long_edl_is_a_zip_of_parts(tmp_path: Path) -> None:
 
 
 async def test_a_media_root_makes_absolute_urls(tmp_path: Path) -> None:
+    _put(tmp_path, "images/i1.png")
     service = _service(_film(), tmp_path)
-    file = await service.export("p", "fcpxml", media_root="C:\\Film 1")
+    file = await service.export("p", "fcpxml", ExportOptions(media_root="C:\\Film 1"))
     assert b'src="file:///C:/Film%201/s01_c01_clip_a_' in file.body
     with pytest.raises(InvalidRequestError):
-        await service.export("p", "fcpxml", media_root="Film 1")
+        await service.export("p", "fcpxml", ExportOptions(media_root="Film 1"))
 
 
 async def test_alternates_come_when_asked_for(tmp_path: Path) -> None:
+    _put(tmp_path, "images/i1.png", "images/i2.png")
     found = film(make_clip("a", still()), make_clip("b", still("i2"), is_alternate=True))
     service = _service(found, tmp_path)
     plain = json.loads((await service.export("p", "json")).body)
-    full = json.loads((await service.export("p", "json", include_alternates=True)).body)
+    full = json.loads(
+        (await service.export("p", "json", ExportOptions(include_alternates=True))).body
+    )
     assert len(plain["timeline"]["items"]) == 1
     assert len(full["timeline"]["items"]) == 2
 
@@ -177,5 +194,5 @@ async def test_alternates_come_when_asked_for(tmp_path: Path) -> None:
 async def test_what_cannot_be_exported_says_why(tmp_path: Path) -> None:
     with pytest.raises(ResourceNotFoundError):
         await _service(film(), tmp_path).export("other", "edl")
-    with pytest.raises(UnprocessableError):
+    with pytest.raises(ConflictError):
         await _service(film(fps=16), tmp_path).export("p", "edl")

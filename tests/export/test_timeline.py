@@ -17,6 +17,7 @@ from backend.models.timeline import (
     ProblemCode,
     Timeline,
 )
+from backend.services.timeline import build_timeline
 from backend.services.timeline_media import MUSIC, MediaFacts
 from backend.utils.errors import UnprocessableError
 from tests.export.films import Film, film, films, make_clip, make_scene, modes, still, video
@@ -157,11 +158,38 @@ class TestWhatAClipShows:
         assert clip.media.label == "Clip a"
         assert clip.media.name.startswith("s01_c01_clip_a_")
 
-    def test_a_missing_file_is_kept_and_reported(self) -> None:
-        gone = MediaFacts(exists=False)
-        timeline = film(make_clip("a", still())).with_facts(i1=gone).timeline()
-        assert len(list(timeline.clips)) == 1
-        assert _codes(timeline) == [ProblemCode.MISSING_FILE]
+    @pytest.mark.parametrize(
+        "fault", [ProblemCode.MISSING_FILE, ProblemCode.EMPTY_FILE, ProblemCode.DAMAGED_FILE]
+    )
+    def test_a_file_that_is_gone_is_a_gap_or_a_card(self, fault: ProblemCode) -> None:
+        found = film(make_clip("a", still(), length=1.0)).with_facts(i1=MediaFacts(fault=fault))
+        assert found.timeline().items == (Gap(0, 24, "Clip a", "", "a"),)
+        assert _codes(found.timeline()) == [fault, ProblemCode.NO_MEDIA]
+        (card,) = found.timeline(media_mode="placeholder").clips
+        assert card.media.path is None
+
+    def test_the_image_stands_in_for_a_video_that_is_gone(self) -> None:
+        found = film(make_clip("a", still(), video()))
+        gone = found.with_facts(v1=MediaFacts(fault=ProblemCode.MISSING_FILE)).timeline()
+        (clip,) = gone.clips
+        assert clip.media.kind is MediaKind.STILL
+        assert _codes(gone) == [ProblemCode.MISSING_FILE]
+
+    def test_a_short_video_may_be_held_by_who_lengthens_the_file(self) -> None:
+        found = film(make_clip("a", video(duration=2.0), length=5.0))
+        plain = found.timeline()
+        held = build_timeline(found.project, found.scenes, found.clips, {}, short_video="hold")
+        assert [type(item) for item in plain.items] == [ClipItem, Gap]
+        (clip,) = held.items
+        assert isinstance(clip, ClipItem)
+        assert (clip.duration, clip.media.frames) == (120, 120)
+
+    def test_notes_carry_lyrics_and_prompts_and_markers_what_the_scene_says(self) -> None:
+        scene = make_scene("s1", description="Cold light", lyrics="la la")
+        clip = make_clip("a", still(), lyrics="la", image_prompt="a roof", video_prompt="pan")
+        timeline = film(clip, scenes=[scene]).timeline()
+        assert [item.note for item in timeline.items] == ["la\na roof\npan"]
+        assert [marker.note for marker in timeline.markers] == ["Cold light\nla la"]
 
     def test_a_take_shown_twice_is_one_file(self) -> None:
         again = make_clip("b", still(), timeline_position=5.0)

@@ -13,7 +13,7 @@ OPTIONS = ("", "?include_alternates=true", "?media=placeholder")
 
 
 def test_counts() -> None:
-    assert len(exports_router.router.routes) == 1
+    assert len(exports_router.router.routes) == 2
     assert len(legacy_exports_router.router.routes) == 4
 
 

@@ -1,32 +1,62 @@
-"""Exports under v1 (1), beyond the 65: the very bytes of the legacy routes."""
+"""Exports under v1 (2), beyond the 65: the very bytes of the legacy routes, and more formats."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 
 from backend.api.dependencies import ExportServiceDep, Id
-from backend.api.downloads import ExportQueryDep, download
+from backend.api.downloads import ExportOptionsDep, ExportQueryDep, download
 from backend.api.strict_json import StrictJsonRoute
-from backend.services.export_service import ExportFormat
+from backend.dtos.common_dto import ErrorDTO
+from backend.dtos.preflight_dto import PreflightDTO
+from backend.models.preflight import Preflight
+from backend.services.film import ExportFormat
 
 Format = Annotated[ExportFormat, Path(description="Which editor or program it is for.")]
+_MEDIA_TYPES = ("application/xml", "text/plain", "application/zip", "application/json", "text/csv")
+
+#: What any export may answer; the legacy routes say the same.
+EXPORT_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The file, as an attachment with an ETag of its content.",
+        "content": {kind: {} for kind in _MEDIA_TYPES},
+    },
+    304: {"description": "The copy named in If-None-Match is still right."},
+    400: {"model": ErrorDTO, "description": "INVALID_MEDIA_ROOT: it is no absolute path."},
+    404: {"model": ErrorDTO, "description": "No such project."},
+    409: {
+        "model": ErrorDTO,
+        "description": "EXPORT_REFUSED: the format can't carry this film; the preflight says why.",
+    },
+}
 
 router = APIRouter(prefix="/projects", tags=["Exports"], route_class=StrictJsonRoute)
 
 
 @router.get(
+    "/{project_id}/export/preflight",
+    response_model=PreflightDTO,
+    summary="Tell what an export would leave out, change or refuse",
+    responses={404: EXPORT_ANSWERS[404]},
+)
+async def preflight_export(
+    project_id: Id,
+    exports: ExportServiceDep,
+    options: ExportOptionsDep,
+    format: Annotated[  # noqa: A002 - the contract's name of it
+        ExportFormat, Query(description="The format to look at it for.")
+    ] = "fcpxml",
+) -> Preflight:
+    """Nothing is written. Each finding names its clips and says what to do."""
+    return await exports.preflight(project_id, format, options)
+
+
+@router.get(
     "/{project_id}/export/{format}",
     response_class=Response,
-    summary="Download a project for an editor: as FCPXML, EDL, for Resolve, or as JSON",
+    summary="Download a project for an editor or a program",
     responses={
-        200: {
-            "description": "The file, as an attachment.",
-            "content": {
-                kind: {}
-                for kind in ("application/xml", "text/plain", "application/zip", "application/json")
-            },
-        },
-        404: {"description": "No such project."},
+        **EXPORT_ANSWERS,
         422: {"description": "No such format; the error lists those there are."},
     },
 )
@@ -36,8 +66,9 @@ async def export_project(
     exports: ExportServiceDep,
     query: ExportQueryDep,
 ) -> Response:
-    """A clip without a take is a gap or a placeholder, as `media` says.
+    """fcpxml: Final Cut Pro. resolve: DaVinci Resolve. xmeml: Premiere Pro. edl and otio: many.
 
-    A project without clips gives a valid file too.
+    json is complete and can be imported again, csv is the shot list. A clip without a take is a
+    gap or a placeholder, as `media` says. A project without clips gives a valid file too.
     """
-    return download(await exports.export(project_id, format, **query._asdict()))
+    return download(await exports.export(project_id, format, query.options), query)

@@ -5,7 +5,7 @@ event 999, so a longer film becomes several lists: numbers restart, record time 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from backend.models.timeline import Media, Timeline
 from backend.services.exporters.names import ascii_only, reel
@@ -29,8 +29,12 @@ def write(timeline: Timeline, *, unique_reels: bool = False) -> list[bytes]:
     return [lines.part(events[start : start + MAX_EVENTS]) for start in starts]
 
 
-@dataclass(frozen=True, slots=True)
-class _Event:
+def title_of(name: str) -> str:
+    """What remains of a name in 70 characters of ASCII."""
+    return ascii_only(name)[:_TITLE_LENGTH].strip() or "UNTITLED"
+
+
+class _Event(NamedTuple):
     channel: str
     media: Media
     source_in: int
@@ -41,13 +45,12 @@ class _Event:
 class _Lines:
     def __init__(self, timeline: Timeline, reels: dict[str, str]) -> None:
         self._reels = reels
+        self._known: dict[int, str] = {}
         self._rate = timeline.rate
         self._drop_frame = timeline.drop_frame
-        title = ascii_only(timeline.name)[:_TITLE_LENGTH].strip() or "UNTITLED"
         fcm = "DROP FRAME" if timeline.drop_frame else "NON-DROP FRAME"
-        self._head = (f"TITLE: {title}", f"FCM: {fcm}")
-        hour = "01:00:00;00" if timeline.drop_frame else "01:00:00:00"
-        self._record_start = timeline.rate.parse_timecode(hour)
+        self._head = (f"TITLE: {title_of(timeline.name)}", f"FCM: {fcm}")
+        self._record_start = timeline.rate.hour(drop_frame=timeline.drop_frame)
 
     def part(self, events: Sequence[_Event]) -> bytes:
         body = (line for number, event in enumerate(events, 1) for line in self._of(number, event))
@@ -67,7 +70,12 @@ class _Lines:
         return f"{self._timecode(first)} {self._timecode(last)}"
 
     def _timecode(self, frame: int) -> str:
-        return self._rate.timecode(frame, drop_frame=self._drop_frame)
+        """Remembered: an event begins where the one before ends, and most sources at zero."""
+        known = self._known.get(frame)
+        if known is None:
+            known = self._rate.timecode(frame, drop_frame=self._drop_frame)
+            self._known[frame] = known
+        return known
 
 
 def _events(timeline: Timeline) -> Iterator[_Event]:

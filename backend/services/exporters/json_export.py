@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from backend.models.character import Character
 from backend.models.clip import Clip
 from backend.models.project import Project
 from backend.models.scene import Scene
@@ -16,17 +17,24 @@ VERSION = 1
 
 
 def write(
-    timeline: Timeline, *, project: Project, scenes: Sequence[Scene], clips: Sequence[Clip]
+    timeline: Timeline,
+    *,
+    project: Project,
+    scenes: Sequence[Scene],
+    clips: Sequence[Clip],
+    characters: Sequence[Character] = (),
 ) -> bytes:
-    """`{format, version, project, scenes, clips, timeline}` in UTF-8.
+    """`{format, version, project, characters, scenes, clips, timeline}` in UTF-8.
 
-    Documents are as stored: seconds, paths relative to the upload folder. The timeline counts
+    `POST /projects/import` reads it back. Documents are as stored: seconds, paths relative to
+    the upload folder. The timeline counts
     frames of `rate.numerator / rate.denominator`; `record_*` and `source_*` outs are exclusive.
     """
     document = {
         "format": FORMAT,
         "version": VERSION,
         "project": project.model_dump(mode="json"),
+        "characters": [character.model_dump(mode="json") for character in characters],
         "scenes": [scene.model_dump(mode="json") for scene in scenes],
         "clips": [clip.model_dump(mode="json") for clip in clips],
         "timeline": _timeline(timeline),

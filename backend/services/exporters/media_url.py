@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 from urllib.parse import quote
 
 from backend.utils.errors import InvalidRequestError
@@ -11,6 +12,7 @@ MEDIA_FOLDER = "media"
 
 #: Resolve fails on `'!$&()*+,;=` that reach it as XML entities, so they are encoded as well.
 _SAFE = "/-._~"
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]*")
 _DRIVE = re.compile(r"/?([A-Za-z]:)(/.*)?")
 
 
@@ -19,11 +21,13 @@ def media_url(name: str, media_root: str | None) -> str:
 
     `media_root` is an absolute path of any system; InvalidRequestError if it isn't absolute.
     """
+    quoted = name if _PLAIN.fullmatch(name) else quote(name, safe=_SAFE)
     if media_root is None:
-        return f"./{MEDIA_FOLDER}/{quote(name, safe=_SAFE)}"
-    return f"{_folder_url(media_root)}/{quote(name, safe=_SAFE)}"
+        return f"./{MEDIA_FOLDER}/{quoted}"
+    return f"{_folder_url(media_root)}/{quoted}"
 
 
+@lru_cache(maxsize=16)
 def _folder_url(media_root: str) -> str:
     """Without a slash at its end."""
     path = unicodedata.normalize("NFC", media_root).replace("\\", "/")

@@ -1,0 +1,137 @@
+"""OpenTimelineIO, written by its own library: Resolve 18.5+, Premiere Pro 25.6+, and programs."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from backend.models.timeline import Gap, Item, Media, MediaKind, Music, Timeline
+from backend.services.exporters.media_url import media_url
+from backend.services.exporters.names import one_line, xml_text
+
+try:
+    import opentimelineio as otio
+    from opentimelineio._otio import PyAny  # see _remember
+except ImportError:  # it has no wheels for this Python: see AVAILABLE
+    otio = PyAny = None
+
+AVAILABLE = otio is not None
+
+#: Where what is ours stands in the metadata of each object.
+NAMESPACE = "storycanvas"
+
+
+def write(timeline: Timeline, *, media_root: str | None = None) -> bytes:
+    """`Timeline.1` as JSON in UTF-8: one video track, one audio track for the music.
+
+    Clips are named after their files, since Resolve relinks by name; the id, title and note of
+    each are a JSON text in its `metadata.storycanvas`. Rates are doubles of `24000 / 1001`,
+    never 23.976.
+    """
+    writer = _Writer(timeline, media_root)
+    text: str = writer.timeline().to_json_string(indent=1)
+    return text.encode() + b"\n"
+
+
+class _Writer:
+    def __init__(self, timeline: Timeline, media_root: str | None) -> None:
+        self._timeline = timeline
+        self._media_root = media_root
+        self._fps = timeline.rate.fps
+        self._zero = self._time(0)
+
+    def timeline(self) -> Any:
+        source = self._timeline
+        made = otio.schema.Timeline(
+            name=one_line(source.name, fallback="Untitled"),
+            global_start_time=self._time(source.rate.hour(drop_frame=source.drop_frame)),
+            metadata={NAMESPACE: self._facts()},
+        )
+        video = otio.schema.Track(name="V1", kind=otio.schema.TrackKind.Video)
+        video.extend([self._item(item) for item in source.items])
+        made.tracks.append(video)
+        if source.music:
+            audio = otio.schema.Track(name="A1", kind=otio.schema.TrackKind.Audio)
+            audio.extend(list(self._music(source.music)))
+            made.tracks.append(audio)
+        made.tracks.markers.extend(self._markers())
+        return made
+
+    def _facts(self) -> dict[str, Any]:
+        source = self._timeline
+        return {
+            "width": source.width,
+            "height": source.height,
+            "drop_frame": source.drop_frame,
+            "rate": [source.rate.numerator, source.rate.denominator],
+        }
+
+    def _item(self, item: Item) -> Any:
+        if isinstance(item, Gap):
+            return self._gap(item)
+        shown = self._range(item.source_in, item.duration)
+        made = otio.schema.Clip(
+            name=item.media.name,
+            media_reference=self._reference(item.media, item.source_out, shown),
+            source_range=shown,
+        )
+        _remember(made, item)
+        return made
+
+    def _gap(self, gap: Gap) -> Any:
+        made = otio.schema.Gap(
+            name=one_line(gap.name, fallback=""), source_range=self._range(0, gap.duration)
+        )
+        if gap.clip_id:
+            _remember(made, gap)
+        return made
+
+    def _music(self, music: Music) -> Iterator[Any]:
+        if music.offset:
+            yield otio.schema.Gap(source_range=self._range(0, music.offset))
+        shown = self._range(0, music.duration)
+        yield otio.schema.Clip(
+            name=music.media.name,
+            media_reference=self._reference(music.media, music.duration, shown),
+            source_range=shown,
+        )
+
+    def _reference(self, media: Media, shown_to: int, shown: Any) -> Any:
+        """A still has as much as is shown of it: a range of one frame breaks Premiere."""
+        frames = media.frames if media.kind is not MediaKind.STILL else shown_to
+        is_whole = shown.duration.value == frames
+        reference = otio.schema.ExternalReference(
+            target_url=media_url(media.name, self._media_root),
+            available_range=shown if is_whole else self._range(0, frames),
+        )
+        reference.name = media.name
+        return reference
+
+    def _markers(self) -> Iterator[Any]:
+        for marker in self._timeline.markers:
+            yield otio.schema.Marker(
+                name=one_line(marker.name, fallback="Untitled"),
+                marked_range=self._range(marker.frame, 1),
+                comment=xml_text(marker.note),
+            )
+
+    def _range(self, start: int, duration: int) -> Any:
+        begin = self._time(start) if start else self._zero
+        return otio.opentime.TimeRange(begin, self._time(duration))
+
+    def _time(self, frames: int) -> Any:
+        return otio.opentime.RationalTime(frames, self._fps)
+
+
+def _remember(made: Any, item: Item) -> None:
+    """Put id, title and note into an object's metadata, as the text of a JSON object.
+
+    The library's conversion of a dict asks of each value in it whether it is any of a dozen
+    kinds. One text that is known to be one makes a film of 10,000 clips three times as fast.
+    """
+    words = {
+        "clip_id": item.clip_id,
+        "title": one_line(item.name, fallback=""),
+        "note": xml_text(item.note),
+    }
+    made.metadata.__internal_setitem__(NAMESPACE, PyAny(orjson.dumps(words).decode()))
