@@ -56,6 +56,7 @@ async def build_container(
                 container.dispatcher,
                 container.queue,
                 events=container.events,
+                webhooks=container.webhook_courier,
                 mender=Mender(container.results, container.timeline, container.batches),
             )
         )

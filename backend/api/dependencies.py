@@ -28,6 +28,7 @@ from backend.services.scene_service import SceneService
 from backend.services.story_reader import StoryReader
 from backend.services.template_service import TemplateService
 from backend.services.timeline_analyst import TimelineAnalyst
+from backend.services.webhook_service import WebhookService
 from backend.services.worker_reports import WorkerReports
 from backend.services.worker_service import WorkerService
 
@@ -139,6 +140,11 @@ async def _exports(request: Request) -> ExportService:
     return service
 
 
+async def _webhooks(request: Request) -> WebhookService:
+    service: WebhookService = request.app.state.container.webhooks
+    return service
+
+
 async def _event_streams(connection: HTTPConnection) -> EventStreams:
     service: EventStreams = connection.app.state.container.event_streams
     return service
@@ -168,6 +174,7 @@ MediaServiceDep = Annotated[MediaService, Depends(_media)]
 ExportServiceDep = Annotated[ExportService, Depends(_exports)]
 AlternatesServiceDep = Annotated[AlternatesService, Depends(_alternates)]
 PoolServiceDep = Annotated[PoolService, Depends(_pool)]
+WebhookServiceDep = Annotated[WebhookService, Depends(_webhooks)]
 EventStreamsDep = Annotated[EventStreams, Depends(_event_streams)]
 OpenAIVideoServiceDep = Annotated[OpenAIVideoService, Depends(_openai_videos)]
 

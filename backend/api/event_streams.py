@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import logging
 from collections.abc import AsyncIterator
 
@@ -10,7 +9,7 @@ from sse_starlette.sse import EventSourceResponse, SendTimeoutError
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from backend.dtos.event_dto import event_dto
+from backend.dtos.event_dto import event_json
 from backend.models.event import Event
 from backend.services.event_listener import Ending
 from backend.services.event_stream import EventStream
@@ -47,12 +46,7 @@ async def _lines(stream: EventStream) -> AsyncIterator[bytes]:
 
 def as_sse(event: Event) -> bytes:
     """One event of a stream."""
-    return f"id: {event.id}\nevent: {event.kind.topic}\ndata: {as_json(event)}\n\n".encode()
-
-
-def as_json(event: Event) -> str:
-    """One line, for readers too that take U+2028 and the like for the end of one: ASCII."""
-    return json.dumps(event_dto(event).model_dump(mode="json"))
+    return f"id: {event.id}\nevent: {event.kind.topic}\ndata: {event_json(event)}\n\n".encode()
 
 
 async def speak(socket: WebSocket, stream: EventStream) -> None:
@@ -78,7 +72,7 @@ async def _tell(socket: WebSocket, stream: EventStream) -> None:
             async for batch in batches:
                 async with asyncio.timeout(SEND_SECONDS):
                     for event in batch:
-                        await socket.send_text(as_json(event))
+                        await socket.send_text(event_json(event))
 
 
 async def _until_gone(socket: WebSocket) -> None:

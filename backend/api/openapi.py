@@ -49,6 +49,7 @@ TAGS: list[dict[str, str]] = [
         "Legacy exports": "The timeline for an editor, at its older addresses.",
         "Exports": "The timeline for an editor.",
         "Events": "What happens, as it happens.",
+        "Webhooks": "Events of a project, sent to a URL, for those who cannot listen.",
         "Selection": "Which take a clip shows.",
         "Alternates": "Another go at a clip or a scene, beside the original.",
         "Web client": "What the web client reads in one go.",
@@ -85,6 +86,8 @@ _NAMES = {
     "job_id": "job",
     "server_id": "server",
     "item_id": "pool item",
+    "webhook_id": "webhook",
+    "delivery_id": "delivery",
 }
 #: What the shared parameter for ids says; here it becomes the name of the thing.
 _SOME_ID = "Its id."

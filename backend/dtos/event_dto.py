@@ -1,5 +1,6 @@
 """Events, as streams and webhooks tell them."""
 
+import json
 from typing import Any
 
 from pydantic import Field
@@ -45,3 +46,8 @@ def event_dto(event: Event) -> EventDTO:
         server_id=event.server_id,
         data=dict(event.data),
     )
+
+
+def event_json(event: Event) -> str:
+    """One line, for readers too that take U+2028 and the like for the end of one: ASCII."""
+    return json.dumps(event_dto(event).model_dump(mode="json"))

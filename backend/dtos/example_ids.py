@@ -10,6 +10,8 @@ BATCH = "77ab5e0c-1c9d-4c53-9f0b-7f6e5d4c0001"
 SERVER = "9d1c7a2b-4e5f-4a6b-8c7d-9e0f1a2b0001"
 CHARACTER = "5be0a7c4-2f5a-4d53-8f38-6f1d9f7b0001"
 TEMPLATE = "c0b1f6de-8f0a-4be5-9b55-7d1f5f9a0001"
+WEBHOOK = "3e0b1f6d-8f0a-4be5-9b55-7d1f5f9a0001"
+DELIVERY = "d51f7c2b-3b64-5a6a-9b0c-f6f1f2a7a001"
 POOL_ITEM = "5be1c7de-0f60-4f6e-8f2b-6f6c2b6f0001"
 
 #: A time in those examples, as answers write it.

@@ -52,6 +52,18 @@ class EventRepository(BaseRepository[EventChunk]):
         found = await self._find({"number": {"$gt": number, "$lte": number + limit}})
         return sorted(found, key=lambda chunk: chunk.number)
 
+    async def first_after(self, number: int, *, window: int) -> int | None:
+        """The number of the next chunk: nearly always the next number, unless some were cut off.
+
+        All behind are looked at only when there is none in the next `window` numbers.
+        """
+        near = {"number": {"$gt": number, "$lte": number + window}}
+        for where in (near, {"number": {"$gt": number + window}}):
+            found = await self._find_raw(where, fields={"_id": 0, "number": 1})
+            if found:
+                return min(int(document["number"]) for document in found)
+        return None
+
     async def trim(self, below: int) -> int:
         """Cut off what is older than a number; gives how many chunks went."""
         return await self._delete_where({"number": {"$lt": below}})

@@ -15,6 +15,7 @@ from backend.repositories.project_repository import ProjectRepository
 from backend.repositories.scene_repository import SceneRepository
 from backend.repositories.server_stats_repository import ServerStatsRepository
 from backend.repositories.template_repository import TemplateRepository
+from backend.repositories.webhook_repository import DeliveryRepository, WebhookRepository
 from backend.repositories.worker_repository import WorkerRepository
 from backend.utils.secret_box import SecretBox
 
@@ -32,6 +33,8 @@ REPOSITORIES = (
     TemplateRepository,
     PoolRepository,
     EventRepository,
+    WebhookRepository,
+    DeliveryRepository,
 )
 
 
@@ -49,6 +52,8 @@ class Repositories:
     templates: TemplateRepository
     pool: PoolRepository
     events: EventRepository
+    webhooks: WebhookRepository
+    deliveries: DeliveryRepository
 
 
 def repositories_on(
@@ -68,4 +73,6 @@ def repositories_on(
         templates=TemplateRepository(database, gate),
         pool=PoolRepository(database, gate),
         events=EventRepository(database, gate),
+        webhooks=WebhookRepository(database, gate, box),
+        deliveries=DeliveryRepository(database, gate),
     )

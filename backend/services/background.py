@@ -11,6 +11,7 @@ from backend.services.events import EventHub
 from backend.services.fleet import Fleet
 from backend.services.queue_manager import QueueManager
 from backend.services.result_store import ResultStore
+from backend.services.webhook_courier import WebhookCourier
 from backend.utils.errors import DatabaseUnavailableError
 
 #: How far back before the last change totals are counted again at start, in seconds.
@@ -46,6 +47,7 @@ async def running(
     queue: QueueManager,
     *,
     events: EventHub,
+    webhooks: WebhookCourier,
     mender: Mender,
 ) -> AsyncIterator[None]:
     """Run it all until the block ends; then let go of everyone who waits for a job."""
@@ -54,6 +56,7 @@ async def running(
         asyncio.create_task(dispatcher.run(), name="dispatcher"),
         asyncio.create_task(mender.run(), name="mend"),
         asyncio.create_task(events.run(), name="events"),
+        asyncio.create_task(webhooks.run(), name="webhooks"),
     ]
     try:
         yield

@@ -22,6 +22,12 @@ class JobCanceller(Protocol):
     async def cancel_for(self, field: str, value: str) -> int: ...
 
 
+class Belongings(Protocol):
+    """What goes with a project."""
+
+    async def delete_for_project(self, project_id: str) -> int: ...
+
+
 class ProjectService:
     def __init__(  # noqa: PLR0913 - a cascade touches what it deletes
         self,
@@ -31,6 +37,7 @@ class ProjectService:
         *,
         characters: CharacterRepository,
         pool: PoolRepository,
+        webhooks: Belongings,
         jobs: JobCanceller,
         media: MediaFiles,
         clock: Clock,
@@ -40,6 +47,7 @@ class ProjectService:
         self._clips = clips
         self._characters = characters
         self._pool = pool
+        self._webhooks = webhooks
         self._jobs = jobs
         self._media = media
         self._clock = clock
@@ -91,6 +99,7 @@ class ProjectService:
         removed += await self._clips.delete_for_project(project_id)
         removed += await self._characters.delete_for_project(project_id)
         removed += await self._pool.delete_for_project(project_id)
+        removed += await self._webhooks.delete_for_project(project_id)
         await self._media.remove_folder(project_folder(project_id))
         await self._projects.delete(project_id)
         # What was being created until now found the project still there.

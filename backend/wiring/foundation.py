@@ -15,6 +15,8 @@ from backend.services.events import EventHub
 from backend.services.job_events import JobEvents
 from backend.services.media_files import MediaFiles
 from backend.services.result_store import Downloads, ResultStore
+from backend.services.webhook_courier import WebhookCourier
+from backend.services.webhook_sender import WebhookSender
 from backend.utils.clock import utc_now
 from backend.utils.secret_box import SecretBox
 
@@ -65,6 +67,20 @@ class Foundation:
     def event_streams(self) -> EventStreams:
         beat = self._settings.event_heartbeat_seconds
         return EventStreams(self.events, heartbeat_seconds=beat)
+
+    @cached_property
+    def webhook_courier(self) -> WebhookCourier:
+        private = self._settings.webhook_private_hosts
+        session = self._roads.registered if private else self._roads.public
+        courier = WebhookCourier(
+            self.repositories.webhooks,
+            self.repositories.deliveries,
+            self.repositories.events,
+            sender=WebhookSender(session, clock=utc_now),
+            clock=utc_now,
+        )
+        self.events.on_written = courier.wake
+        return courier
 
     def _results_of(self, downloads: Downloads) -> ResultStore:
         limit = self._settings.max_result_size_mb * _MEGABYTE

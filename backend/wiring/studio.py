@@ -16,6 +16,7 @@ from backend.services.scene_service import SceneService
 from backend.services.story_reader import StoryReader
 from backend.services.template_service import TemplateService
 from backend.services.timeline_analyst import TimelineAnalyst
+from backend.services.webhook_service import WebhookService
 from backend.utils.clock import utc_now
 from backend.wiring.queue import QueueParts
 
@@ -34,6 +35,7 @@ class StudioParts(QueueParts):
             repos.clips,
             characters=repos.characters,
             pool=repos.pool,
+            webhooks=self.webhooks,
             **self._shared,
         )
 
@@ -98,6 +100,19 @@ class StudioParts(QueueParts):
         repos = self.repositories
         return PoolService(
             repos.projects, repos.clips, repos.pool, media=self.media_files, clock=utc_now
+        )
+
+    @cached_property
+    def webhooks(self) -> WebhookService:
+        repos = self.repositories
+        return WebhookService(
+            repos.projects,
+            repos.webhooks,
+            deliveries=repos.deliveries,
+            log=repos.events,
+            courier=self.webhook_courier,
+            private_hosts=self._settings.webhook_private_hosts,
+            clock=utc_now,
         )
 
     @cached_property

@@ -24,6 +24,7 @@ from backend.api.v1 import (
     spa_media_router,
     spa_router,
     templates_router,
+    webhooks_router,
     worker_results_router,
 )
 from backend.dtos.common_dto import ErrorDTO
@@ -47,6 +48,7 @@ _ROUTERS = (
     spa_media_router,
     exports_router,
     events_router,
+    webhooks_router,
     worker_results_router,
 )
 

@@ -58,8 +58,10 @@ async def database() -> AsyncIterator[Any]:
     manager = DatabaseManager("memory:", name="events", driver="motor")
     await manager.ensure_indexes({EventRepository.collection: EventRepository.indexes})
     await manager.start()
-    yield manager.database()
-    await manager.stop()
+    try:
+        yield manager.database()
+    finally:
+        await manager.stop()
 
 
 @asynccontextmanager
