@@ -92,10 +92,15 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         app.add_middleware(ApiKeyMiddleware, keys=keys)
     music = settings.max_music_size_mb * _MEGABYTE + _MULTIPART_SLACK
     image = settings.max_image_size_mb * _MEGABYTE + _MULTIPART_SLACK
+    result = settings.max_result_size_mb * _MEGABYTE + _MULTIPART_SLACK
     app.add_middleware(
         BodyLimitMiddleware,
         limit=settings.max_body_size_mb * _MEGABYTE,
-        uploads={"/upload-music": music, "/upload-face-image": image},
+        uploads={
+            "/upload-music": music,
+            "/upload-face-image": image,
+            "/queue/jobs/*/result": result,
+        },
     )
     app.add_middleware(metrics.MetricsMiddleware)
     app.add_middleware(ExceptionMiddleware, handlers=errors.LAST_RESORT)

@@ -102,13 +102,13 @@ class _Answer:
 class BodyLimitMiddleware:
     """413 as soon as a body passes the limit, whatever its Content-Length said.
 
-    `uploads` names path endings with a limit of their own, in bytes.
+    `uploads` names path endings with a limit of their own, in bytes; `*` stands for an id.
     """
 
     def __init__(self, app: ASGIApp, *, limit: int, uploads: dict[str, int]) -> None:
         self._app = app
         self._limit = limit
-        self._uploads = uploads
+        self._uploads = {_ending(path): size for path, size in uploads.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -131,9 +131,13 @@ class BodyLimitMiddleware:
 
     def _limit_for(self, path: str) -> int:
         for ending, limit in self._uploads.items():
-            if path.rstrip("/").endswith(ending):
+            if ending.search(path.rstrip("/")):
                 return limit
         return self._limit
+
+
+def _ending(path: str) -> re.Pattern[str]:
+    return re.compile(re.escape(path).replace(r"\*", "[^/]+") + r"\Z")
 
 
 class BodyTooLargeError(HTTPException):

@@ -21,7 +21,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def one_desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Studio]:
     folder = tmp_path_factory.mktemp("app")
-    async with studio(folder, worker_lease_seconds=LEASE, max_result_size_mb=1) as running:
+    async with studio(
+        folder, worker_lease_seconds=LEASE, max_result_size_mb=2, max_body_size_mb=1
+    ) as running:
         running.folder = folder / "uploads"  # type: ignore[attr-defined]
         yield running
 
@@ -101,6 +103,13 @@ class TestFiles:
         assert (job["content_id"], take["seed"]) == (take["id"], job["params"]["seed"])
         assert (await desk.client.get(take["url"])).status_code == 200
 
+    async def test_one_larger_than_other_bodies_may_be(self, desk: Studio) -> None:
+        clip = await desk.clip()
+        job_id = await leased(desk, clip)
+        content = picture(size=(700, 700))
+        assert 1_048_576 < len(content) < 2_097_152
+        assert (await hand_in(desk, job_id, content)).json()["status"] == "completed"
+
     async def test_a_video(self, desk: Studio) -> None:
         clip = await desk.clip()
         job_id = await leased(desk, clip, generation_type="video")
@@ -123,7 +132,7 @@ class TestFiles:
 
     @pytest.mark.parametrize(
         ("content", "status"),
-        [(b"no picture", 415), (b"", 415), (picture()[:-40], 415), (bytes(1_100_000), 413)],
+        [(b"no picture", 415), (b"", 415), (picture()[:-40], 415), (bytes(2_100_000), 413)],
     )
     async def test_what_is_no_result_leaves_no_file_and_the_lease(
         self, desk: Studio, content: bytes, status: int

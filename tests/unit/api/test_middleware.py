@@ -115,7 +115,7 @@ class TestContext:
 
 
 class TestBodyLimit:
-    app = BodyLimitMiddleware(reads_all, limit=4, uploads={"/upload-music": 8})
+    app = BodyLimitMiddleware(reads_all, limit=4, uploads={"/upload-music": 8, "/jobs/*/result": 8})
 
     @pytest.mark.parametrize(
         ("path", "body", "fits"),
@@ -127,6 +127,9 @@ class TestBodyLimit:
             ("/a/upload-music/", (b"12345678",), True),
             ("/a/upload-music", (b"12345678", b"9"), False),
             ("/upload-music/x", (b"12345",), False),
+            ("/a/jobs/7/result", (b"12345678",), True),
+            ("/a/jobs/result", (b"12345",), False),
+            ("/a/jobs/7/8/result", (b"12345",), False),
         ],
     )
     async def test_counts_what_comes(self, path: str, body: tuple[bytes, ...], fits: bool) -> None:
