@@ -1,8 +1,9 @@
 """What uvicorn answers by itself, in the contract's shape."""
 
 import json
+from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from backend.api.errors import envelope
 from backend.utils.ids import new_id
@@ -11,7 +12,27 @@ from backend.utils.ids import new_id
 class EnvelopeHttpProtocol(HttpToolsProtocol):
     """A request that is no HTTP gets the envelope too: no application ever sees it."""
 
+    #: The request that is being answered; `cycle` is the last one that was read.
+    _answering: RequestResponseCycle | None = None
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
+
     def send_400_response(self, msg: str) -> None:
+        """Say so and hang up; what is still being answered to this client comes to nothing.
+
+        An answer that is under way goes out first, and the connection ends behind it: a second
+        one may not begin inside it.
+        """
+        other = self._answering
+        if other is not None and not other.response_complete:
+            if other.response_started:
+                other.keep_alive = False
+                self.flow.pause_reading()
+                return
+            other.disconnected = True
+            other.message_event.set()
         request_id = new_id()
         message = "This is no HTTP request that can be read."
         body = json.dumps(envelope(request_id, code="MALFORMED_REQUEST", message=message))
