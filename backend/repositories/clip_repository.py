@@ -166,10 +166,11 @@ class ClipRepository(BaseRepository[Clip]):
     ) -> AsyncIterator[list[Document]]:
         """Read many documents in parts, each with a deadline of its own."""
         cursor = self._documents.find(where, fields).batch_size(_BATCH)
-        found: list[Document] = [{}]
-        while found:
+        while True:
             with self._guarded():
-                found = await cursor.to_list(_BATCH)
+                found: list[Document] = await cursor.to_list(_BATCH)
+            if not found:
+                return
             yield found
 
     async def add_take(self, clip_id: str, take: GeneratedContent) -> bool:

@@ -1,6 +1,7 @@
 """Characters: create, read, change, delete, and apply to clips."""
 
 import asyncio
+from collections.abc import Hashable, Sequence
 
 from backend.dtos.character_dto import CharacterCreateDTO, CharacterUpdateDTO
 from backend.models.character import Character
@@ -17,8 +18,10 @@ from backend.utils.ids import new_id
 _LONGEST_PROMPT = 10_000
 #: Each lost try means that somebody else changed the clip; nobody loses this often in earnest.
 _TRIES = 200
-#: Clips that a deleted character leaves at a time.
+#: Writes that a deleted character makes at a time.
 _AT_ONCE = 25
+#: Clips that one write may change: it must end within the time it has.
+_ALIKE_AT_MOST = 500
 
 
 class CharacterService:
@@ -108,10 +111,29 @@ class CharacterService:
             )
 
     async def _leave_clips(self, character_id: str) -> None:
-        ids = await self._clips.ids_with_character(character_id)
-        for first in range(0, len(ids), _AT_ONCE):
-            clips = await self._clips.list_by_ids(ids[first : first + _AT_ONCE])
-            await asyncio.gather(*(self._leave(clip, character_id) for clip in clips))
+        """Take a character out of all clips, a scene at a time.
+
+        Each write names what was read. What changed meanwhile, the next round finds again.
+        """
+        for tries in range(_TRIES):
+            scene_ids = await self._clips.scenes_with_character(character_id)
+            if not scene_ids:
+                return
+            for scene_id in sorted(scene_ids):
+                clips = await self._clips.list_with_character(scene_id, character_id)
+                groups = _alike(clips) if tries == 0 else [[clip] for clip in clips]
+                for first in range(0, len(groups), _AT_ONCE):
+                    await asyncio.gather(*map(self._release, groups[first : first + _AT_ONCE]))
+        raise ConflictError("A clip is being changed. Try again.", code="CLIP_BUSY")
+
+    async def _release(self, alike: Sequence[Clip]) -> None:
+        """Take the character out of clips of one scene with the same words: often one write."""
+        clip = alike[0]
+        changes = reassigned(clip, {"character_id": None, "updated_at": self._clock()})
+        if len(alike) == 1:
+            await self._clips.update_as_read(clip, changes)
+        else:
+            await self._clips.update_alike(clip, changes)
 
     async def _leave(self, clip: Clip, character_id: str) -> None:
         """Take a character out of a clip, unless it has gone or been replaced meanwhile."""
@@ -126,6 +148,17 @@ class CharacterService:
                 return
             clip = found
         raise ConflictError("A clip is being changed. Try again.", code="CLIP_BUSY")
+
+
+def _alike(clips: Sequence[Clip]) -> list[list[Clip]]:
+    """Group clips from which the same words go."""
+    groups: dict[Hashable, list[Clip]] = {}
+    for clip in clips:
+        key = (clip.image_prompt, clip.video_prompt, clip.character_words)
+        groups.setdefault(key, []).append(clip)
+    whole = [group for group in groups.values() if len(group) <= _ALIKE_AT_MOST]
+    large = [group for group in groups.values() if len(group) > _ALIKE_AT_MOST]
+    return whole + [[clip] for group in large for clip in group]
 
 
 def _checked_changes(clip: Clip, character: Character) -> dict[str, object]:

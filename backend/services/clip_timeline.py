@@ -87,9 +87,6 @@ class ClipTimeline:
         self._locks[scene_id] = lock
         return lock
 
-    async def report(self, scene_id: str) -> TimelineReport:
-        return report_on(await self._clips.spans(scene_id))
-
     async def place(self, clip: Clip, position: float, *, check_overlap: bool) -> TimelineReport:
         """Move a clip along its scene; TimelineOverlapError carries a position that fits."""
         async with self.lock(clip.scene_id):

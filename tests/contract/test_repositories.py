@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from backend.database import DatabaseManager
 from backend.embedded_database import EmbeddedDatabase
+from backend.models.character import AddedWords, CharacterWords
 from backend.models.clip import Clip
 from backend.models.comfyui_server import ComfyUIServer
 from backend.models.content import ContentType, GeneratedContent
@@ -283,6 +284,25 @@ class TestClips:
         starts = [clip.timeline_position for clip in (*made, beside)]
         assert await clips.positions("s") == Positions(starts, 8)
         assert await clips.positions("none") == Positions([], 0)
+
+    async def test_clips_alike_change_in_one_write(self, repos: Repositories) -> None:
+        words = CharacterWords(character_id="c", image=AddedWords(front=("ohwx",), back=("grain",)))
+        worn: dict[str, Any] = {"character_id": "c", "image_prompt": "ohwx, a car, grain"}
+        alike = [a_clip(**worn, character_words=words) for _ in range(3)]
+        others = [
+            a_clip(**worn),
+            a_clip(**worn, character_words=words, scene_id="other"),
+            a_clip(**{**worn, "image_prompt": "ohwx"}, character_words=words),
+            a_clip(**{**worn, "character_id": "d"}, character_words=words),
+        ]
+        await repos.clips.add_many([*alike, *others])
+        assert await repos.clips.scenes_with_character("c") == {"s", "other"}
+        found = await repos.clips.list_with_character("s", "c")
+        assert {clip.id for clip in found} == {clip.id for clip in (*alike, others[0], others[2])}
+        assert await repos.clips.update_alike(alike[0], {"character_id": None}) == 3
+        assert await repos.clips.update_alike(alike[0], {"character_id": None}) == 0
+        assert await repos.clips.update_alike(others[0], {"character_id": None}) == 1
+        assert await repos.clips.scenes_with_character("c") == {"s", "other"}
 
     async def test_spans_are_in_milliseconds_without_alternates(self, repos: Repositories) -> None:
         clip = a_clip(timeline_position=1.001, length=0.333)
