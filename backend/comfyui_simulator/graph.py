@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from backend.comfyui_simulator.nodes import NodeSet
+from backend.comfyui_simulator.sizes import Frames, changed, floor, whole
 
 Graph = Mapping[str, Any]
 Size = tuple[int, int]
@@ -22,20 +23,6 @@ PICTURE_LINKS = (
 TEXT_INPUTS = ("text", "prompt", "text_g", "clip_l", "t5xxl")
 SEED_INPUTS = ("seed", "noise_seed")
 MODEL_INPUTS = ("ckpt_name", "unet_name")
-
-
-@dataclass(frozen=True)
-class Frames:
-    """A stack of pictures: pixels, how many batch members, how many frames each."""
-
-    width: int
-    height: int
-    batch: int = 1
-    length: int = 1
-
-    @property
-    def count(self) -> int:
-        return self.batch * self.length
 
 
 @dataclass(frozen=True)
@@ -163,10 +150,6 @@ def sampler_steps(graph: Graph, node_id: str) -> int:
     return max(1, end - start)
 
 
-def whole(value: Any, otherwise: int) -> int:
-    return int(value) if isinstance(value, int | float) else otherwise
-
-
 def frames_of(
     graph: Graph, node_id: str, nodes: NodeSet, image_size: Callable[[str], Size | None]
 ) -> Frames:
@@ -182,9 +165,7 @@ def frames_of(
     frames = frames_of(graph, above, nodes, image_size)
     if sized:
         return scaled(frames, whole(inputs["width"], 0), whole(inputs["height"], 0))
-    if class_type.startswith("VAEEncode"):
-        return replace(frames, width=floor(frames.width, 8), height=floor(frames.height, 8))
-    return frames
+    return changed(class_type, inputs, frames)
 
 
 def first_frames(
@@ -209,13 +190,10 @@ def picture_source(graph: Graph, node_id: str) -> str | None:
     return next(iter(found.values()), None)
 
 
-def floor(value: int, multiple: int) -> int:
-    return max(multiple, value // multiple * multiple)
-
-
 def latent_frames(class_type: str, inputs: Mapping[str, Any]) -> Frames:
-    """Latents hold whole cells of 8 pixels (LTXV: 32) and 4n+1 frames (LTXV: 8n+1)."""
+    """Latents hold whole cells of 8 pixels (LTXV: 32, Wan 2.2 5B: 16) and 4n+1 frames (8n+1)."""
     cell, span = (32, 8) if "LTXV" in class_type else (8, 4)
+    cell = 16 if class_type.startswith("Wan22") else cell
     length = whole(inputs.get("video_frames"), 1)
     if "length" in inputs:
         length = (max(1, whole(inputs["length"], 1)) - 1) // span * span + 1

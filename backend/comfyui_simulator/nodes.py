@@ -22,6 +22,7 @@ FOLDER_OF_INPUT = {
     "clip_name2": "text_encoders",
     "clip_name3": "text_encoders",
     "clip_name4": "text_encoders",
+    "style_model_name": "style_models",
 }
 
 #: Folders that a server of this version lists beside those with models in them.

@@ -17,6 +17,8 @@ from backend.models.content import ContentType
 
 ModelFile = Annotated[str, Field(min_length=1, max_length=500)]
 Choice = Annotated[str, Field(min_length=1, max_length=100)]
+#: Under /uploads/: only our own pictures are sent to a server.
+Picture = Annotated[str, Field(min_length=1, max_length=2000)]
 Side = Annotated[int, Field(ge=64, le=4096)]
 
 #: An order that any server with an image model can carry out.
@@ -31,6 +33,12 @@ class LoraDTO(RequestDTO):
     name: ModelFile = Field(description="A LoRA file.", examples=["film_grain.safetensors"])
     weight: Annotated[float, Field(ge=-100, le=100)] = Field(
         default=1.0, description="How strongly it counts.", examples=[0.8]
+    )
+    clip_weight: Annotated[float, Field(ge=-100, le=100)] | None = Field(
+        default=None,
+        description="How strongly its part for the text encoder counts; left out: as `weight` "
+        "for Stable Diffusion, not at all for other families.",
+        examples=[0.8],
     )
 
 
@@ -72,7 +80,7 @@ class GenerationParamsDTO(RequestDTO):
     )
     motion_bucket_id: Annotated[int, Field(ge=1, le=1023)] | None = Field(
         default=None,
-        description="Taken for older clients; no model family reads it.",
+        description="How much moves; Stable Video Diffusion reads it.",
         examples=[127],
     )
     preset: Literal["fast", "quality"] | None = Field(
@@ -87,13 +95,58 @@ class GenerationParamsDTO(RequestDTO):
     )
     input_reference_url: Annotated[str, Field(max_length=2000)] | None = Field(
         default=None,
-        description="A picture for the video provider to begin from.",
+        description="A picture that videos begin from and editing models look at; other image "
+        "models begin from it when `denoise` is given.",
         examples=["/uploads/faces/mara.png"],
     )
     denoise: Annotated[float, Field(ge=0, le=1)] | None = Field(
         default=None,
-        description="Taken for older clients; no model family reads it.",
-        examples=[1.0],
+        description="How much of the picture that is begun from is painted over.",
+        examples=[0.6],
+    )
+    init_image: Picture | None = Field(
+        default=None,
+        description="What is begun from, changed, or set in motion: `/uploads/…`.",
+        examples=[None],
+    )
+    end_image: Picture | None = Field(
+        default=None,
+        description="The last frame of a video whose first is `init_image`.",
+        examples=[None],
+    )
+    mask: Picture | None = Field(
+        default=None,
+        description="White is painted anew; `init_image` itself: where it is transparent.",
+        examples=[None],
+    )
+    reference_images: Annotated[list[Picture], Field(max_length=3)] | None = Field(
+        default=None,
+        description="Somebody or something to be shown to models that look at pictures.",
+        examples=[None],
+    )
+    family: Choice | None = Field(
+        default=None,
+        description="The model's family or variant, where its name does not say.",
+        examples=[None],
+    )
+    guidance: Annotated[float, Field(ge=0, le=100)] | None = Field(
+        default=None, description="Flux's and HunyuanVideo's own guidance.", examples=[3.5]
+    )
+    shift: Annotated[float, Field(ge=0, le=100)] | None = Field(
+        default=None,
+        description="How long the large forms are worked on, for families that have it.",
+        examples=[8.0],
+    )
+    clip_skip: Annotated[int, Field(ge=1, le=12)] | None = Field(
+        default=None,
+        description="Stable Diffusion's text encoder ends at this layer from behind; 1: the last.",
+        examples=[2],
+    )
+    refiner: ModelFile | None = Field(
+        default=None, description="A refiner file for the last steps of SDXL.", examples=[None]
+    )
+    vae: ModelFile | None = Field(
+        default=None, description="A VAE file in place of the model's own.", examples=[None]
     )
     batch_size: Annotated[int, Field(ge=1, le=64)] | None = Field(
         default=None, description="How many takes one job makes.", examples=[1]

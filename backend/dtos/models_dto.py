@@ -8,15 +8,52 @@ from backend.dtos.common_dto import ResponseDTO
 from backend.models.content import ContentType
 
 
+class ModelSizeDTO(ResponseDTO):
+    width: int = Field(description="Pixels.", examples=[1024])
+    height: int = Field(description="Pixels.", examples=[1024])
+
+
 class ModelTypeDTO(ResponseDTO):
     id: str = Field(description="The family's id: a take's `model_type`.", examples=["sdxl"])
     name: str = Field(description="For people.", examples=["Stable Diffusion XL"])
-    generation_types: list[ContentType] = Field(
-        description="What it makes from text.", examples=[["image"]]
+    generation_types: list[ContentType] = Field(description="What it makes.", examples=[["image"]])
+    kinds: list[str] = Field(
+        description="From what: `text_to_image`, `image_to_video` and the like.",
+        examples=[["text_to_image", "image_to_image", "inpaint"]],
     )
     folder: str = Field(description="Where its files lie in models/.", examples=["checkpoints"])
     presets: list[str] = Field(description="Names of its presets.", examples=[["fast", "quality"]])
     default_preset: str = Field(description="Taken when none is named.", examples=["quality"])
+    sizes: list[ModelSizeDTO] = Field(description="Sizes that it was trained on.")
+    size_multiple: int = Field(description="Sides are rounded down to it.", examples=[8])
+    frame_step: int | None = Field(
+        description="Videos have `frame_step` x n + 1 frames; null for images.", examples=[4]
+    )
+    default_fps: float | None = Field(
+        description="Frames a second; null for images.", examples=[16]
+    )
+    lora_rule: str = Field(
+        description="What a LoRA changes: `model_and_clip`, `model`, `both_stages`, or `none`.",
+        examples=["model_and_clip"],
+    )
+    negative_prompt: str = Field(
+        description="Whether it is `used`, `without_effect`, or there is `none`.",
+        examples=["used"],
+    )
+    max_references: int = Field(
+        description="Pictures of somebody or something that it can be shown.", examples=[0]
+    )
+    vram_gb: int = Field(
+        description="What the official files want without offloading; an estimate.", examples=[8]
+    )
+    vram_class: str = Field(
+        description="`small` (to 8 GB), `medium` (to 16 GB), `large`.", examples=["small"]
+    )
+    variants: list[str] = Field(
+        description="The family and its variants, as `params.family` takes them.",
+        examples=[["sdxl", "sdxl_inpaint", "sdxl_distilled", "sdxl_turbo"]],
+    )
+    hint: str = Field(description="How it likes its prompts.", examples=["Phrases or sentences."])
 
 
 class ModelTypesDTO(ResponseDTO):

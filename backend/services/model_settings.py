@@ -3,7 +3,7 @@
 from typing import Any
 
 from backend.models.render import PresetName
-from backend.services.model_config import FAMILIES, ModelFamily, detect_family
+from backend.services.model_config import FAMILIES, VARIANTS, Kind, ModelFamily, detect
 from backend.utils.errors import ResourceNotFoundError
 
 _PURPOSE = {"fast": "For trying things out", "quality": "For the film"}
@@ -41,27 +41,51 @@ def family_named(name: str) -> ModelFamily:
 
     ResourceNotFoundError with code MODEL_UNKNOWN lists the ids.
     """
-    by_id = {family.id: family for family in FAMILIES}
-    family = by_id.get(name.strip().lower()) or detect_family(name)
-    if family is None:
+    by_key = {family.key: family for family in VARIANTS}
+    family = by_key.get(name.strip().lower())
+    if family is not None:
+        return family
+    detection = detect(name)
+    if detection.family is None:
+        ids = [family.id for family in FAMILIES]
         raise ResourceNotFoundError(
-            f"'{name}' is neither one of the families {', '.join(by_id)},"
-            " nor does a file's name like that tell which one it is.",
+            f"'{name}' is none of the families {', '.join(ids)}, and as a file {detection.reason}.",
             code="MODEL_UNKNOWN",
-            families=list(by_id),
+            families=ids,
         )
-    return family
+    return detection.family
 
 
 def _type_of(family: ModelFamily) -> dict[str, object]:
     return {
         "id": family.id,
         "name": family.label,
-        "generation_types": sorted(family.kinds),
+        "generation_types": sorted(_makes(family)),
+        "kinds": [kind for kind in Kind if kind in _kinds(family)],
         "folder": family.folder,
         "presets": list(family.presets),
         "default_preset": family.default_preset,
+        "sizes": [{"width": width, "height": height} for width, height in family.sizes],
+        "size_multiple": family.size_multiple,
+        "frame_step": family.frame_rule.step if family.frame_rule else None,
+        "default_fps": family.default_fps,
+        "lora_rule": family.lora_rule,
+        "negative_prompt": family.negative,
+        "max_references": family.max_references,
+        "vram_gb": family.vram_gb,
+        "vram_class": family.vram_class,
+        "variants": [one.key for one in VARIANTS if one.id == family.id],
+        "hint": family.hint,
     }
+
+
+def _kinds(family: ModelFamily) -> frozenset[Kind]:
+    """List what any of a family's files does."""
+    return frozenset(kind for one in VARIANTS if one.id == family.id for kind in one.kinds)
+
+
+def _makes(family: ModelFamily) -> frozenset[str]:
+    return frozenset(kind.makes for kind in _kinds(family))
 
 
 def _preset_of(family: ModelFamily, preset: PresetName) -> dict[str, object]:
@@ -69,13 +93,24 @@ def _preset_of(family: ModelFamily, preset: PresetName) -> dict[str, object]:
     size = f"{settings['width']} x {settings['height']}"
     frames = f", {settings['video_frames']} frames" if settings["video_frames"] else ""
     return {
-        "id": f"{family.id}_{preset}",
+        "id": f"{family.key}_{preset}",
         "name": preset.capitalize(),
         "description": f"{_PURPOSE[preset]}: {settings['steps']} steps, {size}{frames}.",
-        "additional_params": {} if family.shift is None else {"shift": family.shift},
+        "additional_params": _more(family, preset),
         "is_default": preset == family.default_preset,
         **settings,
     }
+
+
+def _more(family: ModelFamily, name: PresetName) -> dict[str, object]:
+    preset = family.preset(name)
+    found = {
+        "shift": preset.shift,
+        "guidance": preset.guidance,
+        "clip_skip": family.clip_skip,
+        "loras": [slot.names[0] for slot in preset.loras] or None,
+    }
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _settings(family: ModelFamily, name: PresetName) -> dict[str, Any]:

@@ -4,7 +4,14 @@ import json
 from typing import Any
 
 from backend.models.job import Job
-from backend.models.render import RenderRequest
+from backend.models.render import LoraUse, RenderRequest
+
+#: Params that a request knows under the same name.
+_SAME = (
+    "width", "height", "steps", "cfg", "sampler", "scheduler", "preset", "denoise", "family",
+    "guidance", "shift", "clip_skip", "motion_bucket_id", "refiner", "vae", "init_image",
+    "end_image", "mask", "input_reference_url",
+)  # fmt: skip
 
 
 def render_request(job: Job, attempt: int) -> RenderRequest:
@@ -19,18 +26,14 @@ def render_request(job: Job, attempt: int) -> RenderRequest:
         prompt=job.prompt,
         negative_prompt=job.negative_prompt,
         model=job.model,
-        loras=tuple((lora["name"], lora["weight"]) for lora in job.loras),
-        width=params.get("width"),
-        height=params.get("height"),
-        steps=params.get("steps"),
-        cfg=params.get("cfg"),
-        sampler=params.get("sampler"),
-        scheduler=params.get("scheduler"),
+        loras=tuple(
+            LoraUse(lora["name"], lora["weight"], lora.get("clip_weight")) for lora in job.loras
+        ),
+        **{name: params.get(name) for name in _SAME},
         seed=params["seed"],
         frames=params.get("video_frames"),
         fps=params.get("video_fps"),
-        preset=params.get("preset"),
-        denoise=params.get("denoise"),
+        reference_images=tuple(params.get("reference_images") or ()),
         batch_size=params.get("batch_size") or 1,
         workflow_json=json.loads(job.workflow_json) if job.workflow_json else None,
         filename_prefix=f"storycanvas/{job.id}_{attempt}",

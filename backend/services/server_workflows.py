@@ -3,17 +3,18 @@
 from collections.abc import Iterable
 from typing import Any
 
-from backend.models.render import RenderRequest
 from backend.services.fleet import ServerState
 from backend.services.model_config import (
     FAMILIES,
     PLAIN_CHECKPOINT,
+    VARIANTS,
     ModelFamily,
     detect_family,
     needs_other_graph,
 )
 from backend.services.server_catalog import ServerCatalog
 from backend.services.workflows import Missing, missing, requirements
+from backend.services.workflows.wishes import sample_request
 
 
 def workflows_of(state: ServerState) -> dict[str, Any]:
@@ -40,17 +41,31 @@ def _workflow(family: ModelFamily, catalog: ServerCatalog | None) -> dict[str, A
     return {
         "id": family.id,
         "name": family.label,
-        "generation_types": sorted(family.kinds),
+        "generation_types": sorted(_makes(family, files)),
         "available": catalog is not None and not lacks,
         "models": files,
         "missing": lacks,
     }
 
 
+def _makes(family: ModelFamily, files: Iterable[str]) -> frozenset[str]:
+    """Say what the files that are there make; without any, what the family does."""
+    there = [_variant(family, name) for name in files]
+    able = there or [one for one in VARIANTS if one.id == family.id] or [family]
+    return frozenset(kind for one in able for kind in one.makes)
+
+
 def _files(family: ModelFamily, catalog: ServerCatalog) -> list[str]:
     """List the server's files of a family; those of no known one may still be plain checkpoints."""
-    offered = catalog.checkpoints if family.folder == "checkpoints" else catalog.unets
+    gguf = catalog.choices("UnetLoaderGGUF", "unet_name")
+    offered = {*catalog.unets, *gguf} if family.folder == "diffusion_models" else set()
+    if family.folder == "checkpoints" or family.single_file:
+        offered.update(catalog.checkpoints)
     return sorted(name for name in offered if _family_id(name) == family.id)
+
+
+def _variant(family: ModelFamily, name: str) -> ModelFamily:
+    return detect_family(name) or family
 
 
 def _family_id(name: str) -> str | None:
@@ -64,9 +79,8 @@ def _lacks(
     family: ModelFamily, files: Iterable[str], catalog: ServerCatalog
 ) -> tuple[Missing, ...]:
     """Say what is missing for the file that comes closest; without a file, that is missing."""
-    kind = sorted(family.kinds)[0]
     lacking = [
-        missing(requirements(RenderRequest(kind=kind, model=name, seed=0)), catalog)
+        missing(requirements(sample_request(_variant(family, name), name)), catalog)
         for name in files
     ]
     if not lacking:

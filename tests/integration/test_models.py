@@ -6,6 +6,7 @@ import httpx
 
 from backend.api.v1 import models_router
 from backend.services.model_config import FAMILIES, ModelFamily
+from backend.services.workflows.wishes import sample_request
 from tests.conftest import API, Maker
 
 PRESET = {
@@ -30,9 +31,13 @@ async def test_types_are_the_families(client: httpx.AsyncClient) -> None:
     assert [one["id"] for one in types] == [family.id for family in FAMILIES]
     for one, family in zip(types, FAMILIES, strict=True):
         assert set(one) == {
-            "id", "name", "generation_types", "folder", "presets", "default_preset",
+            "id", "name", "generation_types", "kinds", "folder", "presets", "default_preset",
+            "sizes", "size_multiple", "frame_step", "default_fps", "lora_rule", "negative_prompt",
+            "max_references", "vram_gb", "vram_class", "variants", "hint",
         }  # fmt: skip
-        assert one["generation_types"] == sorted(family.kinds)
+        assert one["generation_types"] == sorted(family.makes)
+        assert set(one["kinds"]) >= family.kinds
+        assert one["variants"][0] == family.id
         assert one["default_preset"] in one["presets"]
 
 
@@ -83,11 +88,14 @@ async def test_parameters_are_what_a_generation_takes(
     clip = await make_clip()
     for family in FAMILIES:
         params = (await read(client, f"parameters/{family.id}"))["parameters"]
+        sample = sample_request(family, family.official_model)
+        pictures = {"init_image": sample.init_image} if sample.init_image else {}
         body = {
             "clip_id": clip["id"],
             "prompt": "a",
-            "generation_type": sorted(family.kinds)[0],
-            "params": params,
+            "model": family.official_model,
+            "generation_type": sample.kind,
+            "params": {**params, **pictures},
         }
         job = (await client.post(f"{API}/queue/jobs", json=body)).json()
         kept = (await client.get(f"{API}/queue/jobs/{job['job_id']}")).json()
@@ -99,9 +107,10 @@ async def test_parameters_are_what_a_generation_takes(
 async def test_files_are_known_by_their_names(client: httpx.AsyncClient) -> None:
     fields = {"presets": "base_model", "parameters": "model_type", "defaults": "model_type"}
     for name, family in (
-        ("SDXL", "sdxl"), ("sd_xl_base_1.0.safetensors", "sdxl"), ("a%2Fb%2Fpony_v6", "sdxl"),
+        ("SDXL", "sdxl"), ("sd_xl_base_1.0.safetensors", "sdxl"), ("a%2Fb%2Fpony_v6", "pony"),
         ("people/sd_xl_base_1.0.safetensors", "sdxl"), ("v1-5-pruned-emaonly.ckpt", "sd15"),
-        ("wan2.1_t2v_1.3B_fp16.safetensors", "wan_2_1"),
+        ("wan2.1_t2v_1.3B_fp16.safetensors", "wan_2_1"), ("svd_xt.safetensors", "svd"),
+        ("wan_2_2_5b", "wan_2_2"),
     ):  # fmt: skip
         for path, field in fields.items():
             answer = await read(client, f"{path}/{name}")
@@ -111,7 +120,7 @@ async def test_files_are_known_by_their_names(client: httpx.AsyncClient) -> None
 
 async def test_an_unknown_name_lists_the_families(client: httpx.AsyncClient) -> None:
     for path in ("presets", "parameters", "defaults"):
-        for name in ("moon", "svd_xt.safetensors", "a/b", "x..", "%20"):
+        for name in ("moon", "sd_xl_refiner_1.0.safetensors", "a/b", "x..", "%20"):
             response = await client.get(f"{API}/models/{path}/{name}")
             error = response.json()["error"]
             assert (response.status_code, error["code"]) == (404, "MODEL_UNKNOWN"), name

@@ -2,11 +2,13 @@
 
 from backend.services.workflows.build import BuiltWorkflow, build_workflow
 from backend.services.workflows.files import FileNeed
+from backend.services.workflows.graph import InputImage
 from backend.services.workflows.requirements import Missing, Requirements, missing, requirements
 
 __all__ = [
     "BuiltWorkflow",
     "FileNeed",
+    "InputImage",
     "Missing",
     "Requirements",
     "build_workflow",

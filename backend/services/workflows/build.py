@@ -1,34 +1,35 @@
 """From a request and a server's catalog to the graph that this server will take."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from backend.models.render import RenderRequest
-from backend.services.model_config import ModelFamily, detect_family
+from backend.services.model_config import NegativeRule, detect_family
 from backend.services.server_catalog import ServerCatalog
-from backend.services.workflows import checkpoint, custom, wan_2_1
-from backend.services.workflows.graph import Graph
-from backend.services.workflows.recipe import Recipe, check_choices, frame_rate, settings_of
-from backend.services.workflows.requirements import (
-    choose_model,
-    family_for,
-    needs_of,
-    require,
-    requirements,
+from backend.services.workflows import custom
+from backend.services.workflows.files import FoundFile
+from backend.services.workflows.graph import Draft, Graph, InputImage, with_names
+from backend.services.workflows.recipe import (
+    Recipe,
+    check_choices,
+    denoise_of,
+    frame_rate,
+    length_of,
+    pictures_of,
+    settings_of,
 )
-
-_BUILDERS: Mapping[str, Callable[[Recipe], tuple[Graph, str]]] = {
-    "checkpoints": checkpoint.build,
-    "diffusion_models": wan_2_1.build,
-}
+from backend.services.workflows.requirements import choose_model, require, requirements, way_for
+from backend.services.workflows.ways import BUILDERS, Way, loras_for
+from backend.services.workflows.wishes import check_sources, with_hint
 
 
 @dataclass(frozen=True)
 class BuiltWorkflow:
     """A graph and what it will make, as far as that can be told before. `fps` is None for stills.
 
-    `seed` is the one really used. Sizes of a custom graph are None when it does not say.
+    `seed` is the one really used. Sizes are None where only the server can tell: of a custom graph
+    that does not say, and of an edit that takes the size of its picture.
     """
 
     graph: Graph
@@ -42,6 +43,21 @@ class BuiltWorkflow:
     output_node: str
     #: steps, cfg, sampler and scheduler as the graph has them; empty for a custom graph.
     sampling: Mapping[str, Any] = field(default_factory=dict)
+    #: What the graph makes, and from what; None for a custom graph.
+    kind: str | None = None
+    #: Files in the server's own spelling, by what they are there for.
+    files: Mapping[str, str] = field(default_factory=dict)
+    #: Pictures that must be at the server first: see `with_pictures`.
+    inputs: tuple[InputImage, ...] = ()
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds; None for stills and where frames or rate are unknown."""
+        return self.frames / self.fps if self.frames and self.fps else None
+
+    def with_pictures(self, names: Mapping[str, str]) -> "BuiltWorkflow":
+        """Put in the names that the server gave its copies, by source. KeyError if one lacks."""
+        return replace(self, graph=with_names(self.inputs, self.graph, names))
 
 
 def build_workflow(request: RenderRequest, catalog: ServerCatalog) -> BuiltWorkflow:
@@ -53,79 +69,69 @@ def build_workflow(request: RenderRequest, catalog: ServerCatalog) -> BuiltWorkf
     if request.workflow_json is not None:
         return _custom(request, catalog)
     require(requirements(request), catalog)
-    model = request.model or choose_model(request.kind, catalog) or ""
-    family = family_for(request, model)
+    model = request.model or choose_model(request, catalog) or ""
+    way = way_for(request, model, catalog)
+    files = {
+        need.role: need.located(catalog) or FoundFile(need.names[0], need.class_type)
+        for need in way.files
+    }
+    recipe = _recipe(with_hint(request, way.family), way, files)
+    check_choices(recipe.settings, way.family, catalog)
+    return _built(recipe, BUILDERS[way.family.id](recipe))
+
+
+def _recipe(request: RenderRequest, way: Way, files: Mapping[str, FoundFile]) -> Recipe:
+    check_sources(request)
+    family = way.family
     settings = settings_of(request, family)
-    check_choices(settings, catalog)
-    files = _files(request, family, model, catalog)
-    recipe = Recipe(
-        model=files.model,
-        loras=files.loras,
+    unread = family.negative is NegativeRule.NONE
+    return Recipe(
+        family=family,
+        kind=way.kind,
+        files=files,
+        settings=settings,
         prompt=request.prompt,
-        negative_prompt=request.negative_prompt,
+        negative_prompt="" if unread else request.negative_prompt,
         width=family.side(request.width, family.default_width),
         height=family.side(request.height, family.default_height),
-        frames=settings.frames or 1,
+        sized=request.width is not None or request.height is not None,
+        length=length_of(family, settings.frames),
         fps=frame_rate(request, family),
-        steps=settings.steps,
-        cfg=settings.cfg,
-        sampler=settings.sampler,
-        scheduler=settings.scheduler,
+        wanted_fps=request.fps,
         seed=request.seed,
         batch_size=request.batch_size,
+        denoise=denoise_of(request, family, way.kind),
+        clip_skip=(request.clip_skip or family.clip_skip or 1) if family.clip_skip else 1,
+        motion_bucket_id=request.motion_bucket_id or 127,
         filename_prefix=request.filename_prefix,
-        shift=family.shift,
-        text_encoder=files.text_encoder,
-        vae=files.vae,
-    )
-    graph, output = _BUILDERS[family.folder](recipe)
-    return _built(recipe, family, graph, output)
-
-
-@dataclass(frozen=True)
-class _Files:
-    """In the server's own spelling; encoder and VAE are empty when the model brings its own."""
-
-    model: str
-    text_encoder: str
-    vae: str
-    loras: tuple[tuple[str, float], ...]
-
-
-def _files(
-    request: RenderRequest, family: ModelFamily, model: str, catalog: ServerCatalog
-) -> _Files:
-    needs = tuple(needs_of(family, model, (name for name, _ in request.loras)))
-    found = [(need.folder, need.found(catalog) or need.names[0]) for need in needs]
-    single = {folder: name for folder, name in found if folder != "loras"}
-    loras = (name for folder, name in found if folder == "loras")
-    weights = (weight for _, weight in request.loras)
-    return _Files(
-        model=single[family.folder],
-        text_encoder=single.get("text_encoders", ""),
-        vae=single.get("vae", ""),
-        loras=tuple(zip(loras, weights, strict=True)),
+        loras=loras_for(request, settings, files),
+        pictures=pictures_of(request),
     )
 
 
-def _built(recipe: Recipe, family: ModelFamily, graph: Graph, output: str) -> BuiltWorkflow:
-    moving = family.frame_rule is not None
+def _built(recipe: Recipe, draft: Draft) -> BuiltWorkflow:
+    settings = recipe.settings
+    sized = recipe.sized or recipe.kind.value != "edit"
+    model = recipe.files.get("model") or recipe.files["high"]
     return BuiltWorkflow(
-        graph=graph,
-        model_name=recipe.model,
-        family=family.id,
-        width=recipe.width,
-        height=recipe.height,
-        frames=recipe.frames if moving else None,
+        graph=draft.graph,
+        model_name=model.name,
+        family=recipe.family.id,
+        width=recipe.width if sized else None,
+        height=recipe.height if sized else None,
+        frames=settings.frames,
         fps=recipe.fps,
         seed=recipe.seed,
-        output_node=output,
+        output_node=draft.output,
         sampling={
-            "steps": recipe.steps,
-            "cfg": recipe.cfg,
-            "sampler": recipe.sampler,
-            "scheduler": recipe.scheduler,
+            "steps": settings.steps,
+            "cfg": settings.cfg,
+            "sampler": settings.sampler,
+            "scheduler": settings.scheduler,
         },
+        kind=recipe.kind.value,
+        files={role: found.name for role, found in recipe.files.items()},
+        inputs=draft.images,
     )
 
 

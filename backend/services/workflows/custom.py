@@ -6,7 +6,7 @@ from pathlib import PureWindowsPath
 from typing import Any, NoReturn
 
 from backend.models.render import RenderRequest
-from backend.services.model_config import family_of_checkpoint
+from backend.services.model_config import detect_family, family_of_checkpoint
 from backend.services.server_catalog import ServerCatalog, has_model_extension
 from backend.services.workflows.files import FOLDERS, FileNeed
 from backend.services.workflows.graph import Graph
@@ -42,7 +42,8 @@ def prepare(request: RenderRequest) -> Graph:
 
 def placeholders(request: RenderRequest) -> Mapping[str, Any]:
     """Give what `{{name}}` stands for, each in its own type."""
-    family = family_of_checkpoint(request.model or "", request.width, request.height)
+    model = request.model or ""
+    family = detect_family(model) or family_of_checkpoint(model, request.width, request.height)
     settings = settings_of(request, family)
     return {
         "prompt": request.prompt,

@@ -1,19 +1,16 @@
-"""What a server must have to render a request, told without building the graph."""
+"""What a server must have to render a request."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from backend.models.content import ContentType
 from backend.models.render import RenderRequest
-from backend.services.model_config import (
-    ModelFamily,
-    detect_family,
-    family_of_checkpoint,
-    needs_other_graph,
-)
-from backend.services.server_catalog import ServerCatalog, nearest
-from backend.services.workflows import checkpoint, custom, wan_2_1
-from backend.services.workflows.files import FileNeed
+from backend.services.model_config import detect, needs_other_graph, stage_of
+from backend.services.server_catalog import ServerCatalog
+from backend.services.workflows import custom
+from backend.services.workflows.files import GGUF_LOADERS, FileNeed
+from backend.services.workflows.ways import Way, ways_of
+from backend.services.workflows.wishes import check_sources, essence
 from backend.utils.errors import ModelUnavailableError, WorkflowError
 
 
@@ -22,13 +19,15 @@ class Requirements:
     """Hashable, so that answers can be kept per (requirements, catalog).
 
     `any_model_for` is set when the request names no model: the server then must have one that
-    makes that kind, and what else is needed depends on which one it is.
+    does what `wish` says, and what else is needed depends on which one it is. `otherwise` are
+    further ways to do it, each with all that it takes.
     """
 
     node_classes: frozenset[str] = frozenset()
     files: tuple[FileNeed, ...] = ()
     any_model_for: ContentType | None = None
-    loras: tuple[str, ...] = ()
+    otherwise: tuple[Way, ...] = ()
+    wish: RenderRequest | None = None
 
 
 @dataclass(frozen=True)
@@ -52,21 +51,24 @@ def requirements(request: RenderRequest) -> Requirements:
         graph = custom.prepare(request)
         classes = frozenset(node["class_type"] for node in graph.values())
         return Requirements(classes, tuple(custom.file_needs(graph)))
-    loras = tuple(name for name, _ in request.loras)
+    check_sources(request)
+    wish = essence(request)
     if request.model is None:
-        return Requirements(any_model_for=request.kind, loras=loras)
-    return _of_model(family_for(request, request.model), request.model, loras)
+        return Requirements(any_model_for=request.kind, wish=wish)
+    first, *others = ways_of(wish, request.model)
+    return Requirements(first.node_classes, first.files, otherwise=tuple(others))
 
 
 def missing(needs: Requirements, catalog: ServerCatalog) -> tuple[Missing, ...]:
     """List what this server lacks; empty when it can render the request."""
-    if needs.any_model_for is not None:
-        name = choose_model(needs.any_model_for, catalog)
-        if name is None:
-            return (_no_model(needs.any_model_for),)
-        family = detect_family(name) or family_of_checkpoint(name, None, None)
-        needs = _of_model(family, name, needs.loras)
-    return tuple(_missing(needs, catalog))
+    if needs.wish is not None:
+        chosen = _best(needs.wish, catalog)
+        if chosen is None:
+            return (_no_model(needs.wish),)
+        return chosen[1]
+    lacks = [tuple(_missing(needs.node_classes, needs.files, catalog))]
+    lacks += [lacks_of(way, catalog) for way in needs.otherwise]
+    return min(lacks, key=len)
 
 
 def require(needs: Requirements, catalog: ServerCatalog) -> None:
@@ -82,67 +84,72 @@ def require(needs: Requirements, catalog: ServerCatalog) -> None:
         )
 
 
-def choose_model(kind: ContentType, catalog: ServerCatalog) -> str | None:
+def way_for(request: RenderRequest, model: str, catalog: ServerCatalog) -> Way:
+    """Choose how to render it on this server: the first way that lacks nothing."""
+    ways = ways_of(essence(request), model)
+    return min(ways, key=lambda way: len(lacks_of(way, catalog)))
+
+
+def choose_model(request: RenderRequest, catalog: ServerCatalog) -> str | None:
     """Choose for a request that names no model.
 
-    The first file of a family known to make that kind; for images else the first checkpoint
-    that is not known to need another graph.
+    The first file of a family known to do it that lacks nothing; for images else the first
+    checkpoint that is not known to need another graph.
     """
-    files = (*catalog.checkpoints, *catalog.unets)
-    for name in files:
-        family = detect_family(name)
-        if family is not None and kind in family.kinds and name in _folder(family, catalog):
-            return name
-    if kind is ContentType.IMAGE:
-        return next((name for name in catalog.checkpoints if not needs_other_graph(name)), None)
-    return None
+    best = _best(essence(request), catalog)
+    return best[0] if best else None
 
 
-def family_for(request: RenderRequest, model: str) -> ModelFamily:
-    """Give the family to render a model with, or WorkflowError when it can't make that kind."""
-    family = detect_family(model)
-    if family is None:
-        family = family_of_checkpoint(model, request.width, request.height)
-    if request.kind not in family.kinds:
-        words = f"'{model}' ({family.label}) does not make a {request.kind} from text."
-        error = {"loc": ["model"], "msg": words, "type": "model_kind", "class_type": None}
-        raise WorkflowError(words, errors=[error])
-    return family
+def lacks_of(way: Way, catalog: ServerCatalog) -> tuple[Missing, ...]:
+    return tuple(_missing(way.node_classes, way.files, catalog))
 
 
-def needs_of(family: ModelFamily, model: str, loras: Iterable[str]) -> Iterator[FileNeed]:
-    """List a built-in graph's files: the model first, LoRAs last."""
-    if family.folder == "checkpoints":
-        yield FileNeed("checkpoints", (model,), "CheckpointLoaderSimple", "ckpt_name")
-        lora_class = checkpoint.LORA_CLASS
-    else:
-        yield FileNeed("diffusion_models", (model,), "UNETLoader", "unet_name")
-        yield FileNeed("text_encoders", wan_2_1.TEXT_ENCODERS, "CLIPLoader", "clip_name")
-        yield FileNeed("vae", wan_2_1.VAES, "VAELoader", "vae_name")
-        lora_class = wan_2_1.LORA_CLASS
-    for lora in loras:
-        yield FileNeed("loras", (lora,), lora_class, "lora_name")
+def _best(wish: RenderRequest, catalog: ServerCatalog) -> tuple[str, tuple[Missing, ...]] | None:
+    """Give the model that lacks least, with what it lacks."""
+    best: tuple[str, tuple[Missing, ...]] | None = None
+    for name in _candidates(wish, catalog):
+        try:
+            ways = ways_of(wish, name)
+        except WorkflowError:
+            continue
+        lacks = min((lacks_of(way, catalog) for way in ways), key=len)
+        if best is None or len(lacks) < len(best[1]):
+            best = (name, lacks)
+        if not lacks:
+            break
+    return best
 
 
-def _of_model(family: ModelFamily, model: str, loras: tuple[str, ...]) -> Requirements:
-    module = checkpoint if family.folder == "checkpoints" else wan_2_1
-    classes = module.NODE_CLASSES | ({module.LORA_CLASS} if loras else set())
-    return Requirements(classes, tuple(needs_of(family, model, loras)), loras=loras)
+def _candidates(wish: RenderRequest, catalog: ServerCatalog) -> Iterator[str]:
+    for name in catalog.checkpoints:
+        family = detect(name).family
+        if family is not None and (family.folder == "checkpoints" or family.single_file):
+            yield name
+    gguf = catalog.choices(GGUF_LOADERS["UNETLoader"], "unet_name")
+    for name in dict.fromkeys((*catalog.unets, *gguf)):
+        family = detect(name).family
+        if family is not None and family.folder == "diffusion_models" and stage_of(name) != "low":
+            yield name
+    if wish.kind is ContentType.IMAGE:
+        unknown = (name for name in catalog.checkpoints if detect(name).family is None)
+        yield from (name for name in unknown if not needs_other_graph(name))
 
 
-def _missing(needs: Requirements, catalog: ServerCatalog) -> Iterator[Missing]:
-    for name in sorted(needs.node_classes - catalog.node_classes):
-        yield Missing("nodes", name)
-    for need in needs.files:
-        if need.class_type in catalog.node_classes and need.found(catalog) is None:
-            offered = catalog.choices(need.class_type, need.input_name)
-            yield Missing(need.folder, need.names[0], nearest(need.names[0], offered))
+def _missing(
+    node_classes: frozenset[str], files: tuple[FileNeed, ...], catalog: ServerCatalog
+) -> Iterator[Missing]:
+    located = [(need, need.located(catalog)) for need in files]
+    # A file that the loader for GGUF has needs no other loader.
+    spared = {n.class_type for n, found in located if found and found.class_type != n.class_type}
+    for name in sorted(node_classes):
+        if name not in catalog.node_classes and name not in spared:
+            yield Missing("nodes", name)
+    for need, found in located:
+        if need.class_type in catalog.node_classes and found is None:
+            yield Missing(need.folder, need.names[0], need.nearest(catalog))
 
 
-def _no_model(kind: ContentType) -> Missing:
-    folder = "checkpoints" if kind is ContentType.IMAGE else "diffusion_models"
-    return Missing(folder, f"any model for {kind}s that StoryCanvas knows")
-
-
-def _folder(family: ModelFamily, catalog: ServerCatalog) -> tuple[str, ...]:
-    return catalog.checkpoints if family.folder == "checkpoints" else catalog.unets
+def _no_model(wish: RenderRequest) -> Missing:
+    folder = "checkpoints" if wish.kind is ContentType.IMAGE else "diffusion_models"
+    begun = " that begin from pictures" if wish.init_image else ""
+    return Missing(folder, f"any model for {wish.kind}s{begun} that StoryCanvas knows")

@@ -1,74 +1,63 @@
-"""Text to video with Wan 2.1 (1.3B and 14B), from separate model, text encoder and VAE files.
+"""Wan 2.1: text, one picture, or a first and a last picture to video.
 
-Equal to ComfyUI's own template; LoRAs come right after the loader, before the shift.
+Its image models see the pictures through CLIP vision, too. LoRAs come before the shift.
 """
 
-from backend.services.workflows.graph import Graph, GraphBuilder, link
+from typing import Any
+
+from backend.services.model_config import Kind
+from backend.services.workflows import parts
+from backend.services.workflows.graph import Draft, GraphBuilder, Link, link
 from backend.services.workflows.recipe import Recipe
 
-NODE_CLASSES = frozenset(
-    {
-        "UNETLoader",
-        "CLIPLoader",
-        "VAELoader",
-        "ModelSamplingSD3",
-        "CLIPTextEncode",
-        "EmptyHunyuanLatentVideo",
-        "KSampler",
-        "VAEDecode",
-        "CreateVideo",
-        "SaveVideo",
-    }
-)
-LORA_CLASS = "LoraLoaderModelOnly"
-#: The official files first, then those that people use in their place.
-TEXT_ENCODERS = (
-    "umt5_xxl_fp8_e4m3fn_scaled.safetensors",
-    "umt5_xxl_fp16.safetensors",
-    "umt5-xxl-enc-bf16.safetensors",
-    "umt5-xxl-enc-fp8_e4m3fn.safetensors",
-)
-VAES = ("wan_2.1_vae.safetensors", "Wan2_1_VAE_bf16.safetensors", "Wan2.1_VAE.safetensors")
 
-
-def build(recipe: Recipe) -> tuple[Graph, str]:
-    """Give the graph and its output node."""
+def build(recipe: Recipe) -> Draft:
     graph = GraphBuilder()
-    unet = graph.add("UNETLoader", unet_name=recipe.model, weight_dtype="default")
-    encoder = graph.add("CLIPLoader", clip_name=recipe.text_encoder, type="wan", device="default")
-    vae = graph.add("VAELoader", vae_name=recipe.vae)
-    for name, weight in recipe.loras:
-        unet = graph.add(LORA_CLASS, model=link(unet), lora_name=name, strength_model=weight)
-    model = graph.add("ModelSamplingSD3", model=link(unet), shift=recipe.shift)
-    positive = graph.add("CLIPTextEncode", clip=link(encoder), text=recipe.prompt)
-    negative = graph.add("CLIPTextEncode", clip=link(encoder), text=recipe.negative_prompt)
-    latent = graph.add(
-        "EmptyHunyuanLatentVideo",
-        width=recipe.width,
-        height=recipe.height,
-        length=recipe.frames,
-        batch_size=1,
+    split = parts.load_split(graph, recipe, "wan")
+    loaded = parts.with_model_loras(graph, split, recipe.loras)
+    model = parts.shifted(graph, loaded.model, recipe, "ModelSamplingSD3")
+    conditions = parts.prompts(graph, loaded.clip, recipe)
+    conditions, latent = begun(graph, recipe, loaded.vae, conditions)
+    samples = parts.sampled(graph, recipe, model, conditions, latent)
+    return parts.decode_and_save_video(graph, recipe, samples, loaded.vae)
+
+
+def begun(
+    graph: GraphBuilder, recipe: Recipe, vae: Link, conditions: parts.Conditions
+) -> tuple[parts.Conditions, Link]:
+    """Give the conditions with the pictures in them, and the latent."""
+    size = parts.video_size(recipe)
+    if recipe.kind is Kind.TEXT_TO_VIDEO:
+        return conditions, link(graph.add("EmptyHunyuanLatentVideo", **size))
+    last = recipe.kind is Kind.FIRST_LAST_FRAME
+    node = graph.add(
+        "WanFirstLastFrameToVideo" if last else "WanImageToVideo",
+        positive=conditions.positive,
+        negative=conditions.negative,
+        vae=vae,
+        **size,
+        **_pictures(graph, recipe),
     )
-    sampled = graph.add(
-        "KSampler",
-        model=link(model),
-        seed=recipe.seed,
-        steps=recipe.steps,
-        cfg=recipe.cfg,
-        sampler_name=recipe.sampler,
-        scheduler=recipe.scheduler,
-        positive=link(positive),
-        negative=link(negative),
-        latent_image=link(latent),
-        denoise=1.0,
-    )
-    images = graph.add("VAEDecode", samples=link(sampled), vae=link(vae))
-    video = graph.add("CreateVideo", images=link(images), fps=recipe.fps)
-    output = graph.add(
-        "SaveVideo",
-        video=link(video),
-        filename_prefix=recipe.filename_prefix,
-        format="auto",
-        codec="auto",
-    )
-    return graph.nodes, output
+    return parts.Conditions(link(node, 0), link(node, 1)), link(node, 2)
+
+
+def _pictures(graph: GraphBuilder, recipe: Recipe) -> dict[str, Any]:
+    start = link(graph.load_image(recipe.pictures.start or ""))
+    if recipe.kind is not Kind.FIRST_LAST_FRAME:
+        seen = _seen(graph, recipe, [start])
+        return {**({"clip_vision_output": seen[0]} if seen else {}), "start_image": start}
+    end = link(graph.load_image(recipe.pictures.end or ""))
+    names = ("clip_vision_start_image", "clip_vision_end_image")
+    seen = _seen(graph, recipe, [start, end])
+    return {**dict(zip(names, seen, strict=False)), "start_image": start, "end_image": end}
+
+
+def _seen(graph: GraphBuilder, recipe: Recipe, images: list[Link]) -> list[Link]:
+    """See pictures through CLIP vision; Wan 2.2 does without."""
+    if "clip_vision" not in recipe.files:
+        return []
+    vision = link(graph.add("CLIPVisionLoader", clip_name=recipe.file("clip_vision")))
+    return [
+        link(graph.add("CLIPVisionEncode", clip_vision=vision, image=image, crop="none"))
+        for image in images
+    ]

@@ -1,46 +1,21 @@
-"""Families by file name, and the sizes and frame counts that they really make."""
+"""Families as data, and the sizes and frame counts that they really make."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backend.models.content import ContentType
 from backend.services.model_config import (
     FAMILIES,
     SDXL,
+    VARIANTS,
     WAN_2_1,
     FrameRule,
     ModelFamily,
+    VramClass,
     detect_family,
     family_of_checkpoint,
-    needs_other_graph,
 )
-
-
-@pytest.mark.parametrize(
-    ("name", "family"),
-    [
-        ("sd_xl_base_1.0.safetensors", "sdxl"),
-        ("models\\juggernautXL_v9.safetensors", "sdxl"),
-        ("sdxl/RealVisXL_V4.0.safetensors", "sdxl"),
-        ("ponyDiffusionV6XL_v6StartWithThisOne.safetensors", "sdxl"),
-        ("v1-5-pruned-emaonly-fp16.safetensors", "sd15"),
-        ("sd15_random.safetensors", "sd15"),
-        ("dreamshaper_8.safetensors", "sd15"),
-        ("wan2.1_t2v_1.3B_fp16.safetensors", "wan_2_1"),
-        ("Wan2_1-T2V-14B_fp8_e4m3fn.safetensors", "wan_2_1"),
-        ("wan2.1_i2v_480p_14B_fp16.safetensors", None),
-        ("wan2.2_t2v_high_noise_14B_fp8_scaled.safetensors", None),
-        ("sd_xl_refiner_1.0.safetensors", None),
-        ("512-inpainting-ema.safetensors", None),
-        ("flux1-dev-fp8.safetensors", None),
-        ("svd_xt.safetensors", None),
-        ("mystery.safetensors", None),
-        ("", None),
-    ],
-)
-def test_detects_the_family(name: str, family: str | None) -> None:
-    found = detect_family(name)
-    assert (found.id if found else None) == family
 
 
 @pytest.mark.parametrize(
@@ -55,25 +30,39 @@ def test_unknown_checkpoints_get_defaults_by_size(
     assert family.default_width == default_width
 
 
-def test_knows_which_files_a_plain_graph_can_not_render() -> None:
-    assert needs_other_graph("svd/svd_xt.safetensors")
-    assert not needs_other_graph("mystery.safetensors")
-    assert not needs_other_graph("sd_xl_base_1.0.safetensors")
+def test_there_are_eighteen_with_keys_of_their_own() -> None:
+    assert len(FAMILIES) == len({family.id for family in FAMILIES}) == 18
+    assert len(VARIANTS) == len({family.key for family in VARIANTS})
+    assert {family.id for family in VARIANTS} == {family.id for family in FAMILIES}
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.id)
-def test_defaults_are_what_the_family_makes(family: ModelFamily) -> None:
+@pytest.mark.parametrize("family", VARIANTS, ids=lambda family: family.key)
+def test_each_is_consistent(family: ModelFamily) -> None:
+    assert detect_family(family.official_model) is family
     assert family.side(None, family.default_width) == family.default_width
     assert family.side(None, family.default_height) == family.default_height
     assert family.preset("fast").steps < family.preset("quality").steps
     assert family.preset(None) == family.preset("quality")
-    for preset in family.presets.values():
+    assert (ContentType.VIDEO in family.makes) == (family.frame_rule is not None)
+    assert (family.default_fps is None) == (family.frame_rule is None)
+    for preset in (*family.presets.values(), *family.refined.values()):
         assert (preset.frames is None) == (family.frame_rule is None)
         if family.frame_rule and preset.frames:
             assert family.frame_rule.nearest(preset.frames) == preset.frames
+    for width, height in family.sizes:
+        assert (family.side(width, 0), family.side(height, 0)) == (width, height)
+    for slot in family.files:
+        assert slot.names
+        assert slot.folder in {"text_encoders", "vae", "clip_vision"}
 
 
-@pytest.mark.parametrize(("asked", "made"), [(1023, 1016), (767, 760), (1024, 1024), (3, 8)])
+def test_memory_falls_into_three_classes() -> None:
+    assert [VramClass.of(gb) for gb in (4, 8, 12, 16, 24)] == [
+        "small", "small", "medium", "medium", "large",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("asked", "made"), [(1023, 1016), (767, 760), (1024, 1024), (3, 16)])
 def test_sides_are_floored_as_the_server_does(asked: int, made: int) -> None:
     assert SDXL.side(asked, 1024) == made
 
@@ -83,11 +72,21 @@ def test_frames_are_rounded_to_4n_plus_1(asked: int, made: int) -> None:
     assert FrameRule(4).nearest(asked) == made
 
 
-@given(st.integers(1, 16384), st.sampled_from([4, 8]))
+def test_frames_keep_to_the_limits_of_the_node() -> None:
+    rule = FrameRule(8, minimum=9, maximum=97)
+    assert [rule.nearest(frames) for frames in (1, 9, 500)] == [9, 9, 97]
+
+
+def test_frames_that_are_cut_off_are_made_first() -> None:
+    rule = FrameRule(4, dropped=4)
+    assert (rule.nearest(53), rule.length(53)) == (53, 57)
+
+
+@given(st.integers(1, 4000), st.sampled_from([1, 4, 8]))
 def test_rounded_frames_are_near_and_stable(frames: int, step: int) -> None:
     rule = FrameRule(step)
     made = rule.nearest(frames)
-    assert made % step == 1
+    assert (made - 1) % step == 0
     assert abs(made - frames) <= step // 2
     assert rule.nearest(made) == made
 

@@ -30,13 +30,13 @@ def test_all_that_is_there_is_available() -> None:
 
 
 def test_what_lacks_is_named() -> None:
-    found = told(catalog=catalog(text_encoders=["umt5_xxl_fp8.safetensors"], checkpoints=[]))
+    found = told(catalog=catalog(text_encoders=["umt5_base.safetensors"], checkpoints=[]))
     wan, sdxl = found["workflows"]["wan_2_1"], found["workflows"]["sdxl"]
     assert not wan["available"]
     assert [(lack.folder, lack.name) for lack in wan["missing"]] == [
         ("text_encoders", "umt5_xxl_fp8_e4m3fn_scaled.safetensors")
     ]
-    assert wan["missing"][0].nearest == ("umt5_xxl_fp8.safetensors",)
+    assert wan["missing"][0].nearest == ("umt5_base.safetensors",)
     assert (sdxl["available"], sdxl["models"]) == (False, [])
     assert sdxl["missing"][0].folder == "checkpoints"
     assert found["generation_types"] == []
