@@ -30,6 +30,8 @@ class Timeouts:
     probe: float = 5.0
     #: Validation of a large graph, or the 0.5 to 20 MB of /object_info.
     slow_answer: float = 45.0
+    #: Sending one picture.
+    upload: float = 120.0
     #: The longest silence in a download.
     stall: float = 60.0
     #: Between our pings; a socket that leaves one unanswered for half of it is dead.
