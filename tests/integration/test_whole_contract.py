@@ -104,7 +104,7 @@ def _template(paths: dict[str, Any], method: str, path: str) -> str:
 async def story(tmp_path: Path, embedded: EmbeddedDatabase) -> AsyncIterator[Story]:
     async with Simulator(SimulatorOptions(seconds_per_step=0)) as simulator, Gateway() as gateway:
         gateway.add("video_68d7")
-        settings = {
+        settings: dict[str, Any] = {
             "mongo_url": embedded.url, "db_name": "contract",
             "openai_api_key": KEY, "openai_base_url": gateway.url,
         }  # fmt: skip
