@@ -64,8 +64,13 @@ def server_at(url: str) -> ComfyUIServer:
 def small(family: ModelFamily, kind: Kind) -> RenderRequest:
     """Ask for little: the simulator really draws each frame."""
     video: dict[str, Any] = {"frames": 9, "fps": 12} if kind.makes is ContentType.VIDEO else {}
-    size = {} if kind is Kind.EDIT else {"width": 133, "height": 101}
-    asked = {"model": family.official_model, "prompt": "a boat", "steps": 2, "seed": 7}
+    size: dict[str, Any] = {} if kind is Kind.EDIT else {"width": 133, "height": 101}
+    asked: dict[str, Any] = {
+        "model": family.official_model,
+        "prompt": "a boat",
+        "steps": 2,
+        "seed": 7,
+    }
     return RenderRequest(kind=kind.makes, **asked, **size, **video, **pictures_for(kind))
 
 

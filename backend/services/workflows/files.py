@@ -67,6 +67,11 @@ class FileNeed:
         offered = {name for one in loaders for name in catalog.choices(one, self.input_name)}
         return nearest(self.names[0], offered)
 
+    def gguf_loader_lacks(self, catalog: ServerCatalog) -> bool:
+        """Tell whether a GGUF file is asked of a server that has no node for such files."""
+        loader = GGUF_LOADERS.get(self.class_type)
+        return is_gguf(self.names[0]) and loader is not None and loader not in catalog.node_classes
+
     def _loaders(self, catalog: ServerCatalog) -> tuple[str, ...]:
         gguf = GGUF_LOADERS.get(self.class_type)
         if gguf is None or gguf not in catalog.node_classes:

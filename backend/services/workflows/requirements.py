@@ -145,7 +145,9 @@ def _missing(
         if name not in catalog.node_classes and name not in spared:
             yield Missing("nodes", name)
     for need, found in located:
-        if need.class_type in catalog.node_classes and found is None:
+        if found is None and need.gguf_loader_lacks(catalog):
+            yield Missing("nodes", GGUF_LOADERS[need.class_type])
+        elif need.class_type in catalog.node_classes and found is None:
             yield Missing(need.folder, need.names[0], need.nearest(catalog))
 
 
