@@ -67,6 +67,11 @@ class Settings(BaseSettings):
     queue_poll_seconds: Annotated[float, Field(ge=0.02, le=60)] = 1.0
     #: How long an unreachable server keeps its running jobs before they go elsewhere.
     server_lost_seconds: Seconds = 30
+    #: How long a running prompt may make no progress before it counts as hung.
+    job_stall_seconds: Seconds = 600
+    #: Jobs that may wait at once, of all projects and of each; more are refused for a while.
+    queue_max_pending: int = Field(default=100_000, ge=1, le=10_000_000)
+    queue_max_pending_per_project: int = Field(default=50_000, ge=1, le=10_000_000)
     #: How often each ComfyUI server is asked how it is.
     server_check_seconds: Annotated[float, Field(ge=0.05, le=600)] = 5.0
 

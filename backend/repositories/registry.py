@@ -8,8 +8,10 @@ from backend.repositories.batch_repository import BatchRepository
 from backend.repositories.character_repository import CharacterRepository
 from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.comfyui_repository import ComfyUIRepository
+from backend.repositories.estimates_repository import EstimatesRepository
 from backend.repositories.event_repository import EventRepository
 from backend.repositories.job_repository import JobRepository
+from backend.repositories.lease_repository import LeaseRepository
 from backend.repositories.pool_repository import PoolRepository
 from backend.repositories.project_repository import ProjectRepository
 from backend.repositories.scene_repository import SceneRepository
@@ -33,6 +35,8 @@ REPOSITORIES = (
     TemplateRepository,
     PoolRepository,
     EventRepository,
+    LeaseRepository,
+    EstimatesRepository,
     WebhookRepository,
     DeliveryRepository,
 )
@@ -52,6 +56,8 @@ class Repositories:
     templates: TemplateRepository
     pool: PoolRepository
     events: EventRepository
+    leases: LeaseRepository
+    estimates: EstimatesRepository
     webhooks: WebhookRepository
     deliveries: DeliveryRepository
 
@@ -73,6 +79,8 @@ def repositories_on(
         templates=TemplateRepository(database, gate),
         pool=PoolRepository(database, gate),
         events=EventRepository(database, gate),
+        leases=LeaseRepository(database, gate),
+        estimates=EstimatesRepository(database, gate),
         webhooks=WebhookRepository(database, gate, box),
         deliveries=DeliveryRepository(database, gate),
     )

@@ -6,8 +6,8 @@ picked up at any point by whoever comes next, and nothing is rendered twice.
 """
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -19,9 +19,13 @@ from backend.repositories.server_stats_repository import ServerStatsRepository
 from backend.services.comfyui_client import ComfyUIClient
 from backend.services.comfyui_messages import PromptOutcome, PromptState
 from backend.services.delivery import Delivery
+from backend.services.exclusions import exclusions
+from backend.services.fleet import ServerState
+from backend.services.hands import Hands
+from backend.services.leadership import Leadership
 from backend.services.prompt_follower import Ending, PromptFollower
 from backend.services.render_request import render_request
-from backend.services.retry_policy import Failure, judge
+from backend.services.retry_policy import DISK_FULL, OUT_OF_MEMORY, Failure, judge
 from backend.services.server_catalog import ServerCatalog
 from backend.services.workflows import BuiltWorkflow, build_workflow
 from backend.utils.clock import Clock
@@ -39,12 +43,21 @@ logger = logging.getLogger(__name__)
 #: Older attempts than these are dropped from the job: a document must not grow for ever.
 _ATTEMPTS_KEPT = 20
 _ADOPTABLE = frozenset({Outcome.LOST, Outcome.FORGOTTEN, Outcome.UNREACHABLE})
+#: A server that was away or hung may end the prompt after all.
+_MAY_COME_LATE = frozenset({Outcome.LOST, Outcome.HUNG})
 
 
 class Watch(Protocol):
-    """What the dispatcher tells a running attempt."""
+    """What is told of servers as attempts find them."""
+
+    @property
+    def states(self) -> list[ServerState]: ...
 
     def mark_offline(self, server_id: str) -> None: ...
+
+    def failed(self, server_id: str) -> None: ...
+
+    def succeeded(self, server_id: str) -> None: ...
 
 
 class JobObserver(Protocol):
@@ -75,6 +88,8 @@ class AttemptRunner:
         stats: ServerStatsRepository,
         watch: Watch,
         observer: JobObserver,
+        hands: Hands,
+        leadership: Leadership,
         clock: Clock,
     ) -> None:
         self._jobs = jobs
@@ -84,7 +99,11 @@ class AttemptRunner:
         self._stats = stats
         self._watch = watch
         self._observer = observer
+        self._hands = hands
+        self._leadership = leadership
         self._clock = clock
+        #: Told of attempts that may still bring a result when nobody waits for it any more.
+        self.on_lost: Callable[[Job], None] = lambda job: None
 
     async def carry_out(self, job: Job, placement: Placement) -> None:
         """Claim a pending job for a server, send it there and see it through."""
@@ -105,7 +124,10 @@ class AttemptRunner:
         claimed = await self._claim(job, attempt, placement, built)
         if claimed is None:
             return
+        self._hands.prompt_sent(attempt.prompt_id)
         if known is None:
+            if not self._leadership.holds():
+                return  # whoever drives now finds that it never arrived
             failure = await self._send(claimed, server, attempt, built)
             if failure is not None:
                 await self.fail(claimed, failure)
@@ -117,25 +139,58 @@ class AttemptRunner:
         attempt = job.current_attempt
         if attempt is None:
             raise UpstreamError("A processing job has no attempt on record.")
+        self._hands.prompt_sent(attempt.prompt_id)
         ending = await self._follower.follow(job, attempt, server)
         if isinstance(ending, Failure):
-            if ending.outcome is Outcome.LOST:
-                self._watch.mark_offline(server.id)
-            await self.fail(job, ending)
+            await self._end_badly(job, server, attempt, ending)
+        elif ending is Ending.HANDED_OVER:
+            return
         elif ending is Ending.TAKEN_AWAY:
             # Whoever took it may have looked before our POST arrived: leave nothing running.
             await self._client.withdraw(server, attempt.prompt_id)
         else:
             await self._conclude(job, server, ending)
 
+    async def _end_badly(
+        self, job: Job, server: ComfyUIServer, attempt: Attempt, ending: Failure
+    ) -> None:
+        if ending.outcome is Outcome.LOST:
+            self._watch.mark_offline(server.id)
+        elif ending.outcome is Outcome.FORGOTTEN:
+            self._hands.forget_server(server.id)
+        elif ending.outcome is Outcome.HUNG:
+            self._watch.failed(server.id)
+            await self._client.withdraw(server, attempt.prompt_id)
+        await self.fail(job, ending)
+
+    async def recall(self, job: Job, server: ComfyUIServer, reason: str) -> bool:
+        """Take a prompt that waits in a server's queue back into ours; False: it runs already.
+
+        Raises UpstreamError when the server cannot be asked.
+        """
+        attempt = job.current_attempt
+        if attempt is None:
+            return False
+        await self._client.take_back(server, attempt.prompt_id)
+        if await self._follower.is_known(server, attempt.prompt_id):
+            return False
+        ended = closed(job, Outcome.TAKEN_BACK, reason, self._clock())
+        moved = await self._jobs.move(job, JobStatus.PENDING, attempts=ended, **_unstarted())
+        return moved is not None
+
     async def fail(self, job: Job, failure: Failure) -> None:
         """Write down how the attempt ended and let the policy decide what follows."""
         now = self._clock()
+        excluded = exclusions(job, failure, self._watch.states)
+        if excluded is None:
+            words = f"{failure.words} No larger server is registered."
+            failure = replace(failure, words=words, final=True)
         verdict = judge(job, failure, now)
         moved = await self._jobs.move(
             job,
             verdict.status,
-            attempts=closed(job, failure.outcome, failure.words, now),
+            attempts=closed(job, failure.outcome, failure.words, now, failure.code),
+            excluded_server_ids=list(excluded or job.excluded_server_ids),
             retry_count=verdict.retry_count,
             not_before=verdict.not_before,
             error=failure.words,
@@ -144,6 +199,8 @@ class AttemptRunner:
             completed_at=now if verdict.status is JobStatus.FAILED else None,
             **_unstarted(),
         )
+        if moved is not None and failure.outcome in _MAY_COME_LATE:
+            self.on_lost(moved)
         if moved is not None and moved.is_finished and job.server_id:
             self._observer.job_ended(moved, None)
             await self._stats.record(job.server_id, completed_in=None, model=None)
@@ -176,9 +233,12 @@ class AttemptRunner:
         self, job: Job, attempt: Attempt, placement: Placement, built: BuiltWorkflow
     ) -> Job | None:
         attempts = [*job.attempts, attempt][-_ATTEMPTS_KEPT:]
+        if not self._leadership.holds():
+            return None
         return await self._jobs.move(
             job,
             JobStatus.PROCESSING,
+            fence=self._leadership.fence,
             attempt=attempt.number,
             attempts=[entry.model_dump() for entry in attempts],
             server_id=placement.server.id,
@@ -207,21 +267,29 @@ class AttemptRunner:
             self._watch.mark_offline(server.id)
             return Failure(Outcome.UNREACHABLE, error.message, error.code)
         except UpstreamError as error:
+            self._watch.failed(server.id)
             return Failure(Outcome.FAILED, error.message, error.code)
         return None
 
     async def _conclude(self, job: Job, server: ComfyUIServer, outcome: PromptOutcome) -> None:
+        self._watch.succeeded(server.id)
         if outcome.state is PromptState.SUCCESS:
+            self._hands.prompt_ran(job.id, None if outcome.cached else outcome.seconds)
             delivered = await self._delivery.deliver(job, server, outcome)
             if isinstance(delivered, Failure):
                 await self.fail(job, delivered)
             else:
-                await self.complete(job, delivered)
+                await self.complete(job, delivered, seconds=outcome.seconds)
         else:
             await self.fail(job, _failure_of(outcome))
 
-    async def complete(self, job: Job, take: GeneratedContent | None) -> None:
-        """Close a job whose take hangs in the gallery; an external worker may give none."""
+    async def complete(
+        self, job: Job, take: GeneratedContent | None, *, seconds: float | None = None
+    ) -> None:
+        """Close a job whose take hangs in the gallery; an external worker may give none.
+
+        `seconds`: how long its server says it ran; else it counts from when it was sent.
+        """
         now = self._clock()
         words = "The result is in the gallery." if take else "It was reported without a result."
         moved = await self._jobs.move(
@@ -234,7 +302,7 @@ class AttemptRunner:
             completed_at=now,
         )
         if moved is not None and job.server_id and job.started_at:
-            seconds = (now - job.started_at).total_seconds()
+            seconds = seconds or (now - job.started_at).total_seconds()
             self._observer.job_ended(moved, seconds)
             await self._stats.record(
                 job.server_id,
@@ -255,10 +323,12 @@ async def refuse(jobs: JobRepository, job: Job, error: StoryCanvasError, *, now:
     )
 
 
-def closed(job: Job, outcome: Outcome, words: str, now: datetime) -> list[dict[str, Any]]:
+def closed(
+    job: Job, outcome: Outcome, words: str, now: datetime, code: str | None = None
+) -> list[dict[str, Any]]:
     """The job's attempts as documents, the current one ended."""
     attempts: Sequence[Attempt] = job.attempts
-    ended = [*attempts[:-1], attempts[-1].ended(outcome, words, now)] if attempts else []
+    ended = [*attempts[:-1], attempts[-1].ended(outcome, words, now, code)] if attempts else []
     return [attempt.model_dump() for attempt in ended]
 
 
@@ -287,7 +357,9 @@ def _failure_of(outcome: PromptOutcome) -> Failure:
     error = outcome.error
     if error is None:
         return Failure(Outcome.FAILED, "ComfyUI reports an error.", "EXECUTION_ERROR")
-    code = "OUT_OF_MEMORY" if error.out_of_memory else "EXECUTION_ERROR"
+    code = OUT_OF_MEMORY if error.out_of_memory else "EXECUTION_ERROR"
+    if "no space left" in error.message.lower():
+        code = DISK_FULL
     where = f" (node {error.node_id}, {error.node_type})" if error.node_id else ""
     details = {"node_id": error.node_id, "node_type": error.node_type}
     return Failure(Outcome.FAILED, f"{error.message}{where}", code, details)

@@ -30,9 +30,8 @@ class CapableServers:
         except UnprocessableError:
             return frozenset(state.server.id for state in self._states)
         if needs not in self._known:
-            self._known[needs] = frozenset(
-                state.server.id for state in self._states if not _missing(needs, state)
-            )
+            able = states_with(needs, self._states)
+            self._known[needs] = frozenset(state.server.id for state in able)
         return self._known[needs]
 
 
@@ -59,6 +58,11 @@ def can_go_somewhere(job: Job, states: Iterable[ServerState]) -> bool:
     """Tell whether a registered server, online or not, may make a job, as far as is known."""
     able = CapableServers(states).of(job)
     return bool(able) if job.pinned_server_id is None else job.pinned_server_id in able
+
+
+def states_with(needs: Requirements | None, states: Iterable[ServerState]) -> list[ServerState]:
+    """The servers that have all of it, as far as is known; all of them for None."""
+    return [state for state in states if needs is None or not _missing(needs, state)]
 
 
 def _missing(needs: Requirements, state: ServerState) -> tuple[Missing, ...]:

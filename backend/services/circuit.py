@@ -23,6 +23,8 @@ class CircuitState(StrEnum):
 class Circuit:
     """Times are seconds of one clock. `until` is when an open one becomes half open."""
 
+    #: The first pause; the longest is twenty times that.
+    first: float = FIRST_SECONDS
     failures: int = 0
     pause: float = 0.0
     until: float | None = None
@@ -40,9 +42,10 @@ class Circuit:
         failures = self.failures + 1
         if state is CircuitState.CLOSED and failures < FAILURES_TO_OPEN:
             return replace(self, failures=failures)
-        pause = min(LONGEST_SECONDS, self.pause * 2) if self.pause else FIRST_SECONDS
-        return Circuit(failures, pause, now + pause)
+        longest = self.first * LONGEST_SECONDS / FIRST_SECONDS
+        pause = min(longest, self.pause * 2) if self.pause else self.first
+        return Circuit(self.first, failures, pause, now + pause)
 
     def succeeded(self, now: float) -> "Circuit":
         """After an answer. An open one stays so: what came late says little."""
-        return self if self.state(now) is CircuitState.OPEN else Circuit()
+        return self if self.state(now) is CircuitState.OPEN else Circuit(self.first)

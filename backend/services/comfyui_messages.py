@@ -48,12 +48,16 @@ class ExecutionFailure:
 
 @dataclass(frozen=True)
 class PromptOutcome:
-    """How a prompt ended. `cached`: nothing was rendered, the files are those of an earlier run."""
+    """How a prompt ended. `cached`: nothing was rendered, the files are those of an earlier run.
+
+    `seconds` is how long it ran by the server's own clock, if it told.
+    """
 
     state: PromptState
     files: tuple[OutputFile, ...] = ()
     error: ExecutionFailure | None = None
     cached: bool = False
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,18 @@ def _outcome(entry: Mapping[str, Any]) -> PromptOutcome:
         files=files,
         error=_failure(messages) if state is PromptState.ERROR else None,
         cached=_is_cached(messages, _output_nodes(entry, outputs)),
+        seconds=_seconds(messages),
     )
+
+
+def _seconds(messages: Iterable[tuple[str, Mapping[str, Any]]]) -> float | None:
+    """From execution_start to the last message: both carry milliseconds since 1970."""
+    times = [
+        stamp
+        for _, data in messages
+        if isinstance(stamp := data.get("timestamp"), int | float) and not isinstance(stamp, bool)
+    ]
+    return (max(times) - min(times)) / 1000 if len(times) > 1 else None
 
 
 def _state(status: Mapping[str, Any], told: set[str], *, has_files: bool) -> PromptState:

@@ -1,39 +1,45 @@
 """The loop that gives pending jobs to servers and sees running ones through.
 
-It decides nothing: `scheduling.plan` says who goes where, `AttemptRunner` carries it out.
+One process of all drives the servers: the one that holds the lease. The loop decides nothing:
+`planning.plan` says who goes where, the runners carry it out. In a process without the lease the
+same object answers what can be known there.
 """
 
 import asyncio
 import logging
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 
 from backend.models.job import Job, JobStatus, Outcome
 from backend.repositories.job_repository import JobRepository
+from backend.repositories.job_rows import RunningRow
 from backend.services.attempt_runner import Placement
-from backend.services.capability import CapableServers
-from backend.services.fleet import Fleet, ServerState
+from backend.services.fleet import ServerState
+from backend.services.hands import Hand
+from backend.services.late_results import LateFind, LateResults
+from backend.services.planning import plan
 from backend.services.provider_runner import PROVIDER_ID, ProviderRunner, due
+from backend.services.queue_desk import QueueDesk
 from backend.services.retry_policy import Failure
-from backend.services.scheduling import Assignment, ServerSlots, WaitingJob, plan
+from backend.services.scheduling_types import Assignment, TakeBack
 from backend.services.server_catalog import ServerCatalog
 from backend.services.server_runners import Runner
-from backend.utils.clock import Clock
-from backend.utils.errors import DatabaseUnavailableError
+from backend.utils.errors import DatabaseUnavailableError, UpstreamError
 
 logger = logging.getLogger(__name__)
 
-#: How many pending jobs are looked at together.
-_WINDOW = 200
 #: Without being woken the loop looks again after this many seconds.
 _IDLE_SECONDS = 1.0
+#: What other processes did is looked for this often.
+_LOOK_SECONDS = 1.0
 _DATABASE_PAUSE = 1.0
-#: Leases are looked through this often.
-_LEASE_LOOK = timedelta(seconds=1)
-#: After so many of these looks the queue is searched from its very first job again.
-_ROUNDS_TO_FORGET = 30
+#: Planning takes at most this share of the time, however often something changes.
+_PLANNING_SHARE = 0.25
+#: The first jobs may go while a long queue is still being read.
+_LOAD_PATIENCE = 0.5
 
 #: Called when the task runs, so that a task cancelled before its start leaves nothing behind.
 Work = Callable[[], Awaitable[None]]
@@ -45,182 +51,284 @@ class Dispatcher:
     def __init__(
         self,
         jobs: JobRepository,
-        fleet: Fleet,
+        desk: QueueDesk,
         runner: Runner,
         *,
         provider: ProviderRunner,
-        clock: Clock,
-        on_settled: Callable[[str], None] = lambda job_id: None,
+        late: LateResults,
     ) -> None:
         self._jobs = jobs
-        self._fleet = fleet
+        self._desk = desk
+        self._late = late
         self._runner = runner
         self._provider = provider
-        self._clock = clock
-        self.on_settled = on_settled
+        #: Told the id of each job that this process has let go of.
+        self.on_settled: Callable[[str], None] = lambda job_id: None
         self._woken = asyncio.Event()
-        #: Jobs in hand, by id, and the server each of them is at.
-        self._in_hand: dict[str, str] = {}
         self._to_recover = True
-        self._rounds = 0
-        self._leases_seen = datetime.min.replace(tzinfo=UTC)
+        self._looked = 0.0
+        desk.hands.on_change = self.wake
+
+    @property
+    def is_leader(self) -> bool:
+        return self._desk.leadership.holds()
 
     @property
     def load(self) -> Counter[str]:
-        """How many of our jobs each server has."""
-        return Counter(self._in_hand.values())
-
-    def why_waiting(self, jobs: Sequence[Job]) -> Mapping[str, str]:
-        """Why each of these pending jobs would not be taken now, whoever stands before it."""
-        states = self._fleet.states
-        capable = CapableServers(states)
-        slots = [self._slots(state) for state in states]
-        now = self._clock()
-        reasons: dict[str, str] = {}
-        for job in jobs:
-            if job.provider is None:
-                reasons.update(plan([_waiting(job, capable.of(job))], slots, now).waiting)
-            elif self.load[PROVIDER_ID] >= self._provider.capacity:
-                reasons[job.id] = "The video provider has as many orders as it may."
-        return reasons
+        """How many of our jobs each server has, as far as this process knows."""
+        return self._desk.hands.load
 
     def wake(self) -> None:
         """Look at the queue now: a job came, a slot is free, a server is back."""
         self._woken.set()
 
     async def run(self) -> None:
+        """Drive the servers whenever the lease is ours, for as long as it is."""
+        leadership = self._desk.leadership
+        while True:
+            await leadership.acquire()
+            async with leadership.kept() as lost:
+                driving = asyncio.create_task(self._drive(), name="driving")
+                losing = asyncio.create_task(lost.wait(), name="losing the lease")
+                try:
+                    await asyncio.wait({driving, losing}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    for task in (driving, losing):
+                        task.cancel()
+                    await asyncio.gather(driving, losing, return_exceptions=True)
+                    self._desk.hands.clear()
+            # Whoever has it now writes what becomes of the jobs; nothing here may any more.
+
+    async def _drive(self) -> None:
+        self._to_recover = True
         async with asyncio.TaskGroup() as group:
             while True:
                 self._woken.clear()
+                pause = _IDLE_SECONDS
                 try:
                     if self._to_recover:
                         await self._recover(group)
                         self._to_recover = False
-                    await self._look_around()
-                    await self._dispatch(group)
+                    await self._look_around(group)
+                    pause = await self._dispatch(group)
                     await self._dispatch_provider(group)
                 except DatabaseUnavailableError:
                     self._to_recover = True
                     logger.debug("The queue waits for the database.")
-                await self._wait()
+                await self._wait(pause)
 
-    async def _wait(self) -> None:
-        try:
-            async with asyncio.timeout(_IDLE_SECONDS):
+    async def _wait(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
                 await self._woken.wait()
-        except TimeoutError:
-            return
 
     async def _recover(self, group: asyncio.TaskGroup) -> None:
         """Take up what was running when this or another process ended."""
-        await self._fleet.check_all()
-        await self._jobs.recount()
-        for job in await self._jobs.processing():
-            if job.id not in self._in_hand and job.server_id and not job.lease_expires_at:
-                logger.info("Taking up job %s again at '%s'", job.id, job.server_name)
-                self._start(group, job, job.server_id, partial(self._resume, job))
+        await self._desk.learning.load()
+        await self._desk.fleet.check_all()
+        group.create_task(self._quietly(self._jobs.recount), name="recount")
+        await self._late.recall()
+        await self._take_up_strays(group)
+        loading = group.create_task(self._quietly(self._desk.feed.load), name="read the queue")
+        await asyncio.wait({loading}, timeout=_LOAD_PATIENCE)
 
-    async def _look_around(self) -> None:
-        """Now and then: give the jobs of workers that fell silent to someone else."""
-        now = self._clock()
-        if now - self._leases_seen < _LEASE_LOOK:
+    async def _quietly(self, work: Work) -> None:
+        try:
+            await work()
+        except DatabaseUnavailableError:
+            self._to_recover = True
+        self.wake()
+
+    async def _look_around(self, group: asyncio.TaskGroup) -> None:
+        """Now and then: what other processes did, whose lease ran out, what nobody drives."""
+        if time.monotonic() - self._looked < _LOOK_SECONDS:
             return
-        self._leases_seen = now
-        self._rounds += 1
-        if self._rounds % _ROUNDS_TO_FORGET == 0:
-            self._jobs.forget_heads()
-        for job in await self._jobs.expired(now):
+        self._looked = time.monotonic()
+        await self._desk.feed.refresh()
+        await self._desk.feed.look_at_pins([s.server.id for s in self._desk.fleet.states])
+        await self._take_up_strays(group)
+        await self._desk.learning.save(self._looked)
+        for found in await self._late.look():
+            self._adopt_late(group, found)
+
+    def _adopt_late(self, group: asyncio.TaskGroup, found: LateFind) -> None:
+        """A lost server is back with a job that still waits: it goes on there."""
+        state = self._desk.fleet.state_of(found.server.id)
+        if state is not None and state.catalog and found.job.id not in self._desk.hands:
+            self._desk.feed.backlog.remove(found.job.id)
+            reason = f"'{found.server.name}' is back and has it already."
+            hand = Hand(found.job.id, found.server.id, sent=self._desk.now(), expected=10.0)
+            placement = Placement(found.server, state.catalog, reason)
+            self._start(group, hand, partial(self._runner.carry_out, found.job, placement))
+
+    async def _take_up_strays(self, group: asyncio.TaskGroup) -> None:
+        """Running jobs that carry another fence than ours, and leases that ran out."""
+        rows = await self._jobs.running_rows()
+        for row in rows:
+            if not row.is_leased and row.server_id and self._is_stray(row):
+                job = await self._jobs.find_by_id(row.id)
+                if job is not None and job.status is JobStatus.PROCESSING:
+                    self._take_up(group, job)
+        if any(row.is_leased for row in rows):
+            await self._end_leases()
+
+    def _is_stray(self, row: RunningRow) -> bool:
+        return row.id not in self._desk.hands
+
+    async def _end_leases(self) -> None:
+        for job in await self._jobs.expired(self._desk.clock()):
             words = f"'{job.server_name}' did not answer before its lease ran out."
             await self._runner.fail(job, Failure(Outcome.LOST, words, "LEASE_EXPIRED"))
 
-    async def _dispatch(self, group: asyncio.TaskGroup) -> None:
-        states = {state.server.id: state for state in self._fleet.states}
-        if not self._any_free(states.values()):
+    def _take_up(self, group: asyncio.TaskGroup, job: Job) -> None:
+        logger.info("Taking up job %s again at '%s'", job.id, job.server_name)
+        hand = Hand(job.id, job.server_id or "", sent=self._desk.now(), expected=10.0)
+        self._start(group, hand, partial(self._adopt, job))
+
+    async def _adopt(self, job: Job) -> None:
+        adopted = await self._jobs.adopt(job, self._desk.leadership.fence)
+        if adopted is not None:
+            await self._resume(adopted)
+
+    # -- giving jobs out -------------------------------------------------------------------------
+
+    async def _dispatch(self, group: asyncio.TaskGroup) -> float:
+        """Plan once and act on it; gives the seconds until it should be looked at again."""
+        if not self.is_leader:
+            return _IDLE_SECONDS
+        started = time.perf_counter()
+        now = self._desk.now()
+        backlog = self._desk.feed.backlog
+        backlog.release_due(now)
+        planned = plan(
+            backlog,
+            self._desk.views(),
+            self._desk.learning.estimates,
+            now=now,
+            capable=self._desk.needs,
+            rules=self._desk.rules,
+        )
+        for back in planned.take_backs:
+            self._take_back(group, back)
+        for assignment in planned.assignments:
+            self._assign(group, assignment, now)
+        # However often it is woken, most of the time is left for other things.
+        await asyncio.sleep((time.perf_counter() - started) * (1 / _PLANNING_SHARE - 1))
+        due_at = backlog.next_due()
+        waits = [planned.look_again, None if due_at is None else due_at - now, _IDLE_SECONDS]
+        return max(0.01, min(seconds for seconds in waits if seconds is not None))
+
+    def _assign(self, group: asyncio.TaskGroup, assignment: Assignment, now: float) -> None:
+        state = self._desk.fleet.state_of(assignment.server_id)
+        job = self._desk.feed.backlog.take(assignment.job_id, now)
+        if state is None or assignment.job_id in self._desk.hands:
+            return  # an earlier attempt is about to end; it puts the job back if it still waits
+        hand = Hand(
+            assignment.job_id,
+            assignment.server_id,
+            sent=now,
+            job=job,
+            expected=assignment.seconds,
+            swaps=assignment.swaps,
+        )
+        self._start(group, hand, partial(self._carry_out_there, hand.job_id, state, assignment))
+
+    async def _carry_out_there(
+        self, job_id: str, state: ServerState, assignment: Assignment
+    ) -> None:
+        job = await self._jobs.find_by_id(job_id)
+        if job is None or job.status is not JobStatus.PENDING:
             return
-        async for jobs in self._windows():
-            slots = [self._slots(state) for state in states.values()]
-            by_id = {job.id: job for job in jobs}
-            capable = CapableServers(states.values())
-            waiting = [_waiting(job, capable.of(job)) for job in jobs]
-            for assignment in plan(waiting, slots, self._clock()).assignments:
-                self._assign(group, by_id[assignment.job_id], assignment, states)
-            if not self._any_free(states.values()):
-                return
+        catalog = state.catalog or ServerCatalog()
+        await self._runner.carry_out(job, Placement(state.server, catalog, assignment.reason))
 
     async def _dispatch_provider(self, group: asyncio.TaskGroup) -> None:
         """The paid provider has a line and a capacity of its own."""
         free = self._provider.capacity - self.load[PROVIDER_ID]
-        if free > 0:
+        if free > 0 and self._desk.feed.elsewhere and self.is_leader:
             waiting = await self._jobs.pending_at(PROVIDER_ID)
-            jobs = [job for job in waiting if job.id not in self._in_hand]
-            for job in due(jobs, free=free, now=self._clock()):
-                self._start(group, job, PROVIDER_ID, partial(self._provider.carry_out, job))
+            jobs = [job for job in waiting if job.id not in self._desk.hands]
+            for job in due(jobs, free=free, now=self._desk.clock()):
+                hand = Hand(job.id, PROVIDER_ID, sent=self._desk.now())
+                self._start(group, hand, partial(self._provider.carry_out, job))
 
-    def _any_free(self, states: Iterable[ServerState]) -> bool:
-        return any(self._slots(state).free for state in states)
+    # -- taking jobs back ------------------------------------------------------------------------
 
-    async def _windows(self) -> AsyncIterator[list[Job]]:
-        """Pending jobs in turn, a window at a time, without those already in hand."""
-        skip = 0
-        while True:
-            found = await self._jobs.pending(skip=skip, limit=_WINDOW)
-            yield [job for job in found if job.id not in self._in_hand and job.provider is None]
-            if len(found) < _WINDOW:
+    def _take_back(self, group: asyncio.TaskGroup, back: TakeBack) -> None:
+        hand = self._desk.hands.get(back.job_id)
+        if hand is None or hand.started is not None or hand.task is None:
+            return
+        following = hand.task
+        hand.started = self._desk.now()  # until it is known, it counts as running
+        name = f"take back {back.job_id}"
+        hand.task = group.create_task(self._taken_back(hand, following, back.reason), name=name)
+
+    async def _taken_back(self, hand: Hand, following: asyncio.Task[None], reason: str) -> None:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        await self._carry_out(hand, partial(self._recall, hand, reason))
+
+    async def _recall(self, hand: Hand, reason: str) -> None:
+        self._desk.hands.take(hand)
+        job = await self._jobs.find_by_id(hand.job_id)
+        state = self._desk.fleet.state_of(hand.server_id)
+        if job is None or job.status is not JobStatus.PROCESSING or state is None:
+            return
+        with suppress(UpstreamError):
+            if await self._runner.recall(job, state.server, reason):
                 return
-            skip += _WINDOW
+        await self._resume(job)
 
-    def _assign(
-        self,
-        group: asyncio.TaskGroup,
-        job: Job,
-        assignment: Assignment,
-        states: dict[str, ServerState],
-    ) -> None:
-        state = states[assignment.server_id]
-        if state.can_dispatch:
-            catalog = state.catalog or ServerCatalog()
-            placement = Placement(state.server, catalog, assignment.reason)
-            work = partial(self._runner.carry_out, job, placement)
-            self._start(group, job, assignment.server_id, work)
+    # -- seeing jobs through ---------------------------------------------------------------------
 
-    def _start(self, group: asyncio.TaskGroup, job: Job, server_id: str, work: Work) -> None:
-        self._in_hand[job.id] = server_id
-        group.create_task(self._carry_out(job, work), name=f"job {job.id}")
+    def _start(self, group: asyncio.TaskGroup, hand: Hand, work: Work) -> None:
+        self._desk.hands.take(hand)
+        hand.task = group.create_task(self._carry_out(hand, work), name=f"job {hand.job_id}")
 
-    async def _carry_out(self, job: Job, work: Work) -> None:
+    async def _carry_out(self, hand: Hand, work: Work) -> None:
+        job_id = hand.job_id
         step: Work | None = work
         try:
             while step is not None:
-                step = await self._try(job, step)
+                step = await self._try(job_id, step)
+            await self._quietly(partial(self._put_back, job_id))
         finally:
-            self._in_hand.pop(job.id, None)
-            self.on_settled(job.id)
+            if hand.task is asyncio.current_task():
+                self._desk.hands.drop(job_id)
+            self.on_settled(job_id)
             self.wake()
 
-    async def _try(self, job: Job, step: Work) -> Work | None:
+    async def _put_back(self, job_id: str) -> None:
+        """A job that still waits, since its server could not be asked, stands in line again."""
+        if job_id not in self._desk.feed.backlog:
+            job = await self._jobs.find_by_id(job_id)
+            if job is not None and job.status is JobStatus.PENDING:
+                self._desk.feed.queued([job])
+
+    async def _try(self, job_id: str, step: Work) -> Work | None:
         """Do one step; give the one that mends what went wrong, or None when all is said."""
-        give_up = partial(self._give_up, job.id)
+        give_up = partial(self._give_up, job_id)
         try:
             await step()
         except DatabaseUnavailableError:
             # A move may have gone through without being counted.
             self._to_recover = True
-            logger.warning("Job %s waits for the database.", job.id)
+            logger.warning("Job %s waits for the database.", job_id)
             await asyncio.sleep(_DATABASE_PAUSE)
-            return partial(self._take_up, job.id)
-        except Exception:  # one job must not stop the queue
-            logger.exception("Job %s failed for a reason of our own.", job.id)
+            return partial(self._take_up_again, job_id)
+        except Exception:
+            logger.exception("Job %s failed for a reason of our own.", job_id)
             return give_up if getattr(step, "func", None) != self._give_up else None
         return None
 
-    async def _take_up(self, job_id: str) -> None:
+    async def _take_up_again(self, job_id: str) -> None:
         """Pick a job up where its document says it is."""
         job = await self._jobs.find_by_id(job_id)
         if job is not None and job.status is JobStatus.PROCESSING and not job.lease_expires_at:
             await self._resume(job)
 
     async def _resume(self, job: Job) -> None:
-        state = self._fleet.state_of(job.server_id or "")
+        state = self._desk.fleet.state_of(job.server_id or "")
         if job.provider is not None:
             await self._provider.resume(job)
         elif state is None:
@@ -235,27 +343,3 @@ class Dispatcher:
         if current is not None and not current.is_finished:
             failure = Failure(Outcome.FAILED, words, "INTERNAL_ERROR", final=True)
             await self._runner.fail(current, failure)
-
-    def _slots(self, state: ServerState) -> ServerSlots:
-        ours = self.load[state.server.id]
-        queued = len(state.queue.running) + len(state.queue.pending) if state.queue else 0
-        return ServerSlots(
-            id=state.server.id,
-            name=state.server.name,
-            available=state.can_dispatch,
-            paid=state.paid,
-            capacity=state.server.max_concurrent,
-            running=ours,
-            strangers=max(0, queued - ours),
-        )
-
-
-def _waiting(job: Job, capable: frozenset[str]) -> WaitingJob:
-    return WaitingJob(
-        id=job.id,
-        priority=job.priority,
-        number=job.number,
-        capable=capable,
-        pinned_server_id=job.pinned_server_id,
-        not_before=job.not_before,
-    )

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from datetime import datetime
 
 from backend.models.comfyui_server import ComfyUIServer, ServerType
 from backend.repositories.comfyui_repository import ComfyUIRepository
+from backend.services.circuit import Circuit, CircuitState
 from backend.services.comfyui_client import ComfyUIClient
 from backend.services.comfyui_messages import ServerQueue, SystemStats
 from backend.services.runpod_client import RunPodClient
@@ -30,6 +32,8 @@ CATALOG_SECONDS = 300
 CHECK_TIMEOUT = 4.0
 #: RunPod limits how often it may be asked; whether an endpoint is there changes slowly.
 ENDPOINT_SECONDS = 15
+#: A server that fails is left alone for as many checks at first: 15 s by default.
+_CHECKS_ALONE = 3
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class ServerState:
     latency_ms: float | None = None
     last_seen: datetime | None = None
     catalog_read_at: datetime | None = None
+    circuit: CircuitState = CircuitState.CLOSED
 
     @property
     def paid(self) -> bool:
@@ -55,8 +60,25 @@ class ServerState:
     @property
     def can_dispatch(self) -> bool:
         """Whether jobs may be sent there now; what RunPod's endpoints have cannot be asked for."""
-        known = self.paid or self.catalog is not None
-        return self.online and self.server.is_active and known
+        return not self.why_not
+
+    @property
+    def why_not(self) -> str:
+        """Why no jobs may be sent there now, as words that follow its name; "" if they may."""
+        if not self.server.is_active:
+            return "is switched off"
+        if not self.online:
+            return "is offline"
+        if self.circuit is CircuitState.OPEN:
+            return "is left alone for a while, since it failed several times in a row"
+        if self.catalog is None and not self.paid:
+            return "has not said yet which models it has"
+        return ""
+
+    @property
+    def on_probation(self) -> bool:
+        """Whether one job at most may find out if it is well again."""
+        return self.circuit is CircuitState.HALF_OPEN
 
     @property
     def queue_length(self) -> int:
@@ -85,7 +107,10 @@ class Fleet:
         self._check_seconds = check_seconds
         self._clock = clock
         self.on_change = on_change
+        #: Called when a server that was known comes or goes, with whether it is online.
+        self.on_turned: Callable[[ComfyUIServer, bool], None] = lambda server, online: None
         self._states: dict[str, ServerState] = {}
+        self._circuits: dict[str, Circuit] = {}
         #: A check that is under way while its server is removed must not bring it back.
         self._gone: set[str] = set()
 
@@ -98,27 +123,49 @@ class Fleet:
 
     def forget(self, server_id: str) -> None:
         self._states.pop(server_id, None)
+        self._circuits.pop(server_id, None)
         self._gone.add(server_id)
 
     def mark_offline(self, server_id: str) -> None:
         """Take no chances until the next check: somebody just failed to reach it."""
         if state := self._states.get(server_id):
             self._keep(replace(state, online=False))
+        self.failed(server_id)
+
+    def failed(self, server_id: str) -> None:
+        """An attempt there failed by the server's fault: a few in a row, and it is left alone."""
+        circuit = self._circuits.get(server_id, self._new_circuit())
+        self._circuits[server_id] = circuit.failed(self._now())
+        self._show_circuit(server_id)
+
+    def succeeded(self, server_id: str) -> None:
+        """An attempt there went well."""
+        if circuit := self._circuits.get(server_id):
+            self._circuits[server_id] = circuit.succeeded(self._now())
+            self._show_circuit(server_id)
 
     async def run(self) -> None:
+        # What many processes or servers would do in step, chance spreads over the interval.
         while True:
             try:
-                await self.check_all()
+                await self.check_all(spread=self._check_seconds / 2)
             except DatabaseUnavailableError:
                 logger.debug("The list of servers cannot be read while the database is away.")
             self.on_change()
-            await asyncio.sleep(self._check_seconds)
+            await asyncio.sleep(self._check_seconds * random.uniform(0.5, 0.75))  # noqa: S311
 
-    async def check_all(self) -> None:
+    async def check_all(self, *, spread: float = 0.0) -> None:
+        """Ask every registered server; those known already within `spread` seconds from now."""
         servers = await self._servers.list_all()
         for gone in self._states.keys() - {server.id for server in servers}:
             del self._states[gone]
-        await asyncio.gather(*(self.check(server) for server in servers))
+        await asyncio.gather(*(self._check_within(server, spread) for server in servers))
+
+    async def _check_within(self, server: ComfyUIServer, spread: float) -> None:
+        if spread and server.id in self._states:
+            await asyncio.sleep(random.uniform(0, spread))  # noqa: S311
+        await self.check(server)
+        self.on_change()
 
     async def check(self, server: ComfyUIServer, *, fresh: bool = False) -> ServerState:
         """Ask one server how it is; `fresh` reads its models again. Never raises for the server."""
@@ -167,9 +214,25 @@ class Fleet:
             state.server, online=True, endpoint=health, latency_ms=latency, last_seen=now
         )
 
+    def _new_circuit(self) -> Circuit:
+        return Circuit(first=_CHECKS_ALONE * self._check_seconds)
+
+    def _show_circuit(self, server_id: str) -> None:
+        if state := self._states.get(server_id):
+            self._keep(state)
+
+    def _now(self) -> float:
+        return self._clock().timestamp()
+
     def _keep(self, state: ServerState) -> ServerState:
+        circuit = self._circuits.get(state.server.id)
+        if circuit is not None:
+            state = replace(state, circuit=circuit.state(self._now()))
         if state.server.id not in self._gone:
+            known = self._states.get(state.server.id)
             self._states[state.server.id] = state
+            if known is not None and known.online != state.online:
+                self.on_turned(state.server, state.online)
         return state
 
     def _log_change(self, state: ServerState, reason: str) -> None:

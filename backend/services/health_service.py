@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple, Protocol
 from backend import __version__
 from backend.models.job import JobStatus
 from backend.services.fleet import Fleet
+from backend.services.leadership import Leadership
 from backend.services.media_files import MediaFiles
 from backend.services.queue_manager import QueueManager
 from backend.utils.errors import DatabaseUnavailableError
@@ -64,12 +65,19 @@ class HealthService:
     version = __version__
 
     def __init__(
-        self, database: DatabaseProbe, queue: QueueManager, *, fleet: Fleet, media: MediaFiles
+        self,
+        database: DatabaseProbe,
+        queue: QueueManager,
+        *,
+        fleet: Fleet,
+        media: MediaFiles,
+        leadership: Leadership,
     ) -> None:
         self._database = database
         self._queue = queue
         self._fleet = fleet
         self._media = media
+        self._leadership = leadership
         self._started = time.monotonic()
 
     async def report(self) -> HealthReport:
@@ -85,14 +93,15 @@ class HealthService:
 
     async def _queue_health(self, database_status: str) -> QueueHealth:
         """A database that just failed a ping is not asked again: it would take seconds more."""
+        is_leader = self._leadership.holds()
         try:
             if database_status != "healthy":
                 raise DatabaseUnavailableError("The database is not reachable.")
             totals = await self._queue.totals()
         except DatabaseUnavailableError:
-            return QueueHealth("unhealthy", is_leader=True, pending=0, processing=0)
+            return QueueHealth("unhealthy", is_leader=is_leader, pending=0, processing=0)
         pending, processing = totals[JobStatus.PENDING], totals[JobStatus.PROCESSING]
-        return QueueHealth("healthy", is_leader=True, pending=pending, processing=processing)
+        return QueueHealth("healthy", is_leader=is_leader, pending=pending, processing=processing)
 
     def _comfyui_health(self) -> ComfyUIHealth:
         active = [state for state in self._fleet.states if state.server.is_active]

@@ -6,6 +6,7 @@ and that it is worth looking now.
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
@@ -24,6 +25,7 @@ from backend.utils.errors import DatabaseUnavailableError, UpstreamError
 #: may lag behind the end of a prompt (17 of 80 runs measured), and so may the queue.
 _UNKNOWN_LOOKS = 4
 _UNKNOWN_PAUSE = 0.25
+_DEAF_FACTOR = 6
 #: Progress is written at most this often, in seconds.
 _NOTE_INTERVAL = 0.5
 #: The server must have dropped the old socket first: a client id that two of them share goes deaf.
@@ -33,6 +35,8 @@ _RECONNECT_PAUSE = 2.0
 class Ending(Enum):
     #: Another process or a person moved the job on; this attempt is nobody's any more.
     TAKEN_AWAY = "taken away"
+    #: Another process drives the servers now and follows this very prompt.
+    HANDED_OVER = "handed over"
 
 
 @dataclass
@@ -42,24 +46,41 @@ class _Look:
     unknown: int = 0
     unreachable_since: datetime | None = None
     stirred: asyncio.Event = field(default_factory=asyncio.Event)
+    #: When it began to run, or last told of progress.
+    moved_at: datetime | None = None
+    has_told: bool = False
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds: between two looks, until a silent server has lost its prompts, until one hangs.
+
+    A prompt whose server never told of progress gets six times as long: its socket may be deaf.
+    """
+
+    poll: float
+    lost: float
+    stall: float
 
 
 class PromptFollower:
-    """`poll_seconds` between looks; a server silent for `lost_seconds` has lost the prompt."""
+    """`on_start` is told the id of a job once its prompt runs, and may be told again."""
 
     def __init__(
         self,
         jobs: JobRepository,
         client: ComfyUIClient,
         *,
-        poll_seconds: float,
-        lost_seconds: float,
+        patience: Patience,
+        on_start: Callable[[str], None],
         clock: Clock,
     ) -> None:
         self._jobs = jobs
         self._client = client
-        self._poll_seconds = poll_seconds
-        self._lost = timedelta(seconds=lost_seconds)
+        self._poll_seconds = patience.poll
+        self._lost = timedelta(seconds=patience.lost)
+        self._stall = timedelta(seconds=patience.stall)
+        self._on_start = on_start
         self._clock = clock
 
     async def is_known(self, server: ComfyUIServer, prompt_id: str) -> bool:
@@ -84,9 +105,10 @@ class PromptFollower:
         self, job: Job, attempt: Attempt, server: ComfyUIServer, look: _Look
     ) -> PromptOutcome | Failure | Ending:
         while True:
-            if not await self._is_ours(job):
-                return Ending.TAKEN_AWAY
-            over = await self._look_once(attempt, server, look)
+            taken = await self._taken(job)
+            if taken is not None:
+                return taken
+            over = await self._look_once(job, attempt, server, look)
             if over is not None:
                 return over
             pause = _UNKNOWN_PAUSE if look.unknown else self._poll_seconds
@@ -96,7 +118,7 @@ class PromptFollower:
             look.stirred.clear()
 
     async def _look_once(
-        self, attempt: Attempt, server: ComfyUIServer, look: _Look
+        self, job: Job, attempt: Attempt, server: ComfyUIServer, look: _Look
     ) -> PromptOutcome | Failure | None:
         try:
             queue = await self._client.queue(server)
@@ -107,6 +129,8 @@ class PromptFollower:
         if outcome is not None:
             return outcome
         look.unknown = 0 if attempt.prompt_id in queue else look.unknown + 1
+        if attempt.prompt_id in queue.running:
+            return self._running(job, server, look)
         if look.unknown < _UNKNOWN_LOOKS:
             return None
         words = f"'{server.name}' knows nothing of the prompt: it was restarted or never got it."
@@ -120,12 +144,23 @@ class PromptFollower:
         words = f"'{server.name}' did not answer for {self._lost.total_seconds():g} s: {reason}"
         return Failure(Outcome.LOST, words, "SERVER_LOST")
 
-    async def _is_ours(self, job: Job) -> bool:
+    def _running(self, job: Job, server: ComfyUIServer, look: _Look) -> Failure | None:
+        now = self._clock()
+        if look.moved_at is None:
+            look.moved_at = now
+            self._on_start(job.id)
+        patience = self._stall * (1 if look.has_told else _DEAF_FACTOR)
+        if now - look.moved_at < patience:
+            return None
+        words = f"'{server.name}' made no progress for {patience.total_seconds():g} s."
+        return Failure(Outcome.HUNG, words, "PROMPT_HUNG")
+
+    async def _taken(self, job: Job) -> Ending | None:
         """Somebody may have cancelled the job, deleted it, or given it to another server."""
         current = await self._jobs.find_by_id(job.id)
-        return (
-            current is not None and current.status == job.status and current.attempt == job.attempt
-        )
+        if current is None or (current.status, current.attempt) != (job.status, job.attempt):
+            return Ending.TAKEN_AWAY
+        return None if current.fence == job.fence else Ending.HANDED_OVER
 
     async def _tell_progress(
         self, job: Job, attempt: Attempt, server: ComfyUIServer, look: _Look
@@ -147,11 +182,17 @@ class PromptFollower:
             async for event in events:
                 if isinstance(event, PromptFinished):
                     look.stirred.set()
-                progress = progress.after(event, attempt.prompt_id)
+                before, progress = progress, progress.after(event, attempt.prompt_id)
+                if progress != before:
+                    self._moved(job, look)
                 if progress != noted and loop.time() >= due:
                     noted, due = progress, loop.time() + _NOTE_INTERVAL
                     await self._note(job, progress)
         return progress
+
+    def _moved(self, job: Job, look: _Look) -> None:
+        look.moved_at, look.has_told = self._clock(), True
+        self._on_start(job.id)
 
     async def _note(self, job: Job, progress: Progress) -> None:
         # Progress that is lost to an outage is worth nothing a moment later.

@@ -157,10 +157,10 @@ class QueueManager:
             raise InvalidRequestError("Running jobs cannot be cleared: cancel them first.")
         return sum([await self._jobs.remove_all(status) for status in statuses])
 
-    async def leases(self) -> Counter[str]:
-        """How many jobs each external worker holds."""
-        held = await self._jobs.processing()
-        return Counter(job.server_id for job in held if job.lease_expires_at and job.server_id)
+    async def held(self) -> Counter[str]:
+        """How many running jobs each server and each external worker has."""
+        rows = await self._jobs.running_rows()
+        return Counter(row.server_id for row in rows if row.server_id)
 
     async def project_totals(self, project_id: str) -> dict[JobStatus, int]:
         return await self._jobs.project_totals(project_id)

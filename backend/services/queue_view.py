@@ -1,7 +1,6 @@
 """The queue as clients read it: jobs with their place in line, totals, what each server does."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,9 +8,9 @@ from backend.models.job import Job, JobStatus
 from backend.models.worker import Worker
 from backend.repositories.project_repository import ProjectRepository
 from backend.repositories.server_stats_repository import ServerStats, ServerStatsRepository
-from backend.services.dispatcher import Dispatcher
 from backend.services.fleet import Fleet, ServerState
 from backend.services.queue_manager import QueueManager
+from backend.services.queue_outlook import QueueOutlook
 from backend.services.worker_service import WorkerService
 from backend.utils.errors import UnprocessableError
 
@@ -25,14 +24,14 @@ class QueueView:
         projects: ProjectRepository,
         workers: WorkerService,
         fleet: Fleet,
-        dispatcher: Dispatcher,
+        outlook: QueueOutlook,
     ) -> None:
         self._queue = queue
         self._stats = stats
         self._projects = projects
         self._workers = workers
         self._fleet = fleet
-        self._dispatcher = dispatcher
+        self._outlook = outlook
 
     async def job(self, job_id: str) -> dict[str, object]:
         job = await self._queue.get(job_id)
@@ -63,7 +62,7 @@ class QueueView:
 
     async def status(self) -> dict[str, object]:
         totals, workers = await asyncio.gather(self._queue.totals(), self._workers.list_all())
-        held = await self._queue.leases() if workers else Counter[str]()
+        held = await self._queue.held()
         states = self._fleet.states
         ids = [*(state.server.id for state in states), *(worker.id for worker in workers)]
         stats = await self._stats.by_server(ids)
@@ -77,7 +76,9 @@ class QueueView:
             "total_jobs": sum(totals.values()),
             "active_servers": sum(state.online and state.server.is_active for state in states),
             "servers": {
-                state.server.id: self._load(state, stats.get(state.server.id, ServerStats()))
+                state.server.id: _load(
+                    state, stats.get(state.server.id, ServerStats()), held[state.server.id]
+                )
                 for state in states
             }
             | {
@@ -91,35 +92,35 @@ class QueueView:
     def _shown(
         self, jobs: Sequence[Job], positions: Mapping[str, int | None]
     ) -> list[dict[str, object]]:
-        pending = [job for job in jobs if job.status is JobStatus.PENDING]
-        waiting = self._dispatcher.why_waiting(pending)
+        told = self._outlook.of(jobs)
         return [
             {
                 **dict(job),
                 "job_id": job.id,
                 "job_type": job.generation_type,
                 "queue_position": positions.get(job.id),
-                "eta_seconds": None,
-                "assignment_reason": waiting.get(job.id, job.assignment_reason),
+                "eta_seconds": told[job.id].eta,
+                "assignment_reason": told[job.id].reason,
             }
             for job in jobs
         ]
 
-    def _load(self, state: ServerState, stats: ServerStats) -> dict[str, object]:
-        return {
-            "server_name": state.server.name,
-            "is_online": state.online,
-            "mode": "push",
-            "current_jobs": self._dispatcher.load[state.server.id],
-            "max_concurrent": state.server.max_concurrent,
-            "queue_length": state.queue_length,
-            "average_job_time": stats.average_seconds,
-            "total_completed": stats.completed,
-            "total_failed": stats.failed,
-            "last_heartbeat": state.last_seen,
-            "loaded_model": stats.last_model,
-            "circuit": "closed",
-        }
+
+def _load(state: ServerState, stats: ServerStats, held: int) -> dict[str, object]:
+    return {
+        "server_name": state.server.name,
+        "is_online": state.online,
+        "mode": "push",
+        "current_jobs": held,
+        "max_concurrent": state.server.max_concurrent,
+        "queue_length": state.queue_length,
+        "average_job_time": stats.average_seconds,
+        "total_completed": stats.completed,
+        "total_failed": stats.failed,
+        "last_heartbeat": state.last_seen,
+        "loaded_model": stats.last_model,
+        "circuit": state.circuit,
+    }
 
 
 def _worker_load(worker: Worker, stats: ServerStats, held: int) -> dict[str, object]:

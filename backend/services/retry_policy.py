@@ -2,7 +2,8 @@
 
 A graph that was refused fails at once, with ComfyUI's words. A lost server is not the job's
 fault, so the job goes back without counting. What may work another time is tried again with
-backoff, up to the job's `max_retries`.
+backoff, up to the job's `max_retries`. Out of memory goes once to a larger server. A job that is
+lost again and again fails at last: it may be what brings the servers down.
 """
 
 from dataclasses import dataclass
@@ -15,9 +16,14 @@ _FIRST_BACKOFF = 2.0
 _LONGEST_BACKOFF = 60.0
 #: Between two sendings after a transport failure, so that a refusing server is not hammered.
 _TRANSPORT_PAUSE = 1.0
+#: A job that was lost so often in a row may be what brings servers down.
+_LOST_AT_MOST = 8
 
-_FINAL = frozenset({Outcome.REJECTED})
+OUT_OF_MEMORY = "OUT_OF_MEMORY"
+DISK_FULL = "SERVER_DISK_FULL"
+
 _NOT_THE_JOBS_FAULT = frozenset({Outcome.LOST, Outcome.FORGOTTEN, Outcome.UNREACHABLE})
+_LOST_WHILE_RUNNING = frozenset({Outcome.LOST, Outcome.FORGOTTEN, Outcome.HUNG})
 
 
 @dataclass(frozen=True)
@@ -40,12 +46,31 @@ class Verdict:
 
 
 def judge(job: Job, failure: Failure, now: datetime) -> Verdict:
-    if failure.final or failure.outcome in _FINAL:
-        return Verdict(JobStatus.FAILED, job.retry_count, None)
+    """Say what becomes of the job. Where it may go again is for `exclusions` to say."""
+    failed = Verdict(JobStatus.FAILED, job.retry_count, None)
+    if failure.final or failure.outcome is Outcome.REJECTED or _is_poison(job, failure):
+        return failed
     if failure.outcome in _NOT_THE_JOBS_FAULT:
         pause = timedelta(seconds=_TRANSPORT_PAUSE)
         return Verdict(JobStatus.PENDING, job.retry_count, now + pause)
+    if failure.code == OUT_OF_MEMORY:
+        seen = any(attempt.code == OUT_OF_MEMORY for attempt in job.attempts)
+        return failed if seen else Verdict(JobStatus.PENDING, job.retry_count, None)
     if job.retry_count >= job.max_retries:
-        return Verdict(JobStatus.FAILED, job.retry_count, None)
+        return failed
     backoff = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2**job.retry_count)
     return Verdict(JobStatus.PENDING, job.retry_count + 1, now + timedelta(seconds=backoff))
+
+
+def is_servers_fault(failure: Failure) -> bool:
+    """Whether the next attempt should be made elsewhere if it can be."""
+    by_outcome = failure.outcome is Outcome.HUNG
+    return by_outcome or failure.code in {DISK_FULL, OUT_OF_MEMORY, "RESULT_BROKEN"}
+
+
+def _is_poison(job: Job, failure: Failure) -> bool:
+    if failure.outcome not in _LOST_WHILE_RUNNING:
+        return False
+    earlier = job.attempts[:-1][-(_LOST_AT_MOST - 1) :]
+    lost = [attempt for attempt in earlier if attempt.outcome in _LOST_WHILE_RUNNING]
+    return len(lost) == _LOST_AT_MOST - 1

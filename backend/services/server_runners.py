@@ -19,6 +19,8 @@ class Runner(Protocol):
 
     async def fail(self, job: Job, failure: Failure) -> None: ...
 
+    async def recall(self, job: Job, server: ComfyUIServer, reason: str) -> bool: ...
+
 
 class ServerRunners:
     """Gives each job to the runner of its server's type."""
@@ -39,6 +41,12 @@ class ServerRunners:
     async def fail(self, job: Job, failure: Failure) -> None:
         """End an attempt for a reason of our own, whatever server it was at."""
         await self._standard.fail(job, failure)
+
+    async def recall(self, job: Job, server: ComfyUIServer, reason: str) -> bool:
+        """Take back what waits in a server's own queue; what a paid endpoint took stays there."""
+        if server.server_type is ServerType.RUNPOD:
+            return False
+        return await self._standard.recall(job, server, reason)
 
     async def withdraw(self, server: ComfyUIServer, prompt_id: str) -> None:
         """Take a prompt or a run back wherever it is by now; raises nothing for the server."""

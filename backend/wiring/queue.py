@@ -7,55 +7,54 @@ from backend.services.capability import can_go_somewhere
 from backend.services.comfyui_service import ComfyUIService
 from backend.services.delivery import Delivery
 from backend.services.dispatcher import Dispatcher
-from backend.services.fleet import Fleet
 from backend.services.health_service import HealthService
+from backend.services.late_results import LateResults
 from backend.services.openai_video_client import OpenAIVideoClient, VideoDownloads
 from backend.services.openai_video_service import OpenAIVideoService
-from backend.services.prompt_follower import PromptFollower
+from backend.services.prompt_follower import Patience, PromptFollower
 from backend.services.provider_follower import VideoFollower
 from backend.services.provider_runner import ProviderRunner
 from backend.services.queue_manager import QueueManager
+from backend.services.queue_outlook import QueueOutlook
 from backend.services.queue_view import QueueView
 from backend.services.remote_media import RemoteMedia
 from backend.services.result_store import ResultStore
-from backend.services.runpod_client import RunPodClient, RunPodDownloads
+from backend.services.runpod_client import RunPodDownloads
 from backend.services.runpod_follower import RunPodFollower
 from backend.services.runpod_runner import RunPodRunner
 from backend.services.server_runners import ServerRunners
 from backend.services.worker_reports import WorkerReports
 from backend.services.worker_service import WorkerService
 from backend.utils.clock import utc_now
-from backend.wiring.foundation import Foundation
+from backend.wiring.desk import DeskParts
 
 #: A video that was paid for is worth so many times SERVER_LOST_SECONDS of waiting for its file.
 _PAID_PATIENCE = 10
 _MEGABYTE = 1_048_576
 
 
-class QueueParts(Foundation):
+class QueueParts(DeskParts):
     """From the fleet of servers to the view of the queue."""
-
-    @cached_property
-    def fleet(self) -> Fleet:
-        return Fleet(
-            self.repositories.servers,
-            self._roads.comfyui,
-            runpod=self._runpod_client,
-            check_seconds=self._settings.server_check_seconds,
-            clock=utc_now,
-        )
 
     @cached_property
     def dispatcher(self) -> Dispatcher:
         dispatcher = Dispatcher(
             self.repositories.jobs,
-            self.fleet,
+            self.desk,
             self.runners,
             provider=self.provider,
-            clock=utc_now,
+            late=self._late_results,
         )
         self.fleet.on_change = dispatcher.wake
         return dispatcher
+
+    @cached_property
+    def _late_results(self) -> LateResults:
+        late = LateResults(
+            self.repositories.jobs, self.fleet, self._roads.comfyui, delivery=self.delivery
+        )
+        self.runner.on_lost = late.lost
+        return late
 
     @cached_property
     def runner(self) -> AttemptRunner:
@@ -67,6 +66,8 @@ class QueueParts(Foundation):
             stats=self.repositories.stats,
             watch=self.fleet,
             observer=self.metrics,
+            hands=self.hands,
+            leadership=self.leadership,
             clock=utc_now,
         )
 
@@ -100,11 +101,6 @@ class QueueParts(Foundation):
             can_go_elsewhere=lambda job: can_go_somewhere(job, self.fleet.states),
             clock=utc_now,
         )
-
-    @cached_property
-    def _runpod_client(self) -> RunPodClient:
-        # Its session makes a new connection for every call: no order is left in a closing one.
-        return RunPodClient(self._roads.provider)
 
     @cached_property
     def _bucket_media(self) -> RemoteMedia:
@@ -185,8 +181,12 @@ class QueueParts(Foundation):
         return PromptFollower(
             self.repositories.jobs,
             self._roads.comfyui,
-            poll_seconds=self._settings.queue_poll_seconds,
-            lost_seconds=self._settings.server_lost_seconds,
+            patience=Patience(
+                poll=self._settings.queue_poll_seconds,
+                lost=self._settings.server_lost_seconds,
+                stall=self._settings.job_stall_seconds,
+            ),
+            on_start=self.hands.prompt_started,
             clock=utc_now,
         )
 
@@ -210,7 +210,7 @@ class QueueParts(Foundation):
             projects=repos.projects,
             workers=self.workers,
             fleet=self.fleet,
-            dispatcher=self.dispatcher,
+            outlook=QueueOutlook(self.desk, provider_capacity=self._settings.openai_max_concurrent),
         )
 
     @cached_property
@@ -242,8 +242,20 @@ class QueueParts(Foundation):
 
     @cached_property
     def servers(self) -> ComfyUIService:
-        return ComfyUIService(self.repositories.servers, self.fleet, self.queue, clock=utc_now)
+        return ComfyUIService(
+            self.repositories.servers,
+            self.fleet,
+            self.queue,
+            events=self.server_events,
+            clock=utc_now,
+        )
 
     @cached_property
     def health(self) -> HealthService:
-        return HealthService(self._database, self.queue, fleet=self.fleet, media=self.media_files)
+        return HealthService(
+            self._database,
+            self.queue,
+            fleet=self.fleet,
+            media=self.media_files,
+            leadership=self.leadership,
+        )

@@ -257,7 +257,8 @@ async def test_servers_work_at_once_each_up_to_its_capacity(desk: Studio) -> Non
                 most[name] = max(most.get(name, 0), load["current_jobs"])
             assert status["failed_jobs"] == 0
             await asyncio.sleep(0.03)
-        assert most == {"One": 1, "Two": 2}
+        # One more waits ahead in the server's own queue, so that it never stands idle.
+        assert most == {"One": 2, "Two": 3}
         names = {(await desk.get(f"/queue/jobs/{job_id}"))["server_name"] for job_id in job_ids}
         assert names == {"One", "Two"}
         assert sum(len(s.stats["rendered"]) for s in (one, two)) == 6
@@ -343,9 +344,8 @@ async def test_a_removed_server_gives_its_running_job_back(desk: Studio) -> None
 
 async def test_a_waiting_job_says_why(desk: Studio, simulator: Simulator) -> None:
     job_id = await desk.job(await desk.clip())
-    assert (await desk.get(f"/queue/jobs/{job_id}"))["assignment_reason"] == (
-        "No ComfyUI server is online."
-    )
+    reason = (await desk.get(f"/queue/jobs/{job_id}"))["assignment_reason"]
+    assert reason.startswith("No ComfyUI server is registered. It has waited for ")
     await desk.server(simulator, "Studio A")
     assert "Studio A" in (await desk.finished(job_id))["assignment_reason"]
 

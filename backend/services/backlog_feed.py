@@ -1,0 +1,156 @@
+"""The backlog in memory, kept in step with the jobs in the database.
+
+What this process does to jobs is heard at once. What other processes do is found out by looking:
+new jobs by their numbers, those that went back to the queue by a short list that is kept of them,
+and whatever slipped through by comparing with the kept totals. A job that is in the backlog and
+no longer waits costs nothing but a claim that fails.
+"""
+
+import logging
+from collections.abc import Collection, Sequence
+
+from backend.models.job import Job, JobStatus
+from backend.repositories.job_repository import JobRepository
+from backend.repositories.job_rows import PendingRow, as_pending_row
+from backend.services.backlog import Backlog
+from backend.services.job_needs import JobNeeds
+from backend.utils.clock import Clock
+
+logger = logging.getLogger(__name__)
+
+#: Rows that one read takes.
+_ROWS = 1_000
+#: A number that nobody used within so many seconds belongs to a process that died.
+_NUMBER_SECONDS = 60.0
+#: Totals that differ at so many looks in a row tell of jobs that were missed; each time that
+#: reading them all again did not help, it is four times as many.
+_LOOKS_TO_RELOAD = 5
+_MOST_LOOKS = 3_600
+
+
+class BacklogFeed:
+    """Add it to the listeners of the jobs, `load()`, then `refresh()` about every second."""
+
+    def __init__(self, jobs: JobRepository, needs: JobNeeds, *, clock: Clock) -> None:
+        self._jobs = jobs
+        self._needs = needs
+        self._clock = clock
+        self.backlog = Backlog()
+        self._last = 0
+        self._requeued = 0
+        #: Numbers that were given out and not seen yet, and since when.
+        self._awaited: dict[int, float] = {}
+        #: Waiting jobs of the paid provider, which has a line of its own.
+        self.elsewhere: set[str] = set()
+        self._odd_looks = 0
+        self._patience = _LOOKS_TO_RELOAD
+
+    async def load(self) -> None:
+        """Read the whole queue, a window at a time."""
+        self.backlog = Backlog(served_at=self.backlog.served_at)
+        self._awaited.clear()
+        self.elsewhere.clear()
+        self._requeued = (await self._jobs.requeued.read()).total
+        last = await self._jobs.last_number()
+        low = 0
+        while rows := await self._jobs.pending_rows(low, _ROWS):
+            self._add(rows)
+            low = rows[-1].number
+        self._last = max(last, low)
+        self._odd_looks = 0
+
+    async def refresh(self) -> None:
+        """Find what other processes queued since."""
+        await self._read_new()
+        await self._read_requeued()
+        await self._compare()
+
+    async def look_at_pins(self, server_ids: Collection[str]) -> None:
+        """Read jobs again that were asked for a server that is not there any more."""
+        gone = [
+            job
+            for line in list(self.backlog.lines())
+            if line.key.pinned_server_id not in {None, *server_ids}
+            for job in line.oldest(_ROWS)
+        ]
+        for job in await self._jobs.list_by_ids([job.id for job in gone]) if gone else ():
+            self._add_job(job)
+
+    def queued(self, jobs: Sequence[Job]) -> None:
+        self._add([as_pending_row(job) for job in jobs])
+
+    def changed(self, before: Job, after: Job) -> None:
+        if after.status is JobStatus.PENDING:
+            self._add([as_pending_row(after)])
+        elif before.status is JobStatus.PENDING:
+            self.removed(after)
+
+    def removed(self, job: Job) -> None:
+        self.backlog.remove(job.id)
+        self.elsewhere.discard(job.id)
+
+    def cleared(self, status: JobStatus) -> None:
+        if status is JobStatus.PENDING:
+            self.backlog = Backlog(served_at=self.backlog.served_at)
+            self.elsewhere.clear()
+
+    def _add(self, rows: Sequence[PendingRow]) -> None:
+        for row in rows:
+            if row.provider is None:
+                self.backlog.add(self._needs.waiting(row))
+            else:
+                self.elsewhere.add(row.id)
+
+    async def _read_new(self) -> None:
+        """Jobs above the last number seen; some of those numbers may be stored only later."""
+        last = await self._jobs.last_number()
+        if last > self._last:
+            now = self._clock().timestamp()
+            used = await self._jobs.numbers_between(self._last, last)
+            missing = set(range(self._last + 1, last + 1)) - used
+            self._awaited |= dict.fromkeys(missing, now)
+            await self._read_above(self._last)
+            self._last = last
+        await self._read_awaited()
+
+    async def _read_above(self, number: int) -> None:
+        while rows := await self._jobs.pending_rows(number, _ROWS):
+            self._add([row for row in rows if row.id not in self.backlog])
+            number = rows[-1].number
+
+    async def _read_awaited(self) -> None:
+        if not self._awaited:
+            return
+        oldest = self._clock().timestamp() - _NUMBER_SECONDS
+        for job in await self._jobs.list_by_numbers(list(self._awaited)[:_ROWS]):
+            del self._awaited[job.number]
+            self._add_job(job)
+        self._awaited = {number: at for number, at in self._awaited.items() if at > oldest}
+
+    async def _read_requeued(self) -> None:
+        requeued = await self._jobs.requeued.read()
+        unheard = requeued.total - self._requeued
+        if unheard > len(requeued.latest):
+            await self.load()
+        elif unheard > 0:
+            for job in await self._jobs.list_by_ids(requeued.latest[-unheard:]):
+                self._add_job(job)
+        self._requeued = requeued.total
+
+    def _add_job(self, job: Job) -> None:
+        if job.status is JobStatus.PENDING:
+            self._add([as_pending_row(job)])
+
+    async def _compare(self) -> None:
+        kept = (await self._jobs.totals.by_status())[JobStatus.PENDING]
+        if kept == self._known():
+            self._odd_looks, self._patience = 0, _LOOKS_TO_RELOAD
+            return
+        self._odd_looks += 1
+        if self._odd_looks > self._patience:
+            logger.info("The backlog is read again: %s jobs wait, not %s.", kept, self._known())
+            self._patience = min(_MOST_LOOKS, self._patience * 4)
+            await self.load()
+
+    def _known(self) -> int:
+        return len(self.backlog) + len(self.elsewhere)

@@ -1,0 +1,58 @@
+"""What is to come of jobs: why they wait, and until when."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from backend.models.job import Job, JobStatus
+from backend.repositories.job_rows import as_pending_row
+from backend.services.provider_runner import PROVIDER_ID
+from backend.services.queue_desk import QueueDesk
+from backend.services.scheduling_forecast import Forecast
+from backend.services.scheduling_words import seconds
+
+
+class Outlook(NamedTuple):
+    """`eta` is in seconds from now; `reason` says why a job is where it is, or why it waits."""
+
+    reason: str | None
+    eta: float | None = None
+
+
+class QueueOutlook:
+    """Times are known in the process that drives the servers; another one tells none."""
+
+    def __init__(self, desk: QueueDesk, *, provider_capacity: int) -> None:
+        self._desk = desk
+        self._provider_capacity = provider_capacity
+
+    def of(self, jobs: Sequence[Job]) -> dict[str, Outlook]:
+        waiting = any(job.status is JobStatus.PENDING for job in jobs)
+        forecast = self._desk.forecast() if waiting else None
+        return {job.id: self._of(job, forecast) for job in jobs}
+
+    def _of(self, job: Job, forecast: Forecast | None) -> Outlook:
+        if job.status is JobStatus.PROCESSING:
+            return Outlook(job.assignment_reason, self._left(job))
+        if job.status is not JobStatus.PENDING or forecast is None:
+            return Outlook(job.assignment_reason)
+        if job.provider is not None:
+            return Outlook(self._at_provider(job))
+        waiting = self._desk.needs.waiting(as_pending_row(job))
+        eta = forecast.eta(waiting) if self._desk.leadership.holds() else None
+        reason = f"{forecast.why_waiting(waiting)} {self._since(job.created_at)}"
+        return Outlook(reason, None if eta is None else round(eta, 1))
+
+    def _left(self, job: Job) -> float | None:
+        hand = self._desk.hands.get(job.id)
+        if hand is None or hand.job is None:
+            return None
+        return round(hand.left(self._desk.now()), 1)
+
+    def _at_provider(self, job: Job) -> str:
+        if self._desk.hands.load[PROVIDER_ID] >= self._provider_capacity:
+            return "The video provider has as many orders as it may."
+        return f"It is for the video provider. {self._since(job.created_at)}"
+
+    def _since(self, moment: datetime) -> str:
+        return f"It has waited for {seconds(self._desk.now() - moment.timestamp())}."
