@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 Kind = Literal["image", "video"]
 
 #: Seconds of queueing that are summed up together. Age windows are cut at these.
-SLICE_SECONDS = 10.0
+SLICE_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +91,14 @@ class _Slice:
 class Line:
     """Jobs in order of age. Those taken out stay in the heap until they reach its top."""
 
-    __slots__ = ("_heap", "_members", "_slices", "key")
+    __slots__ = ("_heap", "_members", "_slices", "_work", "key")
 
     def __init__(self, key: LineKey) -> None:
         self.key = key
         self._members: dict[str, WaitingJob] = {}
         self._heap: list[tuple[float, int, str]] = []
         self._slices: dict[int, _Slice] = {}
+        self._work = 0.0
 
     def __len__(self) -> int:
         return len(self._members)
@@ -109,7 +110,10 @@ class Line:
         self._members[job.id] = job
         heappush(self._heap, (job.queued_at, job.number, job.id))
         slot = int(job.queued_at // SLICE_SECONDS)
-        self._slices.setdefault(slot, _Slice(job.number)).add(job)
+        if slot not in self._slices:
+            self._slices[slot] = _Slice(job.number)
+        self._slices[slot].add(job)
+        self._work += job.work
 
     def remove(self, job: WaitingJob) -> None:
         del self._members[job.id]
@@ -117,6 +121,8 @@ class Line:
         part = self._slices[slot]
         part.count -= 1
         part.work -= job.work
+        # Sums of floats drift: an empty line begins anew.
+        self._work = max(0.0, self._work - job.work) if self._members else 0.0
         if not part.count:
             del self._slices[slot]
         if len(self._heap) > 64 + 2 * len(self._members):
@@ -142,12 +148,16 @@ class Line:
 
     def queued_until(self, limit: float) -> Amount:
         """What was queued up to that time, the slice around it included."""
-        last = int(limit // SLICE_SECONDS)
-        parts = [part for slot, part in self._slices.items() if slot <= last]
+        first, last = self._first_slice(), int(limit // SLICE_SECONDS)
+        if last - first >= len(self._slices):
+            parts = [part for slot, part in self._slices.items() if slot <= last]
+        else:
+            slots = range(first, last + 1)
+            parts = [part for slot in slots if (part := self._slices.get(slot))]
         return _amount((part.count, part.work) for part in parts)
 
     def total(self) -> Amount:
-        return _amount((part.count, part.work) for part in self._slices.values())
+        return Amount(len(self._members), self._work)
 
     def before(self, job: WaitingJob) -> Amount:
         """What stands before a job of this line, exactly but for jobs of its own slice."""
@@ -157,6 +167,10 @@ class Line:
             share = part.before(job.number)
             amounts.append((round(part.count * share), part.work * share))
         return _amount(amounts)
+
+    def _first_slice(self) -> int:
+        head = self.head()
+        return int(head.queued_at // SLICE_SECONDS) if head else 0
 
     def _is_current(self, entry: tuple[float, int, str]) -> bool:
         job = self._members.get(entry[2])

@@ -36,7 +36,8 @@ def plan(
     board = Board(lanes, backlog, estimates, capable=capable, rules=rules, now=now)
     assignments = _assign(board, backlog)
     back = take_backs(board, backlog, frozenset(each.job_id for each in assignments))
-    return Plan(tuple(assignments), tuple(back), _look_again(board))
+    full = len(assignments) >= rules.most_at_once
+    return Plan(tuple(assignments), tuple(back), 0.0 if full else _look_again(board))
 
 
 def _assign(board: Board, backlog: Backlog) -> list[Assignment]:
@@ -46,19 +47,19 @@ def _assign(board: Board, backlog: Backlog) -> list[Assignment]:
         return made
     for shares in tiers(backlog, board.rules.age_window):
         board.open_tier(shares)
-        made.extend(_serve(board, lanes))
+        made.extend(_serve(board, lanes, board.rules.most_at_once - len(made)))
         lanes = _open_lanes(lanes, board)
-        if not lanes:
+        if not lanes or len(made) >= board.rules.most_at_once:
             break
     return made
 
 
-def _serve(board: Board, lanes: Sequence[Lane]) -> list[Assignment]:
+def _serve(board: Board, lanes: Sequence[Lane], most: int) -> list[Assignment]:
     """Let lanes choose from the open tier until each has enough or finds nothing."""
     made: list[Assignment] = []
     offers = [(lane.start, lane.order, lane) for lane in lanes]
     heapify(offers)
-    while offers:
+    while offers and len(made) < most:
         lane = heappop(offers)[2]
         choice = choose(board, lane)
         job = board.draw(choice.demand) if choice else None
@@ -71,7 +72,7 @@ def _serve(board: Board, lanes: Sequence[Lane]) -> list[Assignment]:
 
 
 def _book(board: Board, lane: Lane, choice: Choice, job: WaitingJob) -> Assignment:
-    load = board.swap(lane, job.model)
+    load = board.costs.swap(lane, job.model)
     pinned = job.pinned_server_id is not None
     words = reason(lane, choice.demand, choice.why, pinned=pinned, load=load)
     starts_in = lane.start

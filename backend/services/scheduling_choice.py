@@ -26,48 +26,39 @@ class Choice:
 
 def choose(board: Board, lane: Lane) -> Choice | None:
     """None: nothing here would end sooner by this lane's help."""
-    demands = [demand for demand in board.open_demands(lane) if demand.count]
-    if due := _due(board, lane, demands):
+    demands = board.open_demands(lane)
+    warm = [demand for demand in demands if not board.costs.swap(lane, demand.model)]
+    cold = [demand for demand in demands if demand not in warm]
+    if due := _due(board, lane, warm, cold):
         return Choice(due, Why.TURN)
-    warm = [demand for demand in demands if not board.swap(lane, demand.model)]
     own = max(
         (demand for demand in warm if _helps(board, lane, demand)), key=board.finish, default=None
     )
-    other = _worth_a_swap(board, lane, own, [each for each in demands if each not in warm])
+    other = _worth_a_swap(board, lane, own, cold)
     if other is not None:
         return Choice(other, Why.LAST if own else Why.IDLE)
     return Choice(own, Why.WARM) if own else None
 
 
-def _due(board: Board, lane: Lane, demands: list[Demand]) -> Demand | None:
-    """Work that nobody has the model for, of a project that waited for its turn long enough."""
-    for demand in demands:
-        load = board.swap(lane, demand.model)
-        if not load or board.helpers(demand):
+def _due(board: Board, lane: Lane, warm: list[Demand], cold: list[Demand]) -> Demand | None:
+    """Work that nobody has the model for, of a project that waited long enough for its turn.
+
+    Only against other projects: what belongs to one may be grouped as it likes.
+    """
+    for demand in cold if warm else ():
+        if board.helpers(demand):
             continue
-        patience = board.rules.turn_swaps * load
-        if board.waited(demand) >= patience and _is_first(board, lane, demand):
+        waited = board.waited(demand)
+        patience = board.rules.turn_swaps * board.costs.swap(lane, demand.model)
+        is_first = board.end_of_one(lane, demand) <= board.first_end(demand)
+        if waited >= patience and is_first and waited > max(map(board.waited, warm)):
             return demand
     return None
 
 
-def _is_first(board: Board, lane: Lane, demand: Demand) -> bool:
-    """Whether no other lane would end its first job sooner."""
-    mine = _end_of_one(board, lane, demand)
-    return all(
-        mine <= _end_of_one(board, other, demand)
-        for other in board.lanes
-        if other is not lane and other.server.id in demand.eligible
-    )
-
-
-def _end_of_one(board: Board, lane: Lane, demand: Demand) -> float:
-    return lane.start + board.swap(lane, demand.model) + board.step(lane, demand)
-
-
 def _helps(board: Board, lane: Lane, demand: Demand) -> bool:
     """A lane that would end its job after the others are done with all of them holds it up."""
-    end = _end_of_one(board, lane, demand)
+    end = board.end_of_one(lane, demand)
     if end <= board.finish(demand):
         return True
     return end <= board.finish_without(demand, lane)
@@ -95,10 +86,10 @@ def _outweighs(board: Board, lane: Lane, demand: Demand, *, busy: bool) -> bool:
     alone = board.finish_without(demand, lane)
     if alone == inf:
         return True
-    load = board.swap(lane, demand.model)
-    known = board.estimates.knows_swap(lane.server.id, demand.model)
+    load = board.costs.swap(lane, demand.model)
+    known = board.costs.estimates.knows_swap(lane.server.id, demand.model)
     risk = load * (board.rules.risk_seen if known else board.rules.risk_unseen)
-    if _end_of_one(board, lane, demand) + risk > alone:
+    if board.end_of_one(lane, demand) + risk > alone:
         return False
     useful = board.finish_with(demand, lane) - lane.start - load
     return useful >= board.rules.worth * load if busy else True

@@ -61,22 +61,22 @@ class Forecast:
         """With what stands before it done by those who have its model, or the first to get it."""
         before = self._before(job)
         count, work = before.jobs + 1, before.work + job.work
-        warm = [lane for lane in lanes if not self._board.swap(lane, job.model)]
+        warm = [lane for lane in lanes if not self._board.costs.swap(lane, job.model)]
         if warm:
             return finish_time([self._hand(job, lane, work / count) for lane in warm], count)
         free_at = self._board.free_at
         return min(
             free_at(lane)
-            + self._board.swap(lane, job.model)
-            + self._board.rate(lane, job.model, job.kind) * work
+            + self._board.costs.swap(lane, job.model)
+            + self._board.costs.rate(lane, job.model, job.kind) * work
             for lane in lanes
         )
 
     def _hand(self, job: WaitingJob, lane: Lane, mean_work: float) -> Hand:
-        return Hand(lane.start, self._board.rate(lane, job.model, job.kind) * mean_work)
+        return Hand(lane.start, self._board.costs.rate(lane, job.model, job.kind) * mean_work)
 
     def _alone(self, job: WaitingJob, lane: Lane) -> float:
-        return self._board.rate(lane, job.model, job.kind) * job.work
+        return self._board.costs.rate(lane, job.model, job.kind) * job.work
 
     def _before(self, job: WaitingJob) -> Amount:
         """What needs the same model and stands before it; other projects take turns with its."""
@@ -96,7 +96,7 @@ class Forecast:
         return _plus(above, own)
 
     def _rivals(self, job: WaitingJob) -> Iterator[Line]:
-        mine, eligible = self._eligible(job), self._board.eligible
+        mine, eligible = self._eligible(job), self._board.costs.eligible
         for line in self._backlog.lines():
             key = line.key
             if key.model != job.model or key.priority < job.priority:
@@ -122,7 +122,7 @@ class Forecast:
         return "It is about to be sent."
 
     def _alone_from_now(self, job: WaitingJob, lane: Lane) -> float:
-        return lane.start + self._board.swap(lane, job.model) + self._alone(job, lane)
+        return lane.start + self._board.costs.swap(lane, job.model) + self._alone(job, lane)
 
     def _why_nowhere(self, job: WaitingJob) -> str:
         able = self._capable.get(job.needs, frozenset())
@@ -150,7 +150,7 @@ class Forecast:
         return f"'{view.name}', which it was sent to, lacks a model or node that it needs."
 
     def _eligible(self, job: WaitingJob) -> frozenset[str]:
-        return self._board.eligible(job.needs, job.pinned_server_id, job.excluded)
+        return self._board.costs.eligible_for(job)
 
 
 def _plus(one: Amount, other: Amount) -> Amount:

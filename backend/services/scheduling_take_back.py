@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from math import inf
 
-from backend.services.backlog import Backlog, Line, WaitingJob
+from backend.services.backlog import Backlog, WaitingJob
 from backend.services.scheduling_board import Board
 from backend.services.scheduling_lanes import Lane
 from backend.services.scheduling_types import AheadJob, TakeBack
 from backend.services.scheduling_words import seconds
 
 #: How many of those that could outrank a job ahead are looked at in one pass.
-_MOST_HEADS = 64
+_MOST_HEADS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ def take_backs(board: Board, backlog: Backlog, assigned: frozenset[str]) -> list
         for lane in board.lanes
         if lane.server.ahead and lane.server.parallel == 1
     ]
+    if not held:
+        return []
     found = list(_for_idle(board, held))
     left = {entry.job_id for entry in found}
     rest = [each for each in held if each.ahead.job.id not in left]
@@ -43,8 +46,14 @@ def take_backs(board: Board, backlog: Backlog, assigned: frozenset[str]) -> list
 def _for_idle(board: Board, held: list[_Held]) -> Iterator[TakeBack]:
     """Another server stands idle and would end it sooner."""
     idle = [lane for lane in board.lanes if lane.start == 0 and not lane.server.held]
-    for each in sorted(held, key=lambda entry: -entry.end):
-        ends = [(_end(board, lane, each.ahead.job, 0.0), lane.order, lane) for lane in idle]
+    for each in sorted(held, key=lambda entry: (-entry.end, entry.lane.order)):
+        job = each.ahead.job
+        eligible = board.costs.eligible_for(job)
+        ends = [
+            (board.costs.alone(lane, job), lane.order, lane)
+            for lane in idle
+            if lane.server.id in eligible
+        ]
         end, _, lane = min(ends, default=(inf, 0, None))
         if lane is not None and _gains(board, end, each.end):
             idle.remove(lane)
@@ -56,43 +65,42 @@ def _for_others(
     board: Board, backlog: Backlog, held: list[_Held], assigned: frozenset[str]
 ) -> Iterator[TakeBack]:
     """A waiting job of higher standing would begin sooner in its place than anywhere else."""
-    for head in _heads(board, backlog, held, assigned):
+    for head in islice(_heads(board, backlog, held, assigned), _MOST_HEADS):
+        eligible = board.costs.eligible_for(head)
         places = [
-            (_end(board, each.lane, head, each.start), each.lane.order, each)
+            (each.start + board.costs.alone(each.lane, head), each.lane.order, each)
             for each in held
-            if _outranks(board, head, each.ahead.job)
+            if each.lane.server.id in eligible and _outranks(board, head, each.ahead.job)
         ]
         end, _, chosen = min(places, default=(inf, 0, None))
-        elsewhere = min(_end(board, lane, head, lane.start) for lane in board.lanes)
-        if chosen is not None and end + board.rules.gain_seconds < elsewhere:
-            held = [each for each in held if each is not chosen]
+        if chosen is not None and _is_better(board, head, end, eligible):
+            held.remove(chosen)
             yield _taken(chosen, _words(head, chosen.ahead.job))
+
+
+def _is_better(board: Board, head: WaitingJob, end: float, eligible: frozenset[str]) -> bool:
+    latest = end + board.rules.gain_seconds
+    alone = board.costs.alone
+    return all(
+        latest < lane.start + alone(lane, head)
+        for lane in board.lanes
+        if lane.server.id in eligible and lane.start < latest
+    )
 
 
 def _heads(
     board: Board, backlog: Backlog, held: list[_Held], assigned: frozenset[str]
 ) -> Iterator[WaitingJob]:
-    if not held:
-        return
-    lowest = min(each.ahead.job.priority for each in held)
-    looked_at = 0
+    """The first of each line that could outrank a job ahead."""
+    lowest = min((each.ahead.job.priority for each in held), default=inf)
     for priority in backlog.priorities():
-        if priority < lowest:
-            return
         for project_id, lines in backlog.projects(priority).items():
-            if priority == lowest and not _is_new(board, project_id):
+            if priority < lowest or (priority == lowest and not _is_new(board, project_id)):
                 continue
             for line in lines.values():
-                looked_at += 1
-                if looked_at > _MOST_HEADS:
-                    return
-                if (job := _first_left(line, assigned)) is not None:
-                    yield job
-
-
-def _first_left(line: Line, assigned: frozenset[str]) -> WaitingJob | None:
-    head = line.head()
-    return head if head is not None and head.id not in assigned else None
+                head = line.head()
+                if head is not None and head.id not in assigned:
+                    yield head
 
 
 def _outranks(board: Board, job: WaitingJob, other: WaitingJob) -> bool:
@@ -104,14 +112,6 @@ def _outranks(board: Board, job: WaitingJob, other: WaitingJob) -> bool:
 def _is_new(board: Board, project_id: str) -> bool:
     """Not served for so long that it does not even wait for what is already sent."""
     return board.now - board.served_at.get(project_id, -inf) > board.rules.age_window
-
-
-def _end(board: Board, lane: Lane, job: WaitingJob, start: float) -> float:
-    eligible = board.eligible(job.needs, job.pinned_server_id, job.excluded)
-    if lane.server.id not in eligible:
-        return inf
-    rate = board.rate(lane, job.model, job.kind)
-    return start + board.swap(lane, job.model) + rate * job.work
 
 
 def _gains(board: Board, end: float, instead_of: float) -> bool:

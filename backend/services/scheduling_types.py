@@ -63,6 +63,8 @@ class Rules:
     #: A job is taken back if it would end so many times sooner elsewhere, and seconds sooner.
     gain_factor: float = 1.25
     gain_seconds: float = 1.0
+    #: Jobs given in one pass, so that no pass is long; the next one may follow at once.
+    most_at_once: int = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,10 @@ class TakeBack:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`look_again` is when, in seconds, a server gets close enough to its end for the next job."""
+    """`look_again`: in so many seconds a server gets close enough to its end for its next job.
+
+    It is 0 when there was more to give than one pass gives.
+    """
 
     assignments: tuple[Assignment, ...] = ()
     take_backs: tuple[TakeBack, ...] = ()

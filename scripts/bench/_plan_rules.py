@@ -13,10 +13,14 @@ WORK = 2.0
 
 
 class Ours:
-    def __init__(self, world: World, estimates: Estimates = Estimates(), rules: Rules = Rules()) -> None:
+    """The planner, with what it learnt before (nothing, if nothing is given)."""
+
+    def __init__(
+        self, world: World, estimates: Estimates | None = None, rules: Rules | None = None
+    ) -> None:
         self.backlog = Backlog()
-        self.estimates = estimates
-        self.rules = rules
+        self.estimates = estimates or Estimates()
+        self.rules = rules or Rules()
         self._capable = {"": frozenset(str(index) for index in range(len(world.speeds)))}
         self._jobs: dict[str, WaitingJob] = {}
         self._expected: dict[str, tuple[float, bool]] = {}
@@ -60,9 +64,7 @@ class Ours:
                 remaining(self._seconds(task, machine, machine.swapped), now - machine.began)
                 for task in running
             ),
-            ahead=tuple(
-                AheadJob(self._jobs[task.id], *self._expected[task.id]) for task in ahead
-            ),
+            ahead=tuple(AheadJob(self._jobs[task.id], *self._expected[task.id]) for task in ahead),
             loaded_model="" if last is None else f"model-{last}",
         )
 
@@ -135,9 +137,11 @@ class LeastBusy(_InOrder):
 
 
 class SwarmUI(_InOrder):
-    """Its rule as it is described: two jobs a server; whoever has the model, the least used first;
-    else the model with most pressure (ten times what waits for it, plus seconds) is loaded at an
-    empty server, the one that was used longest ago.
+    """The rule of mcmonkeyprojects/SwarmUI, as its source has it.
+
+    Two jobs a server at most. Whoever has the model gets the job, the least busy first. Else the
+    model with most pressure (ten times what waits for it, plus the longest wait in seconds) is
+    loaded at an empty server, the one that was used longest ago.
     """
 
     def decide(self, machines: Sequence[Machine], now: float) -> list[Order]:
@@ -156,7 +160,9 @@ class SwarmUI(_InOrder):
             chosen = min(empty, key=lambda machine: machine.last_used)
             model[chosen.index] = pressed
 
-    def _match(self, held: dict[int, int], model: dict[int, int | None], orders: list[Order]) -> None:
+    def _match(
+        self, held: dict[int, int], model: dict[int, int | None], orders: list[Order]
+    ) -> None:
         for task in list(self.waiting.values()):
             fits = [index for index in held if held[index] < 2 and model[index] == task.model]
             if fits:

@@ -4,7 +4,7 @@ import random
 from collections import Counter
 from dataclasses import replace
 
-from scripts.bench._plan_world import JOB_SECONDS, Fall, Task, World
+from scripts.bench._plan_world import JOB_SECONDS, Fall, Task, World, seeded
 
 SERVERS = 16
 MODELS = 5
@@ -21,7 +21,7 @@ def make_world(
     `lengths`: "equal" or "varied" (half to one and a half). `per_server`: each pair of server and
     model has a load of its own.
     """
-    rng = random.Random(seed)
+    rng = seeded(seed)
     speeds = [1 + 7 * index / (SERVERS - 1) for index in range(SERVERS)]
     rng.shuffle(speeds)
     loads = [rng.uniform(2, 10) * JOB_SECONDS for _ in range(MODELS)]
@@ -39,7 +39,7 @@ def make_world(
 
 def arriving(world: World, seed: int, load: float) -> World:
     """The same jobs, coming over time, so that servers are busy for that share of it."""
-    rng = random.Random(seed)
+    rng = seeded(seed)
     per_second = load * sum(world.speeds) / JOB_SECONDS
     at, tasks = 0.0, []
     for task in world.tasks:
@@ -59,7 +59,7 @@ def with_projects(world: World, projects: int) -> World:
 
 def with_falls(world: World, seed: int, *, every: float, seconds: float, until: float) -> World:
     """Every so many seconds a server dies, and is back after some."""
-    rng = random.Random(seed)
+    rng = seeded(seed)
     count = int(until // every)
     falls = [
         Fall(every * (number + 1), rng.randrange(len(world.speeds)), seconds)

@@ -10,6 +10,10 @@ from typing import NamedTuple, Protocol
 JOB_SECONDS = 10.0
 
 
+def seeded(seed: int) -> random.Random:
+    return random.Random(seed)  # noqa: S311 - it must be the same each time
+
+
 class Task(NamedTuple):
     """`length` in seconds at speed 1; `arrives` in seconds."""
 
@@ -119,7 +123,7 @@ class Simulation:
         self.given: dict[str, int] = {}
         self.machines = [Machine(index, speed) for index, speed in enumerate(world.speeds)]
         self._tasks = {task.id: task for task in world.tasks}
-        self._random = random.Random(seed)
+        self._random = seeded(seed)
         self._events: list[_Event] = []
         self._serial = 0
         for task in world.tasks:
