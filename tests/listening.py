@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,7 +12,6 @@ import uvicorn
 from fastapi import FastAPI
 
 from backend.api.http_protocol import EnvelopeHttpProtocol
-from tests.studio import free_port
 
 Told = dict[str, Any]
 
@@ -19,17 +19,19 @@ Told = dict[str, Any]
 @asynccontextmanager
 async def on_a_port(app: FastAPI) -> AsyncIterator[str]:
     """Serve it as `main` does, and give its address. A stream needs a wire: nothing buffers it."""
-    port = free_port()
+    listener = socket.create_server(("127.0.0.1", 0))
+    # Those who do not read are noticed after kilobytes, not megabytes.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+    port = listener.getsockname()[1]
     config = uvicorn.Config(
         app,
-        port=port,
         http=EnvelopeHttpProtocol,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=3,
     )
     server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve())
+    serving = asyncio.create_task(server.serve([listener]))
     while not server.started:
         assert not serving.done(), "it did not start"
         await asyncio.sleep(0.005)

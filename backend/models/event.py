@@ -20,6 +20,8 @@ class EventKind(StrEnum):
     #: An attempt ended, and the job waits for another one; or a person had it tried again.
     JOB_REQUEUED = "job.requeued"
     JOB_CANCELLED = "job.cancelled"
+    #: Its record was deleted. Without a job_id: all of the status in `data` were.
+    JOB_REMOVED = "job.removed"
     BATCH_UPDATED = "batch.updated"
     SERVER_ONLINE = "server.online"
     SERVER_OFFLINE = "server.offline"

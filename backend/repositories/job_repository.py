@@ -1,7 +1,7 @@
 """Jobs: every move is one guarded write, every list a window on an indexed number."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from backend.models.job import Job, JobStatus
@@ -51,6 +51,8 @@ class JobRepository(JobReading):
         self._heads: dict[int, int] = {}
         #: Who in this process follows what jobs do.
         self.listeners: list[JobListener] = []
+        #: Told of fields that changed on a job that stays where it is, such as its progress.
+        self.on_note: list[Callable[[Job, Mapping[str, Any]], None]] = []
 
     def to_document(self, model: Job) -> Document:
         """Without what is as by default: a job has many fields, and each costs at every read."""
@@ -135,7 +137,11 @@ class JobRepository(JobReading):
 
     async def note(self, job: Job, **changes: Any) -> bool:
         """Change fields of a job that stays where it is; False when it has moved on."""
-        return await self._update_one(_guard(job), {"$set": changes, "$inc": {"seq": 1}})
+        noted = await self._update_one(_guard(job), {"$set": changes, "$inc": {"seq": 1}})
+        if noted:
+            for tell in self.on_note:
+                tell(job, changes)
+        return noted
 
     async def unpin(self, server_id: str) -> None:
         """Let pending jobs that asked for this server run anywhere."""

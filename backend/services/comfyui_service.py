@@ -12,6 +12,7 @@ from backend.services.model_config import detect_family
 from backend.services.queue_manager import QueueManager
 from backend.services.runpod_messages import EndpointHealth, endpoint_url
 from backend.services.server_catalog import ServerCatalog
+from backend.services.server_events import ServerEvents
 from backend.services.server_workflows import workflows_of
 from backend.utils.clock import Clock
 from backend.utils.errors import ConflictError
@@ -31,8 +32,10 @@ class ComfyUIService:
         fleet: Fleet,
         queue: QueueManager,
         *,
+        events: ServerEvents,
         clock: Clock,
     ) -> None:
+        self._events = events
         self._servers = servers
         self._fleet = fleet
         self._queue = queue
@@ -80,12 +83,16 @@ class ComfyUIService:
         await self._servers.get(server_id)
         self._fleet.forget(server_id)
         await self._queue.release_server(server_id)
-        return int(await self._servers.delete(server_id))
+        deleted = int(await self._servers.delete(server_id))
+        self._events.removed(server_id)
+        return deleted
 
     async def _looked_at(self, server: ComfyUIServer) -> ComfyUIServer:
         state = await self._fleet.check(server, fresh=True)
         self._fleet.on_change()
-        return server.model_copy(update={"is_online": state.online})
+        seen = server.model_copy(update={"is_online": state.online})
+        self._events.changed(seen)
+        return seen
 
     def _with_state(self, server: ComfyUIServer) -> ComfyUIServer:
         state = self._fleet.state_of(server.id)

@@ -1,6 +1,6 @@
 """What a job's move is called, and telling of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backend.models.event import EventKind
@@ -55,6 +55,17 @@ class JobEvents:
             }
             self._tell(EventKind.CONTENT_ADDED, after, data)
         self._tell_batch(after)
+
+    def removed(self, job: Job) -> None:
+        self._tell(EventKind.JOB_REMOVED, job, {})
+
+    def cleared(self, status: JobStatus) -> None:
+        self._hub.publish(EventKind.JOB_REMOVED, data={"status": str(status)})
+
+    def noted(self, job: Job, changes: Mapping[str, Any]) -> None:
+        """Tell of fields that changed, if they are about how far it is."""
+        if "progress" in changes:
+            self.progress(job.model_copy(update=dict(changes)))
 
     def progress(self, job: Job) -> None:
         """Tell how far a running job is. May be called as often as it changes."""

@@ -15,6 +15,7 @@ from backend.services.events import EventHub
 from backend.services.job_events import JobEvents
 from backend.services.media_files import MediaFiles
 from backend.services.result_store import Downloads, ResultStore
+from backend.services.server_events import ServerEvents
 from backend.services.webhook_courier import WebhookCourier
 from backend.services.webhook_sender import WebhookSender
 from backend.utils.clock import utc_now
@@ -57,11 +58,16 @@ class Foundation:
 
     @cached_property
     def events(self) -> EventHub:
-        return EventHub(self.repositories.events, clock=utc_now)
+        """Told of jobs by their repository from here on."""
+        hub = EventHub(self.repositories.events, clock=utc_now)
+        told = JobEvents(hub)
+        self.repositories.jobs.listeners.append(told)
+        self.repositories.jobs.on_note.append(told.noted)
+        return hub
 
     @cached_property
-    def job_events(self) -> JobEvents:
-        return JobEvents(self.events)
+    def server_events(self) -> ServerEvents:
+        return ServerEvents(self.events)
 
     @cached_property
     def event_streams(self) -> EventStreams:
