@@ -4,6 +4,7 @@ from backend.services.workflows.build import BuiltWorkflow, build_workflow
 from backend.services.workflows.files import FileNeed
 from backend.services.workflows.graph import InputImage
 from backend.services.workflows.requirements import Missing, Requirements, missing, requirements
+from backend.services.workflows.unread import unread_params
 
 __all__ = [
     "BuiltWorkflow",
@@ -14,4 +15,5 @@ __all__ = [
     "build_workflow",
     "missing",
     "requirements",
+    "unread_params",
 ]

@@ -7,7 +7,7 @@ import pytest
 from backend.models.content import ContentType
 from backend.models.render import RenderRequest
 from backend.services.server_catalog import ServerCatalog
-from backend.services.workflows import build_workflow, missing, requirements
+from backend.services.workflows import build_workflow, missing, requirements, unread_params
 from backend.services.workflows.files import FileNeed
 from backend.utils.errors import ModelUnavailableError, WorkflowError
 from tests.unit.services.workflow_samples import START, full_catalog
@@ -264,3 +264,30 @@ def test_hunyuan_makes_the_frames_that_it_cuts_off() -> None:
     assert built.frames == 49
     assert 53 in lengths
     assert built.duration == pytest.approx(49 / 24)
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "unread"),
+    [
+        ("sd_xl_base_1.0", {"denoise": 0.5, "motion_bucket_id": 9},
+         {"denoise", "motion_bucket_id"}),
+        ("sd_xl_base_1.0", {"denoise": 0.5, "init_image": START}, set()),
+        ("sd_xl_base_1.0", {"input_reference_url": START}, {"input_reference_url"}),
+        ("sd_xl_base_1.0", {"shift": 3, "guidance": 3, "frames": 9, "fps": 9},
+         {"shift", "guidance", "video_frames", "video_fps"}),
+        ("flux1-dev", {"clip_skip": 2, "guidance": 3, "vae": "x"}, {"clip_skip"}),
+        ("flux1-dev-kontext_fp8_scaled", {"input_reference_url": START}, set()),
+        ("svd", {"init_image": START, "loras": (("a", 1),), "negative_prompt": "b", "batch_size": 2,
+                 "motion_bucket_id": 5}, {"loras", "negative_prompt", "batch_size"}),
+        ("ltx-video-2b-v0.9.5", {"scheduler": "karras", "vae": "x"}, {"scheduler", "vae"}),
+        ("hunyuan_video_t2v_720p_bf16", {"cfg": 3}, {"cfg"}),
+        ("my_lora_v2", {"denoise": 1}, set()),
+        (None, {"denoise": 1}, set()),
+    ],
+)  # fmt: skip
+def test_what_the_graph_has_no_use_for_is_named(
+    model: str | None, given: dict[str, Any], unread: set[str]
+) -> None:
+    video = model is not None and model.startswith(("svd", "ltx", "hunyuan"))
+    kind = ContentType.VIDEO if video else ContentType.IMAGE
+    assert unread_params(asked(model, kind=kind, **given)) == unread
