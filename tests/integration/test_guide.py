@@ -68,7 +68,9 @@ async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
             await stack.enter_async_context(Simulator(SimulatorOptions(models=models)))
             for models in ({}, {}, only_small)
         ]
-        settings = {"openai_api_key": KEY, "openai_base_url": gateway.url}
+        settings = {
+            "openai_api_key": KEY, "openai_base_url": gateway.url, "webhook_private_hosts": True,
+        }  # fmt: skip
         server = stack.enter_context(
             server_process(folder, mongo_url="memory:", openai_poll_seconds=0.05, **settings)
         )
@@ -153,6 +155,14 @@ async def test_video_from_a_provider(desk: Desk) -> None:
     assert told[:4] == ["list", "completed", "OpenAI-compatible provider",
                         "Video deleted at the provider."]  # fmt: skip
     assert told[4].endswith(".mp4")
+
+
+async def test_hear_what_happens(desk: Desk) -> None:
+    told = (await desk.run("events")).splitlines()
+    kinds = ("job.queued", "job.started", "job.completed", "content.added")
+    assert told[:4] == [f'"type": "{kind}"' for kind in kinds]
+    assert told[4:8] == ["2", "delivered", "signed ping", "signed job.completed"]
+    assert told[8].startswith("job.completed tries: ")
 
 
 async def test_back_up_and_restore(tmp_path: Path) -> None:
