@@ -1,11 +1,15 @@
-"""Random requests for every operation of the schema, good ones and bad ones: none gives a 5xx.
+"""Random requests for every operation of the schema, good ones and bad ones, in all phases.
 
-The answers are held to the schema as well. Ids of things that exist are mixed in, so that the
-requests get past the first look-up. The seed is fixed: the same requests at every run.
+Schemathesis asks a server process over real sockets: the examples of the manual, the borders of
+every limit, random data, and stories in which the ids of what was made go into later requests.
+No answer is a 5xx, has a status that its operation does not name, or breaks its schema. The seed
+is fixed: the same requests at every run.
 """
 
 import asyncio
+import random
 import threading
+from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -14,82 +18,41 @@ from typing import Any
 
 import httpx
 import pytest
-import requests
 import schemathesis
-from fastapi import FastAPI
-from hypothesis import HealthCheck, Phase, assume, given, seed, settings
-from hypothesis import strategies as st
-from schemathesis import Case, GenerationMode
-from schemathesis.checks import not_a_server_error
-from schemathesis.core.result import Ok
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
+from schemathesis import engine
+from schemathesis.config import SchemathesisConfig
+from schemathesis.engine import events
 
+from backend.dtos import example_ids
+from backend.embedded_database import EmbeddedDatabase
 from backend.server import create_app
+from tests import schema_links
 from tests.conftest import API
-from tests.studio import quick_settings, serving
+from tests.openai_gateway import KEY, Gateway
+from tests.studio import ServerProcess, quick_settings, server_process
 
-BASE = "http://storycanvas"
-EXAMPLES = 8
-#: The contract's own words for what whoever runs the server has not set up.
-NOT_SET_UP = {"OPENAI_NOT_CONFIGURED"}
-#: What the client can send; uvicorn takes 64 kB of request line and headers.
-LONGEST_URL = 60_000
-CHECKS = [
-    not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_schema_conformance,
-]
+#: Checks that ask for what the contract does not promise, and why it does not.
+NOT_PROMISED = (
+    "negative_data_rejection",  # 0 and "true" are taken for booleans, "" for no project
+    "positive_data_acceptance",  # some rules look at more than one field
+    "ensure_resource_availability",  # what was made may be deleted with what it belongs to
+    "ignored_auth",  # no key is asked for unless API_KEYS is set
+)
+#: Streams: an answer that is never whole cannot be judged.
+NEVER_END = (f"{API}/events",)
 #: Words that break naive code; random text finds them too seldom.
 NASTY = [
-    "",
-    " ",
-    "\x00",
-    "\ud7ff",
-    "\U0010ffff",
-    "\U0001d54f" * 50,
-    "../..",
-    "%00",
-    "$where",
-    "a.b",
-    "\r\n",
-    "'\"",
-]
+    "", " ", "\ud7ff", "\U0010ffff", "\U0001d54f" * 50, "../..", "%00", "$where", "a.b", "\r\n",
+    "'\"", "\x00",
+]  # fmt: skip
+#: Random requests for each operation, and stories with so many steps.
+EXAMPLES, STORIES, STEPS = 2, 20, 20
 
-AnyCase = Case[Any]
-Send = Callable[[AnyCase], httpx.Response]
-
-
-def _paths() -> dict[str, Any]:
-    with TemporaryDirectory() as folder:
-        schema: dict[str, Any] = create_app(quick_settings(Path(folder))).openapi()
-    return schema
-
-
-SCHEMA = schemathesis.openapi.from_dict(_paths())
-#: Its answer has no end; tests/integration/test_events.py asks it.
-ENDLESS = "GET /api/v1/events"
-OPERATIONS = sorted(
-    (
-        operation
-        for result in SCHEMA.get_all_operations()
-        if isinstance(result, Ok) and (operation := result.ok()).label != ENDLESS
-    ),
-    key=lambda operation: (operation.method == "delete", operation.label),
-)
-
-
-def takes_anything(operation: Any) -> bool:
-    """What takes nothing cannot be asked wrongly."""
-    return bool(list(operation.iter_parameters()) or operation.body)
+Failures = dict[tuple[str, str], str]
 
 
 class Loop:
-    """An event loop in a thread: Hypothesis calls tests that do not await."""
+    """An event loop in a thread: Schemathesis calls without awaiting."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -106,113 +69,178 @@ class Loop:
         self._loop.close()
 
 
+class Run:
+    """What came of a run: how often an operation gave a status, and what broke a promise."""
+
+    def __init__(self) -> None:
+        self.statuses: defaultdict[str, Counter[int]] = defaultdict(Counter)
+        self.phases: dict[str, str] = {}
+        self.failures: Failures = {}
+
+    def take(self, event: events.EngineEvent) -> None:
+        if isinstance(event, events.NonFatalError):
+            self.failures[event.label, event.info.title] = str(event.value)
+        elif isinstance(event, events.FatalError):
+            raise event.exception
+        elif isinstance(event, events.PhaseFinished):
+            self.phases[event.phase.name.value] = event.status.value
+        elif isinstance(event, events.ScenarioFinished):
+            self._take_scenario(event)
+
+    def _take_scenario(self, event: events.ScenarioFinished) -> None:
+        cases = event.recorder.cases
+        for case_id, interaction in event.recorder.interactions.items():
+            if interaction.response is not None:
+                label = cases[case_id].value.operation.label
+                self.statuses[label][interaction.response.status_code] += 1
+        for case_id, checks in event.recorder.checks.items():
+            for check in checks:
+                if check.failure_info is not None:
+                    where = cases[case_id].value.operation.label, check.name
+                    found = check.failure_info
+                    self.failures[where] = f"{found.failure.message}\n{found.code_sample}"[:2000]
+
+    @property
+    def succeeded(self) -> set[str]:
+        return {label for label, seen in self.statuses.items() if any(s < 300 for s in seen)}
+
+
 @pytest.fixture(scope="module")
-def loop() -> Iterator[Loop]:
-    loop = Loop()
-    yield loop
+def gateway() -> Iterator[Gateway]:
+    """A video provider, so that its routes have something to say."""
+    loop, gateway = Loop(), Gateway()
+    gateway.status_words = ["completed"]
+    loop.run(gateway.start())
+    gateway.add("video_68d7")
+    yield gateway
+    loop.run(gateway.stop())
     loop.close()
 
 
-@pytest.fixture(scope="module")
-def client(loop: Loop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.AsyncClient]:
-    folder = tmp_path_factory.mktemp("schemathesis")
-    app: FastAPI = create_app(quick_settings(folder, generate_wait_seconds=0.05))
-    running = serving(app)
-    yield loop.run(running.__aenter__())
-    loop.run(running.__aexit__(None, None, None))
+@pytest.fixture
+def database(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Thousands of single requests are asked of memory: on the embedded one they take long."""
+    if request.node.originalname == "test_no_operation_fails":
+        return {"mongo_url": "memory:"}
+    running: EmbeddedDatabase = request.getfixturevalue("embedded")
+    return {"mongo_url": running.url, "db_name": "schemathesis"}
 
 
-@pytest.fixture(scope="module")
-def send(loop: Loop, client: httpx.AsyncClient) -> Send:
-    def send(case: AnyCase) -> httpx.Response:
-        sent = requests.Request(**case.as_transport_kwargs(base_url=BASE)).prepare()
-        assume(len(str(sent.url)) < LONGEST_URL)
-        body: Any = sent.body
-        headers = [
-            (name.encode("latin-1"), value if isinstance(value, bytes) else value.encode("latin-1"))
-            for name, value in sent.headers.items()
-            if name.lower() != "content-length"
-        ]
-        request = client.request(str(sent.method), str(sent.url), content=body, headers=headers)
-        response: httpx.Response = loop.run(request)
-        return response
-
-    return send
+@pytest.fixture
+def server(database: dict[str, str], gateway: Gateway, tmp_path: Path) -> Iterator[ServerProcess]:
+    settings: dict[str, Any] = {
+        **database, "generate_wait_seconds": 0.01,
+        "openai_api_key": KEY, "openai_base_url": gateway.url,
+    }  # fmt: skip
+    with server_process(tmp_path, **settings) as running:
+        running.start()
+        asyncio.run(running.ready())
+        yield running
 
 
-@pytest.fixture(scope="module")
-def ids(loop: Loop, client: httpx.AsyncClient) -> dict[str, str]:
+@pytest.fixture
+def ids(server: ServerProcess) -> dict[str, str]:
     """One of each, by the names that paths and bodies have for them."""
+    with httpx.Client(base_url=server.url + API) as client:
 
-    async def make(path: str, **body: Any) -> str:
-        response = await client.post(f"{API}{path}", json=body)
-        assert response.status_code == 201, response.text
-        answer = response.json()
-        return str(answer.get("id") or answer["job_id"])
+        def make(path: str, **body: Any) -> str:
+            response = client.post(path, json=body)
+            assert response.status_code == 201, response.text
+            answer = response.json()
+            return str(answer.get("id") or answer["job_id"])
 
-    async def make_all() -> dict[str, str]:
-        project = await make("/projects", name="Film")
-        scene = await make("/scenes", project_id=project, name="Scene")
-        clip = await make("/clips", scene_id=scene, image_prompt="a car")
-        job = await make("/queue/jobs", clip_id=clip, prompt="a car")
-        server = await make("/comfyui/servers", name="Away", url="http://127.0.0.1:9")
+        project = make("/projects", name="Film")
+        scene = make("/scenes", project_id=project, name="Scene")
+        clip = make("/clips", scene_id=scene, image_prompt="a car")
+        words = {"clip_ids": [clip], "generation_type": "image", "prompt": "a car"}
         return {
-            "project_id": project, "scene_id": scene, "clip_id": clip, "job_id": job,
-            "server_id": server,
+            "project_id": project, "scene_id": scene, "clip_id": clip,
+            "job_id": make("/queue/jobs", clip_id=clip, prompt="a car"),
+            "batch_id": make("/generate/batch", **words),
+            "server_id": make("/comfyui/servers", name="Away", url="http://127.0.0.1:9"),
+            "character_id": make("/characters", name="Mara"),
+            "template_id": make("/style-templates", name="Noir"),
         }  # fmt: skip
 
-    found: dict[str, str] = loop.run(make_all())
-    return found
+
+@pytest.fixture
+def document(ids: dict[str, str]) -> dict[str, Any]:
+    with TemporaryDirectory() as folder:
+        plain: dict[str, Any] = create_app(quick_settings(Path(folder))).openapi()
+    placeholders = {
+        getattr(example_ids, name.removesuffix("_id").upper()): real for name, real in ids.items()
+    }
+    document = schema_links.with_ids(plain, placeholders)
+    schema_links.without_default(document)
+    schema_links.narrow(document, ids)
+    schema_links.once(document, "GenerationParamsDTO", keeper="create_job")
+    for path in NEVER_END:
+        del document["paths"][path]
+    return document
 
 
-def aim(case: AnyCase, ids: dict[str, str], data: st.DataObject) -> None:
-    """Now and then name something that exists, and write something nasty into a field."""
-    if data.draw(st.integers(0, 3)):
-        for name in set(case.path_parameters or {}) & set(ids):
-            case.path_parameters[name] = ids[name]
-    if isinstance(case.body, dict):
-        for name in sorted(set(case.body) & set(ids)):
-            if data.draw(st.booleans()):
-                case.body[name] = ids[name]
-        if case.body and data.draw(st.integers(0, 3)) == 0:
-            field = data.draw(st.sampled_from(sorted(case.body)))
-            if field not in ids:
-                case.body[field] = data.draw(st.sampled_from(NASTY))
-
-
-@pytest.mark.parametrize(
-    ("operation", "mode"),
-    [
-        pytest.param(operation, mode, id=f"{operation.label}-{mode.value}")
-        for operation in OPERATIONS
-        for mode in GenerationMode
-        if mode is GenerationMode.POSITIVE or takes_anything(operation)
-    ],
-)
-def test_no_operation_fails(
-    operation: Any, mode: GenerationMode, send: Send, ids: dict[str, str]
-) -> None:
-    strategy = operation.as_strategy(generation_mode=mode)
-
-    @seed(1)
-    @settings(
-        max_examples=EXAMPLES,
-        deadline=None,
-        database=None,
-        phases=[Phase.explicit, Phase.generate],
-        suppress_health_check=list(HealthCheck),
+def ask(document: dict[str, Any], url: str, phases: set[str], *, examples: int) -> Run:
+    every = ("examples", "coverage", "fuzzing", "stateful")
+    settings: dict[str, Any] = {name: {"enabled": name in phases} for name in every}
+    # Two wrong methods for each address are enough; our own links, and no guesses.
+    settings["coverage"]["unexpected-methods"] = ["options", "patch"]
+    settings["stateful"] |= {"max-steps": STEPS, "inference": {"algorithms": []}}
+    config = SchemathesisConfig.from_dict(
+        {
+            "base-url": url,
+            "seed": 1,
+            "phases": settings,
+            "generation": {"max-examples": examples, "database": "none"},
+            "checks": {name: {"enabled": False} for name in NOT_PROMISED},
+        }
     )
-    @given(data=st.data())
-    def hold(data: st.DataObject) -> None:
-        case = data.draw(strategy)
-        aim(case, ids, data)
-        response = send(case)
-        if response.status_code == 503 and response.json()["error"]["code"] in NOT_SET_UP:
-            return
-        case.validate_response(response, checks=CHECKS)
+    schema = schemathesis.openapi.from_dict(document, config=config)
+    schema.hook("map_case")(nasty_words())
+    # What is there is deleted last; in stories the links see to that.
+    apart = [schema.exclude(method="DELETE"), schema.include(method="DELETE")]
+    run = Run()
+    for part in [schema] if "stateful" in phases else apart:
+        for event in engine.from_schema(part).execute():
+            run.take(event)
+    return run
 
-    hold()
+
+def nasty_words() -> Callable[[Any, Any], Any]:
+    """A hook that writes one of them into a text field of a body, now and then."""
+    chance = random.Random(1)
+
+    def map_case(context: Any, case: Any) -> Any:
+        if isinstance(case.body, dict) and chance.random() < 0.1:
+            texts = sorted(name for name, value in case.body.items() if isinstance(value, str))
+            if texts:
+                case.body[chance.choice(texts)] = chance.choice(NASTY)
+        return case
+
+    return map_case
 
 
-def test_the_whole_schema_is_asked() -> None:
-    assert len(OPERATIONS) >= 37
+def operations(document: dict[str, Any]) -> set[str]:
+    found = schema_links.operations(document)
+    return {f"{method.upper()} {path}" for method, path, _ in found}
+
+
+def assert_stands(server: ServerProcess) -> None:
+    assert httpx.get(f"{server.url}{API}/health").json()["status"] != "unhealthy"
+    assert "Traceback" not in server.log
+
+
+def test_no_operation_fails(server: ServerProcess, document: dict[str, Any]) -> None:
+    run = ask(document, server.url, {"examples", "coverage", "fuzzing"}, examples=EXAMPLES)
+    assert run.failures == {}
+    assert run.statuses.keys() == operations(document)
+    assert len(run.succeeded) > 0.7 * len(run.statuses), run.statuses
+    assert_stands(server)
+
+
+def test_no_story_fails(server: ServerProcess, document: dict[str, Any]) -> None:
+    assert schema_links.add_links(document) >= 80
+    run = ask(document, server.url, {"stateful"}, examples=STORIES)
+    assert run.failures == {}
+    assert run.phases["stateful"] == "success"
+    assert len(run.succeeded) > 20, run.statuses
+    assert_stands(server)
