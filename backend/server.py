@@ -39,6 +39,8 @@ from backend.api.v1 import include_v1
 from backend.config import Settings, SettingsError
 from backend.container import Container, build_container
 from backend.embedded_database import DatabaseStartError
+from backend.services.project_import import MAX_FILE_BYTES
+from backend.services.timing_service import MAX_CUT_BYTES
 
 logger = logging.getLogger(__name__)
 
@@ -99,6 +101,8 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         uploads={
             "/upload-music": music,
             "/upload-face-image": image,
+            "/import-timing": MAX_CUT_BYTES + _MULTIPART_SLACK,
+            "/projects/import": MAX_FILE_BYTES + _MULTIPART_SLACK,
             "/queue/jobs/*/result": result,
         },
     )

@@ -21,6 +21,7 @@ from backend.services.health_service import HealthService
 from backend.services.media_service import MediaService
 from backend.services.openai_video_service import OpenAIVideoService
 from backend.services.pool_service import PoolService
+from backend.services.project_import import ProjectImporter
 from backend.services.project_service import ProjectService
 from backend.services.queue_manager import QueueManager
 from backend.services.queue_view import QueueView
@@ -28,6 +29,7 @@ from backend.services.scene_service import SceneService
 from backend.services.story_reader import StoryReader
 from backend.services.template_service import TemplateService
 from backend.services.timeline_analyst import TimelineAnalyst
+from backend.services.timing_service import TimingService
 from backend.services.webhook_service import WebhookService
 from backend.services.worker_reports import WorkerReports
 from backend.services.worker_service import WorkerService
@@ -145,6 +147,16 @@ async def _webhooks(request: Request) -> WebhookService:
     return service
 
 
+async def _timing(request: Request) -> TimingService:
+    service: TimingService = request.app.state.container.timing
+    return service
+
+
+async def _importer(request: Request) -> ProjectImporter:
+    service: ProjectImporter = request.app.state.container.importer
+    return service
+
+
 async def _event_streams(connection: HTTPConnection) -> EventStreams:
     service: EventStreams = connection.app.state.container.event_streams
     return service
@@ -172,6 +184,8 @@ QueueViewDep = Annotated[QueueView, Depends(_queue_view)]
 HealthServiceDep = Annotated[HealthService, Depends(_health)]
 MediaServiceDep = Annotated[MediaService, Depends(_media)]
 ExportServiceDep = Annotated[ExportService, Depends(_exports)]
+TimingServiceDep = Annotated[TimingService, Depends(_timing)]
+ProjectImporterDep = Annotated[ProjectImporter, Depends(_importer)]
 AlternatesServiceDep = Annotated[AlternatesService, Depends(_alternates)]
 PoolServiceDep = Annotated[PoolService, Depends(_pool)]
 WebhookServiceDep = Annotated[WebhookService, Depends(_webhooks)]

@@ -48,6 +48,7 @@ TAGS: list[dict[str, str]] = [
         "OpenAI-compatible videos": "What the configured video provider holds.",
         "Legacy exports": "The timeline for an editor, at its older addresses.",
         "Exports": "The timeline for an editor.",
+        "Imports": "A project from its JSON export, and the timing of an edited cut.",
         "Events": "What happens, as it happens.",
         "Webhooks": "Events of a project, sent to a URL, for those who cannot listen.",
         "Selection": "Which take a clip shows.",

@@ -66,6 +66,14 @@ class FrameRate:
         unit = 1000 * self.denominator
         return (2 * ms * self.numerator + unit) // (2 * unit)
 
+    def nearest_frame(self, seconds: Fraction) -> int:
+        """The frame nearest to an exact time, halves up."""
+        return math.floor(seconds * self.exact + Fraction(1, 2))
+
+    def ms_of_frame(self, frame: int) -> int:
+        """The millisecond nearest to a frame's beginning; `frames_of_ms` gives the frame back."""
+        return (2000 * frame * self.denominator + self.numerator) // (2 * self.numerator)
+
     def whole_frames(self, seconds: Fraction) -> int:
         """How many frames fit wholly into a length, so that nothing reads past its end."""
         return math.floor(seconds * self.numerator / self.denominator)

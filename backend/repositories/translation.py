@@ -52,7 +52,7 @@ def translated(seconds: float = CALL_SECONDS) -> Iterator[None]:
 
 def _ours(error: PyMongoError | DocumentTooLarge) -> StoryCanvasError | None:
     """Say what an error of the driver means to us; None: a fault of ours, let it rise."""
-    if isinstance(error, DocumentTooLarge) or _code(error) in _TOO_LARGE:
+    if isinstance(error, DocumentTooLarge) or ({_code(error)} | _bulk_codes(error)) & _TOO_LARGE:
         return PayloadTooLargeError("This is more than one document of the database can hold.")
     if _is_unavailable(error):
         return DatabaseUnavailableError("The database is not reachable. Try again shortly.")

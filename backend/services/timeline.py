@@ -95,7 +95,7 @@ class _Block:
 
 
 @dataclass(frozen=True, slots=True)
-class _Placed:
+class Placed:
     """A clip and where it lies within its block, in milliseconds, after overlaps were solved."""
 
     clip: Clip
@@ -124,7 +124,9 @@ class _Track:
         start_ms = self.end_ms
         start = max(self.end, self.maker.rate.frames_of_ms(start_ms))
         self.markers.append(Marker(start, block.name, block.note))
-        for number, placed in enumerate(_placed(block), start=1):
+        for number, placed in enumerate(
+            placed_clips(block.clips, in_a_row=block.in_a_row), start=1
+        ):
             self._place(placed, start_ms, (self.blocks, number))
             self.end_ms = start_ms + placed.end
 
@@ -133,7 +135,7 @@ class _Track:
         for marker in self.markers if self.end else ():
             yield Marker(min(marker.frame, self.end - 1), marker.name, marker.note)
 
-    def _place(self, placed: _Placed, start_ms: int, place: tuple[int, int]) -> None:
+    def _place(self, placed: Placed, start_ms: int, place: tuple[int, int]) -> None:
         clip = placed.clip
         if placed.gave_way:
             self._report(ProblemCode.OVERLAP, placed.gave_way, clip)
@@ -207,14 +209,17 @@ def _held(items: Sequence[Item]) -> Iterator[Item]:
             yield item
 
 
-def _placed(block: _Block) -> Iterator[_Placed]:
-    """Each clip after the ones before it. Whoever comes later gives way."""
+def placed_clips(clips: Iterable[Clip], *, in_a_row: bool = False) -> Iterator[Placed]:
+    """Each clip after the ones before it, by position. Whoever comes later gives way.
+
+    `in_a_row` forgets the positions and lays each clip where the one before ends.
+    """
     cursor = 0
-    for clip in sorted(block.clips, key=_by_position):
+    for clip in sorted(clips, key=_by_position):
         start, length = milliseconds(clip.timeline_position), milliseconds(clip.length)
         end = start + length
         gave_way = ""
-        if block.in_a_row:
+        if in_a_row:
             start, end = cursor, cursor + length
         elif end <= cursor and start < cursor:
             gave_way = f"Clip '{clip.name}' lies under an earlier one and was moved behind it."
@@ -223,7 +228,7 @@ def _placed(block: _Block) -> Iterator[_Placed]:
             gave_way = f"Clip '{clip.name}' overlaps an earlier one and starts later."
             start = cursor
         cursor = end
-        yield _Placed(clip, start, end, gave_way)
+        yield Placed(clip, start, end, gave_way)
 
 
 def _by_position(clip: Clip) -> tuple[float, int, datetime, str]:
@@ -231,8 +236,9 @@ def _by_position(clip: Clip) -> tuple[float, int, datetime, str]:
     return clip.timeline_position, clip.order, clip.created_at, clip.id
 
 
-def _by_order(scene: Scene) -> tuple[int, datetime, str]:
-    return scene.order, scene.created_at, scene.id
+def story_order(scenes: Iterable[Scene]) -> list[Scene]:
+    """Down to the id, as repositories list them."""
+    return sorted(scenes, key=lambda scene: (scene.order, scene.created_at, scene.id))
 
 
 def _by_scene(
@@ -253,7 +259,7 @@ def _by_scene(
 def _main_blocks(
     scenes: Iterable[Scene], by_scene: Mapping[str, Sequence[Clip]]
 ) -> Iterator[_Block]:
-    for scene in sorted(scenes, key=_by_order):
+    for scene in story_order(scenes):
         if not scene.is_alternate:
             yield _main_block(scene, by_scene)
 

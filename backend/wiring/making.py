@@ -6,12 +6,14 @@ from backend.services.batch_service import BatchService
 from backend.services.export_service import ExportService
 from backend.services.film import FilmLoader
 from backend.services.generation_service import GenerationService
+from backend.services.project_import import ProjectImporter
+from backend.services.timing_service import TimingService
 from backend.utils.clock import utc_now
 from backend.wiring.studio import StudioParts
 
 
 class MakingParts(StudioParts):
-    """Generation, batches and exports."""
+    """Generation, batches, exports, and what comes back from editors."""
 
     @cached_property
     def generation(self) -> GenerationService:
@@ -42,6 +44,23 @@ class MakingParts(StudioParts):
 
     @cached_property
     def exports(self) -> ExportService:
+        return ExportService(self._films, self._settings.upload_dir)
+
+    @cached_property
+    def timing(self) -> TimingService:
+        return TimingService(
+            self._films,
+            self.repositories.clips,
+            timeline=self.timeline,
+            upload_dir=self._settings.upload_dir,
+            clock=utc_now,
+        )
+
+    @cached_property
+    def importer(self) -> ProjectImporter:
+        return ProjectImporter(self.repositories, self.media_files, clock=utc_now)
+
+    @cached_property
+    def _films(self) -> FilmLoader:
         repos = self.repositories
-        films = FilmLoader(repos.projects, repos.scenes, repos.clips, repos.characters)
-        return ExportService(films, self._settings.upload_dir)
+        return FilmLoader(repos.projects, repos.scenes, repos.clips, repos.characters)

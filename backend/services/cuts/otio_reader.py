@@ -30,9 +30,15 @@ def read(text: str) -> Cut:
     timeline = _timeline(text)
     try:
         items = [item for track in timeline.video_tracks() for item in _track(track)]
-    except (ValueError, TypeError, otio.exceptions.OTIOError, RuntimeError) as error:
+    except _faults() as error:
         raise unreadable(f"OpenTimelineIO says: {str(error)[:200]}") from error
     return Cut("otio", tuple(sorted(items, key=lambda item: item.start)))
+
+
+def _faults() -> tuple[type[Exception], ...]:
+    """What the library raises for what it does not like: there is no common base."""
+    ours: type[Exception] = otio.exceptions.OTIOError
+    return (ours, ValueError, TypeError, LookupError, AttributeError, RuntimeError)
 
 
 def _timeline(text: str) -> Any:
@@ -45,7 +51,7 @@ def _timeline(text: str) -> Any:
         raise unreadable("it is no timeline")
     try:
         root = otio.core.deserialize_json_from_string(text)
-    except (ValueError, TypeError, otio.exceptions.OTIOError, RuntimeError) as error:
+    except _faults() as error:
         raise unreadable(f"OpenTimelineIO says: {str(error)[:200]}") from error
     if isinstance(root, otio.schema.SerializableCollection):
         root = next((each for each in root if isinstance(each, otio.schema.Timeline)), None)

@@ -23,7 +23,7 @@ def write(timeline: Timeline, *, unique_reels: bool = False) -> list[bytes]:
     which Resolve and Avid conform by; Premiere goes by the clip name and wants AX.
     UnprocessableError if the film passes 24:00:00:00, which from 01:00:00:00 is after 23 hours.
     """
-    lines = _Lines(timeline, _reels(timeline) if unique_reels else {})
+    lines = _Lines(timeline, reels_of(timeline) if unique_reels else {})
     events = list(_events(timeline))
     starts = range(0, max(1, len(events)), MAX_EVENTS)
     return [lines.part(events[start : start + MAX_EVENTS]) for start in starts]
@@ -86,5 +86,6 @@ def _events(timeline: Timeline) -> Iterator[_Event]:
         yield _Event("AA", music.media, 0, music.offset, music.duration)
 
 
-def _reels(timeline: Timeline) -> dict[str, str]:
+def reels_of(timeline: Timeline) -> dict[str, str]:
+    """The reel of each medium by its id, where each has one of its own."""
     return {media.id: reel(number) for number, media in enumerate(timeline.media, start=1)}
