@@ -194,6 +194,21 @@ async def read_all(story: Story) -> None:
     assert b"storycanvas" in (await story.desk.client.get("/metrics")).content
 
 
+async def hand_over(story: Story) -> None:
+    """An unchanged cut comes back and changes nothing; a second project is made of the first."""
+    cut = await story.do("GET", "/projects/{project}/export/edl")
+    told = await story.do("POST", "/projects/{project}/import-timing", files={"file": cut})
+    assert told["changes"] == []
+    film = {"file": ("film.json", await exported_film(story))}
+    copied = await story.do("POST", "/projects/import", files=film)
+    story.ids["copy"] = copied["project"]["id"]
+
+
+async def exported_film(story: Story) -> bytes:
+    address = f"{API}/projects/{story.ids['project']}/export/json"
+    return (await story.desk.client.get(address)).content
+
+
 async def lend(story: Story) -> None:
     """The server goes; a worker takes a job and gives it up; what is left is cleared away."""
     await story.do("DELETE", "/comfyui/servers/{server}")
@@ -218,14 +233,14 @@ async def strike(story: Story) -> None:
     """Everything goes, the smallest first."""
     for path in (
         "/pool/item/{item}", "/clips/{last_clip}", "/scenes/{last_scene}",
-        "/characters/{character}", "/style-templates/{template}", "/projects/{project}",
+        "/characters/{character}", "/style-templates/{template}", "/projects/{project}", "/projects/{copy}",
     ):  # fmt: skip
         assert (await story.do("DELETE", path))["deleted"] >= 1, path
     assert await story.do("GET", "/projects") == {"projects": [], "total": 0}
 
 
 async def test_a_film_from_start_to_end(story: Story) -> None:
-    for chapter in (plan, cast, generate, choose, read_all, lend, strike):
+    for chapter in (plan, cast, generate, choose, read_all, hand_over, lend, strike):
         await chapter(story)
     document = (await story.desk.client.get("/openapi.json")).json()
     missing = story.unreached(document)
