@@ -233,7 +233,8 @@ async def strike(story: Story) -> None:
     """Everything goes, the smallest first."""
     for path in (
         "/pool/item/{item}", "/clips/{last_clip}", "/scenes/{last_scene}",
-        "/characters/{character}", "/style-templates/{template}", "/projects/{project}", "/projects/{copy}",
+        "/characters/{character}", "/style-templates/{template}", "/projects/{project}",
+        "/projects/{copy}",
     ):  # fmt: skip
         assert (await story.do("DELETE", path))["deleted"] >= 1, path
     assert await story.do("GET", "/projects") == {"projects": [], "total": 0}
