@@ -2,13 +2,15 @@
 
 1.10 is the newest version that Final Cut Pro 10.6+ and Resolve 18.5+ both read. The order of
 elements is that of Apple's DTD; a file that breaks it is refused whole.
+
+Written as text, which takes a third of the time that building elements does. Whatever comes from
+people goes through `_attribute` or `_escape`.
 """
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Literal
-
-from lxml import etree
+from xml.sax.saxutils import escape as _escape
 
 from backend.models.frame_rate import FrameRate
 from backend.models.timeline import ClipItem, Gap, Item, Marker, Media, MediaKind, Music, Timeline
@@ -17,7 +19,7 @@ from backend.services.exporters.names import one_line, xml_text
 
 Variant = Literal["fcp", "resolve"]
 
-_Element = etree._Element  # noqa: SLF001 - lxml has no public name for the type
+_HEAD = "<?xml version='1.0' encoding='UTF-8'?>\n<!DOCTYPE fcpxml>\n<fcpxml version=\"1.10\">\n"
 _REC_709 = "1-1-1 (Rec. 709)"
 #: What Final Cut Pro writes for files without a frame rate: stills and sound.
 _NO_RATE = "FFVideoFormatRateUndefined"
@@ -32,39 +34,49 @@ def write(timeline: Timeline, *, variant: Variant = "fcp", media_root: str | Non
     it the files are looked for in `./media/` beside the document. Resolve relinks by file name,
     so its variant names each clip after its file and keeps the title in the note.
     """
-    root = etree.Element("fcpxml", version="1.10")
-    resources = _Resources(_add(root, "resources"), timeline, media_root)
-    name = one_line(timeline.name, fallback="Untitled")
-    event = _add(_add(root, "library"), "event", name=name)
-    project = _add(event, "project", name=name)
-    _Spine(timeline, resources, variant).write_into(_sequence(project, timeline, resources))
-    return etree.tostring(
-        root,
-        xml_declaration=True,
-        encoding="UTF-8",
-        doctype="<!DOCTYPE fcpxml>",
-        pretty_print=True,
-    )
+    resources = _Resources(timeline, media_root)
+    # First what refers to the resources: each is written when it is first referred to.
+    spine = list(_Spine(timeline, resources, variant).lines())
+    name = _attribute(one_line(timeline.name, fallback="Untitled"))
+    return "".join(
+        (
+            _HEAD,
+            "  <resources>\n",
+            *resources.lines,
+            "  </resources>\n  <library>\n",
+            f'    <event name="{name}">\n      <project name="{name}">\n',
+            *_sequence(timeline, resources, spine),
+            "      </project>\n    </event>\n  </library>\n</fcpxml>\n",
+        )
+    ).encode()
 
 
-def _sequence(project: _Element, timeline: Timeline, resources: "_Resources") -> _Element:
-    return _add(
-        project,
-        "sequence",
-        format=resources.sequence_format,
-        duration=timeline.rate.fcpxml_time(timeline.total_frames),
-        tcStart="0s",
-        tcFormat="DF" if timeline.drop_frame else "NDF",
-        audioLayout="stereo",
-        audioRate="48k",
+def _sequence(timeline: Timeline, resources: "_Resources", spine: Sequence[str]) -> Iterator[str]:
+    attributes = _attributes(
+        {
+            "format": resources.sequence_format,
+            "duration": timeline.rate.fcpxml_time(timeline.total_frames),
+            "tcStart": "0s",
+            "tcFormat": "DF" if timeline.drop_frame else "NDF",
+            "audioLayout": "stereo",
+            "audioRate": "48k",
+        }
     )
+    yield f"        <sequence{attributes}>\n"
+    if spine:
+        yield "          <spine>\n"
+        yield from spine
+        yield "          </spine>\n"
+    else:
+        yield "          <spine/>\n"
+    yield "        </sequence>\n"
 
 
 class _Resources:
     """Formats and assets, each written once, when first referred to."""
 
-    def __init__(self, parent: _Element, timeline: Timeline, media_root: str | None) -> None:
-        self._parent = parent
+    def __init__(self, timeline: Timeline, media_root: str | None) -> None:
+        self.lines: list[str] = []
         self._rate = timeline.rate
         self._media_root = media_root
         self._formats: dict[tuple[bool, int, int], str] = {}
@@ -84,17 +96,13 @@ class _Resources:
     def _add_asset(self, media: Media) -> str:
         facts = self._picture(media) | _sound(media)
         asset_id = self._next_id()
-        asset = _add(
-            self._parent,
-            "asset",
-            id=asset_id,
-            name=media.name,
-            start="0s",
-            duration=self._rate.fcpxml_time(media.frames),
-            **facts,
+        length = self._rate.fcpxml_time(media.frames)
+        url = _attribute(media_url(media.name, self._media_root))
+        self.lines.append(
+            f'    <asset id="{asset_id}" name="{_attribute(media.name)}" start="0s"'
+            f' duration="{length}"{_attributes(facts)}>\n'
+            f'      <media-rep kind="original-media" src="{url}"/>\n    </asset>\n'
         )
-        url = media_url(media.name, self._media_root)
-        _add(asset, "media-rep", kind="original-media", src=url)
         return asset_id
 
     def _picture(self, media: Media) -> dict[str, str]:
@@ -116,7 +124,7 @@ class _Resources:
         if known is None:
             known = self._formats[key] = self._next_id()
             facts = _rated_format(self._rate, size) if has_rate else _unrated_format(size)
-            _add(self._parent, "format", id=known, **facts)
+            self.lines.append(f'    <format id="{known}"{_attributes(facts)}/>\n')
         return known
 
     def _next_id(self) -> str:
@@ -129,81 +137,74 @@ class _Spine:
     def __init__(self, timeline: Timeline, resources: _Resources, variant: Variant) -> None:
         self._timeline = timeline
         self._resources = resources
-        self._variant = variant
+        self._is_resolve = variant == "resolve"
         self._time = timeline.rate.fcpxml_time
 
-    def write_into(self, sequence: _Element) -> None:
-        spine = _add(sequence, "spine")
+    def lines(self) -> Iterator[str]:
         items = self._timeline.items
         marks = _by_item(items, self._timeline.markers)
         music = self._timeline.music
         for index, item in enumerate(items):
-            element = self._gap(spine, item) if isinstance(item, Gap) else self._clip(spine, item)
+            tag, attributes, note = self._gap(item) if isinstance(item, Gap) else self._clip(item)
+            inside = _note(note)
             if music and item.offset <= music.offset < item.end:
-                self._add_music(element, item, music)
+                inside += self._music(item, music)
             for marker in (*marks.get(index, ()), *_name_of_gap(item)):
-                self._add_marker(element, item, marker)
+                inside += self._marker(item, marker)
+            end = f">\n{inside}            </{tag}>\n" if inside else "/>\n"
+            yield f"            <{tag}{attributes}{end}"
 
-    def _clip(self, spine: _Element, clip: ClipItem) -> _Element:
+    def _clip(self, clip: ClipItem) -> tuple[str, str, str]:
+        """Its tag, its attributes as text, and its note."""
         title = one_line(clip.name, fallback="Untitled")
-        is_resolve = self._variant == "resolve"
-        note = f"{title}\n{clip.note}" if is_resolve else clip.note
+        note = f"{title}\n{clip.note}" if self._is_resolve else clip.note
+        name = clip.media.name if self._is_resolve else title
         # Final Cut Pro crashes on an asset-clip of a still.
         tag = "video" if clip.media.kind is MediaKind.STILL else "asset-clip"
-        element = _add(
-            spine,
-            tag,
-            ref=self._resources.asset(clip.media),
-            offset=self._time(clip.offset),
-            name=clip.media.name if is_resolve else title,
-            start=self._time(clip.source_in),
-            duration=self._time(clip.duration),
+        attributes = (
+            f' ref="{self._resources.asset(clip.media)}" offset="{self._time(clip.offset)}"'
+            f' name="{_attribute(name)}" start="{self._time(clip.source_in)}"'
+            f' duration="{self._time(clip.duration)}"'
         )
-        _add_note(element, note)
-        return element
+        return tag, attributes, note
 
-    def _gap(self, spine: _Element, gap: Gap) -> _Element:
-        element = _add(
-            spine,
-            "gap",
-            name="Gap",
-            offset=self._time(gap.offset),
-            start="0s",
-            duration=self._time(gap.duration),
-        )
-        _add_note(element, gap.note)
-        return element
+    def _gap(self, gap: Gap) -> tuple[str, str, str]:
+        offset, duration = self._time(gap.offset), self._time(gap.duration)
+        return "gap", f' name="Gap" offset="{offset}" start="0s" duration="{duration}"', gap.note
 
-    def _add_music(self, element: _Element, parent: Item, music: Music) -> None:
+    def _music(self, parent: Item, music: Music) -> str:
         """`offset` is in the time of the item that carries the music, not of the sequence."""
-        _add(
-            element,
-            "asset-clip",
-            ref=self._resources.asset(music.media),
-            lane="-1",
-            offset=self._time(_local(parent, music.offset)),
-            name=music.media.name,
-            start="0s",
-            duration=self._time(music.duration),
-            format=self._resources.silent_format(),
-            audioRole="music",
+        return (
+            f'              <asset-clip ref="{self._resources.asset(music.media)}" lane="-1"'
+            f' offset="{self._time(_local(parent, music.offset))}"'
+            f' name="{_attribute(music.media.name)}" start="0s"'
+            f' duration="{self._time(music.duration)}"'
+            f' format="{self._resources.silent_format()}" audioRole="music"/>\n'
         )
 
-    def _add_marker(self, element: _Element, parent: Item, marker: Marker) -> None:
-        attributes = {
-            "start": self._time(_local(parent, marker.frame)),
-            "duration": self._time(1),
-            "value": one_line(marker.name, fallback="Untitled"),
-        }
+    def _marker(self, parent: Item, marker: Marker) -> str:
+        value = _attribute(one_line(marker.name, fallback="Untitled"))
         note = one_line(marker.note, fallback="")
-        if note:
-            attributes["note"] = note
-        _add(element, "marker", **attributes)
+        return (
+            f'              <marker start="{self._time(_local(parent, marker.frame))}"'
+            f' duration="{self._time(1)}" value="{value}"'
+            + (f' note="{_attribute(note)}"/>\n' if note else "/>\n")
+        )
 
 
-def _add(parent: _Element, tag: str, /, **attributes: str) -> _Element:
-    element: _Element = etree.SubElement(parent, tag, attributes)
-    return element
+def _attribute(text: str) -> str:
+    """For double quotes; `one_line` has taken the line breaks out."""
+    return _escape(text).replace('"', "&quot;")
+
+
+def _attributes(values: dict[str, str]) -> str:
+    """Of values that are ours."""
+    return "".join(f' {name}="{value}"' for name, value in values.items())
+
+
+def _note(note: str) -> str:
+    text = xml_text(note)
+    return f"              <note>{_escape(text)}</note>\n" if text else ""
 
 
 def _by_item(items: Sequence[Item], markers: Sequence[Marker]) -> dict[int, list[Marker]]:
@@ -223,12 +224,6 @@ def _name_of_gap(item: Item) -> Iterator[Marker]:
 def _local(item: Item, frame: int) -> int:
     start = item.source_in if isinstance(item, ClipItem) else 0
     return start + frame - item.offset
-
-
-def _add_note(element: _Element, note: str) -> None:
-    text = xml_text(note)
-    if text:
-        _add(element, "note").text = text
 
 
 def _sound(media: Media) -> dict[str, str]:
