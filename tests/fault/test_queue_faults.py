@@ -1,7 +1,6 @@
 """What servers do to jobs in the field. Each job ends completed once, and no frame is lost."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 
 from backend.comfyui_simulator.options import SimulatorOptions
 from backend.comfyui_simulator.simulator import Simulator
+from tests.road import Road
 from tests.studio import Studio, studio
 
 SMALL = {"steps": 10, "width": 64, "height": 64}
@@ -217,43 +217,6 @@ async def test_an_inactive_server_takes_no_new_work_but_ends_what_it_has(
     assert (await desk.get(f"/queue/jobs/{waiting}"))["status"] == "pending"
     await desk.client.put(f"/api/v1/comfyui/servers/{server_id}", json={"is_active": True})
     assert (await desk.finished(waiting))["status"] == "completed"
-
-
-class Road:
-    """A TCP way to a server that can be taken away and given back."""
-
-    def __init__(self, port: int) -> None:
-        self._target = port
-        self._server: asyncio.Server | None = None
-        self._open: set[asyncio.StreamWriter] = set()
-        self.port = 0
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    async def open(self) -> None:
-        self._server = await asyncio.start_server(self._carry, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def close(self) -> None:
-        assert self._server is not None
-        self._server.close()
-        for writer in list(self._open):
-            writer.transport.abort()
-
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection("127.0.0.1", self._target)
-        self._open |= {writer, back}
-        with contextlib.suppress(OSError):
-            await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
-        self._open -= {writer, back}
-
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while chunk := await reader.read(65536):
-            writer.write(chunk)
-            await writer.drain()
-        writer.close()
 
 
 async def test_a_network_that_blinks_costs_nothing(tmp_path: Path) -> None:
