@@ -137,6 +137,7 @@ class Hands:
             ),
             strangers=self._strangers(state),
             loaded_model=self._loaded.get(server.id, ""),
+            sends_ahead=not is_parallel and not state.on_probation,
         )
 
     def loaded_model(self, server_id: str) -> str | None:

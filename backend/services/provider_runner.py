@@ -153,7 +153,7 @@ class ProviderRunner:
         await self._jobs.move(
             job,
             decided.status,
-            attempts=closed(job, failure.outcome, failure.words, now),
+            attempts=closed(job, failure.outcome, failure.words, now, failure.code),
             retry_count=decided.retry_count,
             not_before=decided.not_before,
             error=failure.words,

@@ -8,7 +8,7 @@ user set that number. What an endpoint lacks sends the job elsewhere, and not th
 from dataclasses import replace
 
 from backend.models.job import Attempt, Job, Outcome
-from backend.services.retry_policy import Failure
+from backend.services.retry_policy import OUT_OF_MEMORY, Failure
 from backend.services.runpod_client import BUSY, REFUSED, REFUSES_US
 from backend.services.runpod_messages import Run, RunState, is_lacking, is_unuploaded
 from backend.utils.errors import (
@@ -23,7 +23,7 @@ from backend.utils.errors import (
 LACKING = "RUNPOD_LACKS_MODEL"
 TOO_LARGE = "RUNPOD_TOO_LARGE"
 FATE_UNKNOWN = "RUNPOD_FATE_UNKNOWN"
-_UNSUITABLE = frozenset({LACKING, TOO_LARGE, REFUSED})
+_UNSUITABLE = frozenset({OUT_OF_MEMORY, LACKING, TOO_LARGE, REFUSED})
 #: Ended attempts whose run may still be there, and then is taken over instead of ordered anew.
 _ADOPTABLE = frozenset(
     {Outcome.LOST, Outcome.FORGOTTEN, Outcome.UNREACHABLE, Outcome.CANCELLED, None}

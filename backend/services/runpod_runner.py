@@ -134,7 +134,7 @@ class RunPodRunner:
         moved = await self._jobs.move(
             job,
             decided.status,
-            attempts=closed(job, failure.outcome, failure.words, now),
+            attempts=closed(job, failure.outcome, failure.words, now, failure.code),
             retry_count=decided.retry_count,
             not_before=decided.not_before,
             excluded_server_ids=list(excluded),

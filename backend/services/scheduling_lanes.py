@@ -56,5 +56,7 @@ def _lanes(view: ServerView, pace: float, rules: Rules, order: int) -> Iterator[
         lane = Lane(view, start, pace, order + number)
         # Slots go round the lanes, the first to be free first.
         lane.slots = max(0, -(-(free - number) // len(starts)))
-        lane.spare = 1 if number == 0 and len(view.ahead) == 0 and free >= 0 else 0
+        lane.spare = (
+            1 if view.sends_ahead and number == 0 and len(view.ahead) == 0 and free >= 0 else 0
+        )
         yield lane

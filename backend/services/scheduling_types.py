@@ -34,6 +34,8 @@ class ServerView:
     ahead: tuple[AheadJob, ...] = ()
     strangers: int = 0
     loaded_model: str = ""
+    #: Whether one more than `capacity` may wait in the server's own queue.
+    sends_ahead: bool = True
 
     @property
     def held(self) -> int:
