@@ -282,7 +282,9 @@ def test_hunyuan_makes_the_frames_that_it_cuts_off() -> None:
         ("ltx-video-2b-v0.9.5", {"scheduler": "karras", "vae": "x"}, {"scheduler", "vae"}),
         ("hunyuan_video_t2v_720p_bf16", {"cfg": 3}, {"cfg"}),
         ("my_lora_v2", {"denoise": 1}, set()),
-        (None, {"denoise": 1}, set()),
+        ("ltx-video-2b-v0.9.5", {"scheduler": "LTXVScheduler"}, set()),
+        (None, {"denoise": 1, "motion_bucket_id": 5}, {"denoise", "motion_bucket_id"}),
+        (None, {"denoise": 1, "init_image": START, "guidance": 3}, set()),
     ],
 )  # fmt: skip
 def test_what_the_graph_has_no_use_for_is_named(
