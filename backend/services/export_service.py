@@ -1,9 +1,10 @@
 """Exports a project: loads it once, builds its timeline, lets one exporter write it."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from backend.models.preflight import Preflight
 from backend.models.timeline import Media, Timeline
@@ -14,13 +15,12 @@ from backend.services.film import ExportFormat, ExportOptions, Film, FilmLoader
 from backend.services.media_facts import MediaInspector
 from backend.services.timeline import build_timeline
 from backend.services.timeline_media import MediaMode, ShortVideo
+from backend.utils.collector_pause import CollectorPause
 
 __all__ = ["CardFile", "ExportFile", "ExportFormat", "ExportService", "MediaFile"]
 
 #: Films that are built and written at once: each takes a core, and memory for all its clips.
 _AT_ONCE = 2
-
-T = TypeVar("T")
 
 
 class MediaFile(NamedTuple):
@@ -44,6 +44,7 @@ class ExportService:
         self._films = films
         self._inspector = MediaInspector(upload_dir)
         self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._pause = CollectorPause()
 
     async def export(
         self, project_id: str, fmt: ExportFormat, options: ExportOptions | None = None
@@ -54,16 +55,18 @@ class ExportService:
         can't carry; InvalidRequestError for a `media_root` that is none.
         """
         async with self._turns:
-            film = await self._film(project_id, options, with_characters=fmt == "json")
-            return await asyncio.to_thread(self._write, film, fmt)
+            with self._pause():
+                film = await self._film(project_id, options, with_characters=fmt == "json")
+                return await asyncio.to_thread(self._write, film, fmt)
 
     async def preflight(
         self, project_id: str, fmt: ExportFormat, options: ExportOptions | None = None
     ) -> Preflight:
         """What a format would leave out, change or refuse."""
         async with self._turns:
-            film = await self._film(project_id, options)
-            return await asyncio.to_thread(self._inspect, film, fmt)
+            with self._pause():
+                film = await self._film(project_id, options)
+                return await asyncio.to_thread(self._inspect, film, fmt)
 
     async def film_and_timeline(
         self,
@@ -77,8 +80,11 @@ class ExportService:
         ConflictError for a film that no timeline can carry. With `hold`, whoever writes the media
         must make each video as long as its `frames` say, by its last picture.
         """
-        film = await self._film(project_id, options)
-        return film, await self._built(lambda: self._build(film, short_video=short_video))
+        async with self._turns:
+            with self._pause():
+                film = await self._film(project_id, options)
+                build = partial(self._build, film, short_video=short_video)
+                return film, await asyncio.to_thread(build)
 
     async def timeline(
         self,
@@ -123,10 +129,6 @@ class ExportService:
         return await self._films.load(
             project_id, options or ExportOptions(), with_characters=with_characters
         )
-
-    async def _built(self, work: Callable[[], T]) -> T:
-        async with self._turns:
-            return await asyncio.to_thread(work)
 
     def _build(self, film: Film, *, short_video: ShortVideo = "gap") -> Timeline:
         preflight.refuse_rate(film)

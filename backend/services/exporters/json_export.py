@@ -1,6 +1,7 @@
 """Everything a project holds, and its timeline in frames, as JSON for other programs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -14,6 +15,7 @@ from backend.models.timeline import Audio, ClipItem, Item, Media, Music, Timelin
 FORMAT = "storycanvas"
 #: Raised when a field changes its meaning or goes; new fields don't raise it.
 VERSION = 1
+_INDENT = b"  "
 
 
 def write(
@@ -27,19 +29,57 @@ def write(
     """`{format, version, project, characters, scenes, clips, timeline}` in UTF-8.
 
     `POST /projects/import` reads it back. Documents are as stored: seconds, paths relative to
-    the upload folder. The timeline counts
-    frames of `rate.numerator / rate.denominator`; `record_*` and `source_*` outs are exclusive.
+    the upload folder. The timeline counts frames of `rate.numerator / rate.denominator`;
+    `record_*` and `source_*` outs are exclusive.
     """
-    document = {
-        "format": FORMAT,
-        "version": VERSION,
-        "project": project.model_dump(mode="json"),
-        "characters": [character.model_dump(mode="json") for character in characters],
-        "scenes": [scene.model_dump(mode="json") for scene in scenes],
-        "clips": [clip.model_dump(mode="json") for clip in clips],
-        "timeline": _timeline(timeline),
-    }
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    lines = _object(
+        {
+            "format": FORMAT,
+            "version": VERSION,
+            "project": project.model_dump(mode="json"),
+            "characters": (character.model_dump(mode="json") for character in characters),
+            "scenes": (scene.model_dump(mode="json") for scene in scenes),
+            "clips": (clip.model_dump(mode="json") for clip in clips),
+            "timeline": _object(_timeline(timeline), depth=1),
+        }
+    )
+    return b"".join((*lines, b"\n"))
+
+
+def _object(fields: dict[str, Any], *, depth: int = 0) -> Iterator[bytes]:
+    """An object whose long lists are written element by element.
+
+    The serializer holds the interpreter, and a film's 20 MB at once would hold up everybody else.
+    A generator of bytes is an object that is written already, any other one a list.
+    """
+    indent = _INDENT * (depth + 1)
+    begin = b"{\n"
+    for name, value in fields.items():
+        yield begin + indent + b'"' + name.encode() + b'": '
+        yield from _value(value, indent) if isinstance(value, Iterator) else [_json(value, indent)]
+        begin = b",\n"
+    yield b"\n" + _INDENT * depth + b"}"
+
+
+def _value(elements: Iterator[Any], indent: bytes) -> Iterator[bytes]:
+    first = next(elements, None)
+    if isinstance(first, bytes):
+        yield first
+        yield from elements
+        return
+    if first is None:
+        yield b"[]"
+        return
+    begin = b"[\n" + indent + _INDENT
+    for element in chain([first], elements):
+        yield begin + _json(element, indent + _INDENT)
+        begin = b",\n" + indent + _INDENT
+    yield b"\n" + indent + b"]"
+
+
+def _json(value: Any, indent: bytes) -> bytes:
+    """No line break stands within a JSON string, so each is one of the layout."""
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).replace(b"\n", b"\n" + indent)
 
 
 def _timeline(timeline: Timeline) -> dict[str, Any]:
@@ -51,17 +91,17 @@ def _timeline(timeline: Timeline) -> dict[str, Any]:
         "width": timeline.width,
         "height": timeline.height,
         "total_frames": timeline.total_frames,
-        "media": [_media(media) for media in timeline.media],
-        "items": [_item(item) for item in timeline.items],
-        "markers": [
+        "media": (_media(media) for media in timeline.media),
+        "items": (_item(item) for item in timeline.items),
+        "markers": (
             {"frame": marker.frame, "name": marker.name, "note": marker.note}
             for marker in timeline.markers
-        ],
+        ),
         "music": _music(timeline.music) if timeline.music else None,
-        "problems": [
+        "problems": (
             {"code": problem.code, "message": problem.message, "clip_id": problem.clip_id}
             for problem in timeline.problems
-        ],
+        ),
     }
 
 

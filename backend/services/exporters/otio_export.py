@@ -1,6 +1,6 @@
 """OpenTimelineIO, written by its own library: Resolve 18.5+, Premiere Pro 25.6+, and programs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -17,6 +17,8 @@ except ImportError:  # it has no wheels for this Python: see AVAILABLE
 
 AVAILABLE = otio is not None
 
+_DEEPER = " " * 3
+_PORTION = 250
 #: Where what is ours stands in the metadata of each object.
 NAMESPACE = "storycanvas"
 
@@ -29,8 +31,30 @@ def write(timeline: Timeline, *, media_root: str | None = None) -> bytes:
     never 23.976.
     """
     writer = _Writer(timeline, media_root)
-    text: str = writer.timeline().to_json_string(indent=1)
-    return text.encode() + b"\n"
+    if not timeline.items:
+        return _text(writer.timeline(())).encode() + b"\n"
+    # Some items at a time: the library holds the interpreter while it writes, and a film's 15 MB
+    # at once would hold up everybody else. A placeholder shows where the items go.
+    slot = [otio.schema.Gap(name="storycanvas-items")]
+    before, _, after = _text(writer.timeline(slot)).partition(_children(slot))
+    items = ",\n".join(_children(some) for some in writer.items())
+    return f"{before}{items}{after}\n".encode()
+
+
+def _text(made: Any) -> str:
+    text: str = made.to_json_string(indent=1)
+    return text
+
+
+def _children(items: Sequence[Any]) -> str:
+    """What the library writes between the brackets of a track's children."""
+    track = otio.schema.Track()
+    track.extend(list(items))
+    _, _, rest = _text(track).partition('"children": [\n')
+    inside, _, _ = rest.rpartition("\n ]")
+    track.clear()  # an item has one parent at most
+    # A track by itself stands three columns to the left of one within a timeline.
+    return _DEEPER + inside.replace("\n", f"\n{_DEEPER}")
 
 
 class _Writer:
@@ -40,7 +64,14 @@ class _Writer:
         self._fps = timeline.rate.fps
         self._zero = self._time(0)
 
-    def timeline(self) -> Any:
+    def items(self) -> Iterator[list[Any]]:
+        """In portions that take some milliseconds to write."""
+        items = self._timeline.items
+        for first in range(0, len(items), _PORTION):
+            yield [self._item(item) for item in items[first : first + _PORTION]]
+
+    def timeline(self, items: Sequence[Any]) -> Any:
+        """Everything around the items, and those that are given."""
         source = self._timeline
         made = otio.schema.Timeline(
             name=one_line(source.name, fallback="Untitled"),
@@ -48,7 +79,7 @@ class _Writer:
             metadata={NAMESPACE: self._facts()},
         )
         video = otio.schema.Track(name="V1", kind=otio.schema.TrackKind.Video)
-        video.extend([self._item(item) for item in source.items])
+        video.extend(list(items))
         made.tracks.append(video)
         if source.music:
             audio = otio.schema.Track(name="A1", kind=otio.schema.TrackKind.Audio)

@@ -68,7 +68,7 @@ class _Rows:
         clip = self._clips[item.clip_id or ""]
         rate = self._timeline.rate
         record = [self._timecode(self._hour + frame) for frame in (item.offset, item.end)]
-        seconds = [f"{float(n * rate.frame_duration):.6f}" for n in (item.offset, item.duration)]
+        seconds = [f"{frames / rate.fps:.6f}" for frames in (item.offset, item.duration)]
         words = (clip.lyrics, clip.image_prompt, clip.video_prompt)
         return [
             number,
