@@ -22,10 +22,11 @@ from backend.services.delivery import Delivery
 from backend.services.exclusions import exclusions
 from backend.services.fleet import ServerState
 from backend.services.hands import Hands
+from backend.services.input_images import InputImages
 from backend.services.leadership import Leadership
 from backend.services.prompt_follower import Ending, PromptFollower
 from backend.services.render_request import render_request
-from backend.services.retry_policy import DISK_FULL, OUT_OF_MEMORY, Failure, judge
+from backend.services.retry_policy import DISK_FULL, NEVER_RAN, OUT_OF_MEMORY, Failure, judge
 from backend.services.server_catalog import ServerCatalog
 from backend.services.workflows import BuiltWorkflow, build_workflow
 from backend.utils.clock import Clock
@@ -83,6 +84,7 @@ class AttemptRunner:
         jobs: JobRepository,
         client: ComfyUIClient,
         *,
+        images: InputImages,
         follower: PromptFollower,
         delivery: Delivery,
         stats: ServerStatsRepository,
@@ -94,6 +96,7 @@ class AttemptRunner:
     ) -> None:
         self._jobs = jobs
         self._client = client
+        self._images = images
         self._follower = follower
         self._delivery = delivery
         self._stats = stats
@@ -158,6 +161,8 @@ class AttemptRunner:
             self._watch.mark_offline(server.id)
         elif ending.outcome is Outcome.FORGOTTEN:
             self._hands.forget_server(server.id)
+            if ending.code == NEVER_RAN:
+                self._watch.failed(server.id)
         elif ending.outcome is Outcome.HUNG:
             self._watch.failed(server.id)
             await self._client.withdraw(server, attempt.prompt_id)
@@ -254,10 +259,11 @@ class AttemptRunner:
     async def _send(
         self, job: Job, server: ComfyUIServer, attempt: Attempt, built: BuiltWorkflow
     ) -> Failure | None:
-        """POST the prompt. None: it is there, or may be, which following finds out."""
+        """Upload its pictures and POST the prompt. None: it is there, or following finds out."""
         try:
+            placed = await self._images.place(server, built)
             await self._client.submit(
-                server, built.graph, prompt_id=attempt.prompt_id, client_id=attempt.client_id
+                server, placed.graph, prompt_id=attempt.prompt_id, client_id=attempt.client_id
             )
         except SubmissionUncertainError as error:
             logger.info("Job %s: whether it arrived is open: %s", job.id, error.message)

@@ -22,6 +22,8 @@ from backend.services.openai_request import PROVIDER_READS
 from backend.services.provider_runner import PROVIDER_ID, ProviderRunner, is_provider_job
 from backend.services.queue_manager import QueueManager
 from backend.services.render_context import RenderContextLoader, RenderContexts
+from backend.services.render_request import render_request
+from backend.services.workflows import unread_params
 from backend.utils.clock import Clock
 from backend.utils.errors import (
     ConflictError,
@@ -39,8 +41,6 @@ from backend.utils.ids import new_id
 INTERACTIVE_PRIORITY = 50
 #: JavaScript clients read seeds as doubles: 53 bits survive.
 _SEED_BITS = 53
-#: Parameters of the contract that no model here reads yet; a job names them as ignored.
-_UNREAD = frozenset({"denoise", "input_reference_url", "motion_bucket_id"})
 _PARAMS = frozenset(GenerationParamsDTO.model_fields) - {"provider", "use_custom_workflow"}
 _NOT_STORED = {"workflow_json", "use_custom_workflow", "provider"}
 _ERRORS: dict[str, type[StoryCanvasError]] = {
@@ -144,9 +144,7 @@ class GenerationService:
         job = self._job(clip, kind, complete)
         if is_provider_job(job):
             job = job.model_copy(update={"provider": PROVIDER_ID})
-        job = job.model_copy(
-            update={"ignored_params": _ignored(order.params, at_provider=job.provider is not None)}
-        )
+        job = job.model_copy(update={"ignored_params": _ignored(job, order.params)})
         if not job.prompt and not job.workflow_json:
             raise UnprocessableError(
                 f"There is no prompt: send one, or give the clip its {kind}_prompt.",
@@ -234,10 +232,13 @@ def _stored(params: GenerationParamsDTO) -> dict[str, object]:
     return stored
 
 
-def _ignored(params: GenerationParamsDTO, *, at_provider: bool) -> tuple[str, ...]:
-    unread = _PARAMS - PROVIDER_READS if at_provider else _UNREAD
-    given = {name for name in params.model_fields_set if getattr(params, name) is not None}
-    return tuple(sorted({*params.unknown, *(given & unread)}))
+def _ignored(job: Job, params: GenerationParamsDTO) -> tuple[str, ...]:
+    if job.provider is None:
+        unread = unread_params(render_request(job, 1))
+    else:
+        given = {name for name in params.model_fields_set if getattr(params, name) is not None}
+        unread = frozenset(given) & (_PARAMS - PROVIDER_READS)
+    return tuple(sorted({*params.unknown, *unread}))
 
 
 def _custom_workflow(params: GenerationParamsDTO) -> str | None:

@@ -17,7 +17,7 @@ from backend.repositories.job_repository import JobRepository
 from backend.services.comfyui_client import ComfyUIClient
 from backend.services.comfyui_messages import PromptFinished, PromptOutcome
 from backend.services.progress import Progress
-from backend.services.retry_policy import Failure
+from backend.services.retry_policy import NEVER_RAN, Failure
 from backend.utils.clock import Clock
 from backend.utils.errors import DatabaseUnavailableError, UpstreamError
 
@@ -133,7 +133,10 @@ class PromptFollower:
             return self._running(job, server, look)
         if look.unknown < _UNKNOWN_LOOKS:
             return None
-        words = f"'{server.name}' knows nothing of the prompt: it was restarted or never got it."
+        if look.moved_at is None:
+            words = f"'{server.name}' knows nothing of the prompt: it never got it, or lost it."
+            return Failure(Outcome.FORGOTTEN, words, NEVER_RAN)
+        words = f"'{server.name}' knows nothing of the prompt any more: it was restarted."
         return Failure(Outcome.FORGOTTEN, words, "PROMPT_FORGOTTEN")
 
     def _unreachable(self, server: ComfyUIServer, look: _Look, reason: str) -> Failure | None:
@@ -142,7 +145,7 @@ class PromptFollower:
         if now - look.unreachable_since < self._lost:
             return None
         words = f"'{server.name}' did not answer for {self._lost.total_seconds():g} s: {reason}"
-        return Failure(Outcome.LOST, words, "SERVER_LOST")
+        return Failure(Outcome.LOST, words, "SERVER_LOST" if look.moved_at else NEVER_RAN)
 
     def _running(self, job: Job, server: ComfyUIServer, look: _Look) -> Failure | None:
         now = self._clock()

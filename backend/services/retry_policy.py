@@ -21,6 +21,8 @@ _LOST_AT_MOST = 8
 
 OUT_OF_MEMORY = "OUT_OF_MEMORY"
 DISK_FULL = "SERVER_DISK_FULL"
+#: Of attempts whose prompt was never seen to run.
+NEVER_RAN = "PROMPT_NEVER_RAN"
 
 _NOT_THE_JOBS_FAULT = frozenset({Outcome.LOST, Outcome.FORGOTTEN, Outcome.UNREACHABLE})
 _LOST_WHILE_RUNNING = frozenset({Outcome.LOST, Outcome.FORGOTTEN, Outcome.HUNG})
@@ -69,8 +71,12 @@ def is_servers_fault(failure: Failure) -> bool:
 
 
 def _is_poison(job: Job, failure: Failure) -> bool:
-    if failure.outcome not in _LOST_WHILE_RUNNING:
+    if failure.outcome not in _LOST_WHILE_RUNNING or failure.code == NEVER_RAN:
         return False
     earlier = job.attempts[:-1][-(_LOST_AT_MOST - 1) :]
-    lost = [attempt for attempt in earlier if attempt.outcome in _LOST_WHILE_RUNNING]
+    lost = [
+        attempt
+        for attempt in earlier
+        if attempt.outcome in _LOST_WHILE_RUNNING and attempt.code != NEVER_RAN
+    ]
     return len(lost) == _LOST_AT_MOST - 1

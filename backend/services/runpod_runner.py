@@ -24,6 +24,7 @@ from backend.services.attempt_runner import (
 )
 from backend.services.comfyui_messages import PromptOutcome, PromptState
 from backend.services.delivery import Delivery
+from backend.services.input_images import InputImages
 from backend.services.paid_work import save_receipt, until_saved, whatever_stops
 from backend.services.provider_policy import verdict
 from backend.services.retry_policy import Failure, Verdict
@@ -40,7 +41,7 @@ from backend.services.runpod_policy import (
     undelivered,
     without_files,
 )
-from backend.services.runpod_request import RunOrder, run_order
+from backend.services.runpod_request import InputPicture, RunOrder, run_order
 from backend.utils.clock import Clock
 from backend.utils.errors import (
     ServerUnreachableError,
@@ -66,6 +67,7 @@ class RunPodRunner:
         jobs: JobRepository,
         client: RunPodClient,
         *,
+        images: InputImages,
         follower: RunPodFollower,
         delivery: Delivery,
         stats: ServerStatsRepository,
@@ -76,6 +78,7 @@ class RunPodRunner:
     ) -> None:
         self._jobs = jobs
         self._client = client
+        self._images = images
         self._follower = follower
         self._delivery = delivery
         self._stats = stats
@@ -95,7 +98,7 @@ class RunPodRunner:
             self._watch.mark_offline(server.id)
             return
         try:
-            order = run_order(job, job.attempt + 1)
+            order = await self._order(job)
         except UnprocessableError as error:
             await self._turn_away(job, server, error)
             return
@@ -105,6 +108,15 @@ class RunPodRunner:
             claimed = await whatever_stops(self._send(claimed, server, order))
         if claimed is not None:
             await self.resume(claimed, server)
+
+    async def _order(self, job: Job) -> RunOrder:
+        """Make the order; the pictures that its graph loads go with it."""
+        order = run_order(job, job.attempt + 1)
+        pictures = await self._images.read(order.built)
+        if not pictures:
+            return order
+        named = [InputPicture(picture.name, picture.content) for picture in pictures]
+        return run_order(job, job.attempt + 1, named)
 
     async def resume(self, job: Job, server: ComfyUIServer) -> None:
         """Poll a processing job's run to its end and bring it home; nothing is ordered."""

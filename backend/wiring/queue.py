@@ -8,7 +8,9 @@ from backend.services.comfyui_service import ComfyUIService
 from backend.services.delivery import Delivery
 from backend.services.dispatcher import Dispatcher
 from backend.services.health_service import HealthService
+from backend.services.input_images import InputImages
 from backend.services.late_results import LateResults
+from backend.services.live_board import LiveBoard
 from backend.services.openai_video_client import OpenAIVideoClient, VideoDownloads
 from backend.services.openai_video_service import OpenAIVideoService
 from backend.services.prompt_follower import Patience, PromptFollower
@@ -61,6 +63,7 @@ class QueueParts(DeskParts):
         return AttemptRunner(
             self.repositories.jobs,
             self._roads.comfyui,
+            images=self.images,
             follower=self._follower,
             delivery=self.delivery,
             stats=self.repositories.stats,
@@ -70,6 +73,10 @@ class QueueParts(DeskParts):
             leadership=self.leadership,
             clock=utc_now,
         )
+
+    @cached_property
+    def images(self) -> InputImages:
+        return InputImages(self.media_files, self._roads.comfyui)
 
     @cached_property
     def runners(self) -> ServerRunners:
@@ -82,6 +89,7 @@ class QueueParts(DeskParts):
         return RunPodRunner(
             repos.jobs,
             client,
+            images=self.images,
             follower=RunPodFollower(
                 repos.jobs,
                 client,
@@ -211,6 +219,20 @@ class QueueParts(DeskParts):
             workers=self.workers,
             fleet=self.fleet,
             outlook=QueueOutlook(self.desk, provider_capacity=self._settings.openai_max_concurrent),
+        )
+
+    @cached_property
+    def live_board(self) -> LiveBoard:
+        repos = self.repositories
+        return LiveBoard(
+            repos.jobs,
+            self.queue_view,
+            outlook=QueueOutlook(self.desk, provider_capacity=self._settings.openai_max_concurrent),
+            fleet=self.fleet,
+            hands=self.hands,
+            projects=repos.projects,
+            clips=repos.clips,
+            clock=utc_now,
         )
 
     @cached_property

@@ -66,10 +66,10 @@ def test_the_table_of_settings_is_that_of_the_code() -> None:
     assert all(cells[1] for cells in table.values())
 
 
-def test_the_table_of_moves_is_that_of_the_code() -> None:
-    table = rows(section(DESIGN, "## Jobs"))
-    said = {name: set(re.findall(r"`(\w+)`", table[name][0])) for name in JobStatus}
-    assert said == {status: {str(to) for to in MOVES[status]} for status in JobStatus}
+def test_the_diagram_of_moves_is_that_of_the_code() -> None:
+    diagram = section(DESIGN, "## Jobs").partition("stateDiagram-v2")[2].partition("```")[0]
+    arrows = set(re.findall(r"(\w+) --> (\w+)", diagram))
+    assert arrows == {(status, to) for status in JobStatus for to in MOVES[status]}
 
 
 def test_the_collections_and_indexes_of_the_design_exist() -> None:

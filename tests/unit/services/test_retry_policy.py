@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.models.content import ContentType
-from backend.models.job import Job, JobStatus, Outcome
-from backend.services.retry_policy import Failure, judge
+from backend.models.job import Attempt, Job, JobStatus, Outcome
+from backend.services.retry_policy import NEVER_RAN, OUT_OF_MEMORY, Failure, judge
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -65,3 +65,37 @@ def test_each_retry_waits_longer() -> None:
         for count in range(8)
     ]
     assert [wait.total_seconds() for wait in waits] == [2, 4, 8, 16, 32, 60, 60, 60]
+
+
+def lost_attempts(count: int, code: str) -> Job:
+    attempts = tuple(
+        Attempt(
+            number=number,
+            server_id="a",
+            server_name="A",
+            prompt_id=str(number),
+            client_id="c",
+            started_at=NOW,
+            outcome=Outcome.LOST,
+            code=code,
+        )
+        for number in range(count)
+    )
+    return running_job().model_copy(update={"attempts": attempts})
+
+
+def test_a_job_that_brings_servers_down_again_and_again_fails_at_last() -> None:
+    lost = Failure(Outcome.LOST, "words", "SERVER_LOST")
+    assert judge(lost_attempts(7, "SERVER_LOST"), lost, NOW).status is JobStatus.PENDING
+    assert judge(lost_attempts(8, "SERVER_LOST"), lost, NOW).status is JobStatus.FAILED
+
+
+def test_one_that_never_ran_brought_nobody_down() -> None:
+    refused = Failure(Outcome.FORGOTTEN, "words", NEVER_RAN)
+    assert judge(lost_attempts(19, NEVER_RAN), refused, NOW).status is JobStatus.PENDING
+
+
+def test_out_of_memory_is_tried_once_more_whatever_the_retries() -> None:
+    failure = Failure(Outcome.FAILED, "words", OUT_OF_MEMORY)
+    assert judge(running_job(5, 0), failure, NOW).status is JobStatus.PENDING
+    assert judge(lost_attempts(1, OUT_OF_MEMORY), failure, NOW).status is JobStatus.FAILED
