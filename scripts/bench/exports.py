@@ -45,7 +45,7 @@ _PROMPT = "a red car under neon, rain, 35 mm, shallow depth of field"
 
 
 def a_film(count: int) -> Film:
-    """Every second clip a video, two seconds each, a hole after every tenth."""
+    """Every second clip a video, a hole after every tenth; 50,000 fit into an EDL."""
     project = Project(
         id="p",
         name="Night Drive",
@@ -80,8 +80,8 @@ def a_clip(number: int) -> Clip:
         project_id="p",
         name=f"Shot {number}: the rooftop",
         lyrics="Turn the key and wait",
-        length=2.0,
-        timeline_position=place * 2.0 + place // 10,
+        length=1.4,
+        timeline_position=round(place * 1.4 + place // 10, 3),
         image_prompt=_PROMPT,
         **{f"generated_{shown}s": (take,), f"selected_{shown}_id": take.id},
         created_at=_NOW,
