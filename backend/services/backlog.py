@@ -91,7 +91,7 @@ class _Slice:
 class Line:
     """Jobs in order of age. Those taken out stay in the heap until they reach its top."""
 
-    __slots__ = ("_heap", "_members", "_slices", "_work", "key")
+    __slots__ = ("_heap", "_members", "_newest", "_slices", "_work", "key")
 
     def __init__(self, key: LineKey) -> None:
         self.key = key
@@ -99,6 +99,8 @@ class Line:
         self._heap: list[tuple[float, int, str]] = []
         self._slices: dict[int, _Slice] = {}
         self._work = 0.0
+        #: The newest slice there ever was.
+        self._newest = 0
 
     def __len__(self) -> int:
         return len(self._members)
@@ -112,6 +114,7 @@ class Line:
         slot = int(job.queued_at // SLICE_SECONDS)
         if slot not in self._slices:
             self._slices[slot] = _Slice(job.number)
+            self._newest = max(self._newest, slot)
         self._slices[slot].add(job)
         self._work += job.work
 
@@ -148,13 +151,21 @@ class Line:
 
     def queued_until(self, limit: float) -> Amount:
         """What was queued up to that time, the slice around it included."""
-        first, last = self._first_slice(), int(limit // SLICE_SECONDS)
-        if last - first >= len(self._slices):
-            parts = [part for slot, part in self._slices.items() if slot <= last]
-        else:
-            slots = range(first, last + 1)
-            parts = [part for slot in slots if (part := self._slices.get(slot))]
-        return _amount((part.count, part.work) for part in parts)
+        last = int(limit // SLICE_SECONDS)
+        if last >= self._newest:
+            return self.total()
+        head = self.head()
+        first = int(head.queued_at // SLICE_SECONDS) if head else last
+        slots: Iterable[int] = range(first, last + 1)
+        if last - first > len(self._slices):
+            slots = [slot for slot in self._slices if slot <= last]
+        jobs, work = 0, 0.0
+        for slot in slots:
+            part = self._slices.get(slot)
+            if part is not None:
+                jobs += part.count
+                work += part.work
+        return Amount(jobs, work)
 
     def total(self) -> Amount:
         return Amount(len(self._members), self._work)
@@ -167,10 +178,6 @@ class Line:
             share = part.before(job.number)
             amounts.append((round(part.count * share), part.work * share))
         return _amount(amounts)
-
-    def _first_slice(self) -> int:
-        head = self.head()
-        return int(head.queued_at // SLICE_SECONDS) if head else 0
 
     def _is_current(self, entry: tuple[float, int, str]) -> bool:
         job = self._members.get(entry[2])

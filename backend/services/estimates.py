@@ -22,8 +22,10 @@ _OUTLIER = 1.1
 #: What the guess for an unseen pair weighs, in observations.
 _GUESS_WEIGHT = 0.5
 _MOST_WEIGHT = 20.0
-#: Observations after which a part of a guess can be relied on.
-_ENOUGH = 3.0
+#: What draws a server's part to zero weighs, in observations.
+_PULL = 0.02
+#: From this share on the guess is not worth working out.
+_SURE = 0.9
 _LEAST_SECONDS = 0.001
 
 
@@ -41,66 +43,70 @@ class Learnt(NamedTuple):
         return Learnt(self.mean + gain * (value - self.mean), weight)
 
 
+_NOTHING = Learnt()
+Cells = Mapping[str, Mapping[str, Learnt]]
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
-    """log(value) of (server, thing) is learnt for itself, and as a server's part plus a thing's."""
+    """log(value) of each (server, thing) seen, and its parts: one of the server, one of the thing.
 
-    cells: Mapping[tuple[str, str], Learnt] = field(default_factory=dict)
-    servers: Mapping[str, Learnt] = field(default_factory=dict)
-    things: Mapping[str, Learnt] = field(default_factory=dict)
+    The parts are those that fit what was seen best (least squares, one step nearer with each
+    observation); a server's is drawn towards zero while little is known.
+    """
+
+    cells: Cells = field(default_factory=dict)
+    servers: Mapping[str, float] = field(default_factory=dict)
+    things: Mapping[str, float] = field(default_factory=dict)
 
     def value(self, server_id: str, thing: str, default: float) -> float:
-        guess = self._guess(server_id, thing, log(default))
-        cell = self.cells.get((server_id, thing))
-        if cell is None:
-            return exp(guess)
+        cell = self.cell(server_id, thing)
         share = cell.weight / (cell.weight + _GUESS_WEIGHT)
-        return exp(share * cell.mean + (1 - share) * guess)
+        if share > _SURE:
+            return exp(cell.mean)
+        return exp(share * cell.mean + (1 - share) * self._guess(server_id, thing, log(default)))
 
-    def learn(self, server_id: str, thing: str, value: float, default: float) -> "Table":
-        """What surprises is laid to the server or the thing, whichever is less well known."""
+    def learn(self, server_id: str, thing: str, value: float) -> "Table":
         seen = log(max(value, _LEAST_SECONDS))
-        server = self.servers.get(server_id, Learnt())
-        own = self.things.get(thing, Learnt(log(default)))
-        doubt_server, doubt_thing = 1 / (server.weight + 1), 2 / (own.weight + 0.5)
-        surprise = max(-3 * _OUTLIER, min(3 * _OUTLIER, seen - server.mean - own.mean))
-        share = surprise / (doubt_server + doubt_thing + 0.1)
-        return Table(
-            {**self.cells, (server_id, thing): self._cell(server_id, thing).moved(seen)},
-            {**self.servers, server_id: _shifted(server, share * doubt_server)},
-            {**self.things, thing: _shifted(own, share * doubt_thing)},
-        )
+        own = {**self.cells.get(server_id, {}), thing: self.cell(server_id, thing).moved(seen)}
+        cells: Cells = {**self.cells, server_id: own}
+        things = {**self.things, thing: self._part_of_thing(cells, thing)}
+        parts = [(cell, cell.mean - things[name]) for name, cell in own.items() if name in things]
+        servers = {**self.servers, server_id: _mean(parts, drawn_to_zero=_PULL)}
+        return Table(cells, servers, things)
+
+    def cell(self, server_id: str, thing: str) -> Learnt:
+        return self.cells.get(server_id, {}).get(thing, _NOTHING)
 
     def knows(self, server_id: str, thing: str) -> bool:
-        return (server_id, thing) in self.cells
+        return thing in self.cells.get(server_id, {})
 
     def can_tell(self, server_id: str, thing: str) -> bool:
-        if self.knows(server_id, thing):
-            return True
-        server, own = self.servers.get(server_id), self.things.get(thing)
-        return bool(server and own and min(server.weight, own.weight) >= _ENOUGH)
+        """Whether the pair was seen, or the server at other things and the thing elsewhere."""
+        return self.knows(server_id, thing) or (server_id in self.servers and thing in self.things)
 
     def without(self, server_id: str) -> "Table":
-        cells = {key: value for key, value in self.cells.items() if key[0] != server_id}
-        servers = {key: value for key, value in self.servers.items() if key != server_id}
+        cells = {name: own for name, own in self.cells.items() if name != server_id}
+        servers = {name: part for name, part in self.servers.items() if name != server_id}
         return Table(cells, servers, self.things)
 
     def _guess(self, server_id: str, thing: str, default: float) -> float:
-        own = self.things.get(thing)
-        base = own.mean if own else self._usual(default)
-        return self.servers.get(server_id, Learnt()).mean + base
+        base = self.things.get(thing)
+        if base is None:
+            # Of a thing never seen: the default, which two others outweigh.
+            base = (2 * default + sum(self.things.values())) / (2 + len(self.things))
+        return self.servers.get(server_id, 0.0) + base
 
-    def _usual(self, default: float) -> float:
-        """Of a thing never seen: the default, which two observations outweigh."""
-        means = [own.mean for own in self.things.values()]
-        return (2 * default + sum(means)) / (2 + len(means))
-
-    def _cell(self, server_id: str, thing: str) -> Learnt:
-        return self.cells.get((server_id, thing), Learnt())
+    def _part_of_thing(self, cells: Cells, thing: str) -> float:
+        seen = [(name, own[thing]) for name, own in cells.items() if thing in own]
+        return _mean([(cell, cell.mean - self.servers.get(name, 0.0)) for name, cell in seen])
 
 
-def _shifted(learnt: Learnt, by: float) -> Learnt:
-    return Learnt(learnt.mean + by, min(_MOST_WEIGHT, learnt.weight + 1))
+def _mean(parts: Sequence[tuple[Learnt, float]], *, drawn_to_zero: float = 0.0) -> float:
+    """Of the values beside each cell; one seen often counts for three observations at most."""
+    weights = [min(3.0, cell.weight) for cell, _ in parts]
+    total = sum(weight * value for weight, (_, value) in zip(weights, parts, strict=True))
+    return total / (sum(weights) + drawn_to_zero)
 
 
 class Unsplit(NamedTuple):
@@ -146,7 +152,7 @@ class Estimates:
 
     def pace(self, server_id: str) -> float:
         """Seconds beside an average server's, over all it was seen at: 0.5 is twice as fast."""
-        return exp(self.rates.servers.get(server_id, Learnt()).mean)
+        return exp(self.rates.servers.get(server_id, 0.0))
 
     def swap_seconds(self, server_id: str, model: str) -> float:
         """To load a model; none where the model is not known."""
@@ -165,9 +171,7 @@ class Estimates:
 
     def _learn_warm(self, run: Run) -> "Estimates":
         thing = _thing(run.model, run.kind)
-        rates = self.rates.learn(
-            run.server_id, thing, run.seconds / run.work, SECONDS_PER_WORK[run.kind]
-        )
+        rates = self.rates.learn(run.server_id, thing, run.seconds / run.work)
         unsplit = dict(self.unsplit)
         cold = unsplit.pop((run.server_id, thing), None)
         known = replace(self, rates=rates, unsplit=unsplit)
@@ -188,14 +192,14 @@ class Estimates:
         # It never stays for a second job: split as the guesses stand to each other.
         load = self.swap_seconds(run.server_id, run.model)
         part = run.seconds * load / (load + alone)
-        rates = self.rates.learn(*key, (run.seconds - part) / run.work, SECONDS_PER_WORK[run.kind])
+        rates = self.rates.learn(*key, (run.seconds - part) / run.work)
         return _with_load(replace(self, rates=rates), run, part)
 
 
 def _with_load(estimates: Estimates, run: Run, seconds: float) -> Estimates:
     """Never nothing: a run that was quicker than expected says little of its load."""
     least = max(seconds, 0.02 * run.seconds)
-    swaps = estimates.swaps.learn(run.server_id, run.model, least, SWAP_SECONDS)
+    swaps = estimates.swaps.learn(run.server_id, run.model, least)
     return replace(estimates, swaps=swaps)
 
 
@@ -228,15 +232,18 @@ def estimates_from_dict(document: Mapping[str, Any]) -> Estimates:
 
 def _table_rows(table: Table) -> dict[str, Sequence[Sequence[Any]]]:
     return {
-        "cells": [[*key, *value] for key, value in table.cells.items()],
-        "servers": [[key, *value] for key, value in table.servers.items()],
-        "things": [[key, *value] for key, value in table.things.items()],
+        "cells": [
+            [server_id, thing, *cell]
+            for server_id, own in table.cells.items()
+            for thing, cell in own.items()
+        ],
+        "servers": [[key, value] for key, value in table.servers.items()],
+        "things": [[key, value] for key, value in table.things.items()],
     }
 
 
 def _table(rows: Mapping[str, Any]) -> Table:
-    return Table(
-        {(row[0], row[1]): Learnt(row[2], row[3]) for row in rows.get("cells", [])},
-        {row[0]: Learnt(row[1], row[2]) for row in rows.get("servers", [])},
-        {row[0]: Learnt(row[1], row[2]) for row in rows.get("things", [])},
-    )
+    cells: dict[str, dict[str, Learnt]] = {}
+    for server_id, thing, mean, weight in rows.get("cells", []):
+        cells.setdefault(server_id, {})[thing] = Learnt(mean, weight)
+    return Table(cells, dict(rows.get("servers", [])), dict(rows.get("things", [])))

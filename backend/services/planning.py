@@ -9,6 +9,7 @@ from heapq import heapify, heappop, heappush
 
 from backend.services.backlog import Backlog, WaitingJob
 from backend.services.estimates import Estimates
+from backend.services.scheduling_allotment import allot
 from backend.services.scheduling_board import Board
 from backend.services.scheduling_choice import Choice, choose
 from backend.services.scheduling_lanes import Lane, lanes_of
@@ -47,6 +48,7 @@ def _assign(board: Board, backlog: Backlog) -> list[Assignment]:
         return made
     for shares in tiers(backlog, board.rules.age_window):
         board.open_tier(shares)
+        board.allotted = allot(board, lanes)
         made.extend(_serve(board, lanes, board.rules.most_at_once - len(made)))
         lanes = _open_lanes(lanes, board)
         if not lanes or len(made) >= board.rules.most_at_once:

@@ -32,6 +32,8 @@ class Board:
         self.rules = rules
         self.now = now
         self.served_at = dict(backlog.served_at)
+        #: The models that idle lanes should load, by lane.order, if that was thought about.
+        self.allotted: dict[int, str] = {}
         self._demands: dict[tuple[str, Kind, frozenset[str]], Demand] = {}
         self._by_model: dict[str, list[Demand]] = {}
         self._cursors: dict[int, Cursor] = {}
@@ -48,6 +50,9 @@ class Board:
         for share in shares:
             cursor = self._cursors.setdefault(id(share.line), Cursor(share.line))
             self._demand(share.line).open(cursor, share.amount.jobs, share.amount.work)
+
+    def demands(self) -> Iterable[Demand]:
+        return self._demands.values()
 
     def open_demands(self, lane: Lane) -> list[Demand]:
         """What this lane could do for the open tier."""
@@ -168,6 +173,12 @@ class Board:
         theirs = self.helpers(mate)
         return mate.count > 0 and bool(theirs) and all(lane.server.id in servers for lane in theirs)
 
+    def is_best_to_begin(self, demand: Demand, lane: Lane) -> bool:
+        """Whether nobody is at its model, and nobody would have done all of it before this one."""
+        if self.helpers(demand):
+            return False
+        return self._end_of_all(lane, demand) <= self._finish_unserved(demand, lane)
+
     def _finish_unserved(self, demand: Demand, without: Lane | None) -> float:
         """Nobody is at its model: somebody will load it after the work that is there for them."""
         if demand.unserved is None:
@@ -191,19 +202,23 @@ class Board:
         lane.start += seconds
         demand.book(job)
         self.served_at[job.project_id] = self.now
-        if demand.model and lane.loaded != demand.model:
+        moved = bool(demand.model) and lane.loaded != demand.model
+        if moved:
             self._loaded[lane.loaded].remove(lane)
             self._forget(lane.loaded)
             lane.loaded = demand.model
             self._loaded.setdefault(demand.model, []).append(lane)
+        if moved or demand.count < _MANY:
             self._forget(demand.model)
-        elif demand.count < _MANY:
-            self._forget(demand.model)
+        self._forget_hopes_of(lane)
         return seconds
 
     def _forget(self, model: str) -> None:
         for mate in self._by_model.get(model, []):
             mate.known = mate.helpers = None
+
+    def _forget_hopes_of(self, lane: Lane) -> None:
+        """Demands that nobody serves, and that this lane would have been the first to do."""
         for demand in self._demands.values():
-            if demand.known is not None and not self.helpers(demand):
+            if demand.unserved is not None and demand.unserved.is_first(lane):
                 demand.known = None

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from enum import Enum
-from math import inf
 
 from backend.services.scheduling_board import Board
 from backend.services.scheduling_demand import Demand
@@ -67,9 +66,11 @@ def _helps(board: Board, lane: Lane, demand: Demand) -> bool:
 def _worth_a_swap(
     board: Board, lane: Lane, own: Demand | None, others: list[Demand]
 ) -> Demand | None:
-    for demand in sorted(others, key=board.finish, reverse=True):
+    allotted = board.allotted.get(lane.order)
+    ranked = sorted(others, key=lambda each: (each.model != allotted, -board.finish(each)))
+    for demand in ranked:
         if own is not None and board.finish(demand) <= board.finish(own):
-            return None
+            continue
         if not _outweighs(board, lane, demand, busy=own is not None):
             continue
         if own is None:
@@ -83,9 +84,9 @@ def _worth_a_swap(
 
 def _outweighs(board: Board, lane: Lane, demand: Demand, *, busy: bool) -> bool:
     """Whether its help ends the demand sooner, by work that is worth the load."""
-    alone = board.finish_without(demand, lane)
-    if alone == inf:
+    if board.is_best_to_begin(demand, lane):
         return True
+    alone = board.finish_without(demand, lane)
     load = board.costs.swap(lane, demand.model)
     known = board.costs.estimates.knows_swap(lane.server.id, demand.model)
     risk = load * (board.rules.risk_seen if known else board.rules.risk_unseen)

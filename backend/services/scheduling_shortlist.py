@@ -15,24 +15,35 @@ Ends = Callable[[Lane], float]
 class Shortlist:
     """Lanes only get busier in a pass, so those left out stay behind the worst one kept."""
 
-    __slots__ = ("_ends", "_lanes", "_limit", "_short")
+    __slots__ = ("_ends", "_first", "_lanes", "_limit", "_short")
 
     def __init__(self, lanes: Iterable[Lane], ends: Ends) -> None:
         self._lanes = list(lanes)
         self._ends = ends
         self._short: list[Lane] = []
         self._limit = -inf
+        self._first: Lane | None = None
 
     def best(self, without: Lane | None = None) -> float:
         """When the first of them would end it; inf if there is nobody else."""
-        best = self._best_of_short(without)
+        best, lane = self._best_of_short(without)
         if best > self._limit:
             self._choose()
-            best = self._best_of_short(without)
+            best, lane = self._best_of_short(without)
+        if without is None:
+            self._first = lane
         return best
 
-    def _best_of_short(self, without: Lane | None) -> float:
-        return min((self._ends(lane) for lane in self._short if lane is not without), default=inf)
+    def is_first(self, lane: Lane) -> bool:
+        """Whether it was the first when all were asked last."""
+        return self._first is lane
+
+    def _best_of_short(self, without: Lane | None) -> tuple[float, Lane | None]:
+        best, first = inf, None
+        for lane in self._short:
+            if lane is not without and (end := self._ends(lane)) < best:
+                best, first = end, lane
+        return best, first
 
     def _choose(self) -> None:
         ranked = nsmallest(

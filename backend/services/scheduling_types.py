@@ -55,8 +55,8 @@ class Rules:
     #: While others have the servers, a project whose model nobody has loaded waits so many times
     #: the seconds of that load for its turn; else two projects would have a server load for ever.
     turn_swaps: float = 4.0
-    #: A busy server loads another model only for so many times the load's length of work.
-    worth: float = 1.0
+    #: A busy server loads another model only for so many times that load's length of work.
+    worth: float = 0.5
     #: How much more certain it must be that a model needs help while its servers are unknown.
     doubt: float = 3.0
     #: A load may take longer than expected, by these shares of it: seen there before, or not.
@@ -66,7 +66,7 @@ class Rules:
     gain_factor: float = 1.25
     gain_seconds: float = 1.0
     #: Jobs given in one pass, so that no pass is long; the next one may follow at once.
-    most_at_once: int = 64
+    most_at_once: int = 48
 
 
 @dataclass(frozen=True, slots=True)

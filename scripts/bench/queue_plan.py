@@ -18,7 +18,7 @@ from rich.table import Table
 from backend.services.estimates import Estimates
 from scripts.bench._plan_rules import LeastBusy, Ours, RoundRobin, SwarmUI
 from scripts.bench._plan_scale import planning_milliseconds
-from scripts.bench._plan_traces import arriving, make_world, with_falls, with_projects
+from scripts.bench._plan_traces import arriving, make_world, with_falls
 from scripts.bench._plan_world import JOB_SECONDS, Decider, Task, World, simulate
 
 FIGURES = ("balance", "churn", "fairness", "scale")
@@ -151,9 +151,9 @@ def show_balance(pool: ProcessPoolExecutor, seeds: int) -> Iterable[Table]:
 
 def show_churn(pool: ProcessPoolExecutor, seeds: int) -> Iterable[Table]:
     table = _table("Churn: a server dies, and is back after one job length", "makespan / calm")
-    for lengths in (4, 2, 1):
+    for lengths in (8, 4, 2):
         values = _each(pool, partial(churn, every=lengths * JOB_SECONDS), seeds)
-        _row(table, f"every {lengths} job lengths", values, "1.35" if lengths > 1 else "")
+        _row(table, f"every {lengths} job lengths", values, "1.35" if lengths > 2 else "")
     yield table
 
 
@@ -165,7 +165,7 @@ def show_fairness(pool: ProcessPoolExecutor, seeds: int) -> Iterable[Table]:
 
 
 def show_scale(pool: ProcessPoolExecutor, seeds: int) -> Iterable[Table]:
-    table = Table(title="Scale: one planning pass, 200 servers, milliseconds")
+    table = Table(title="Scale: one planning pass, 200 servers, milliseconds of processor time")
     for heading in ("pending jobs", "four servers free", "all idle", "wanted"):
         table.add_column(heading, justify="right")
     for jobs in (1_000, 10_000, 100_000):
