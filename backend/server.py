@@ -20,12 +20,11 @@ if __package__ in {None, ""}:  # run as a file: make `backend` importable, not i
 
 import uvicorn
 from fastapi import FastAPI
-from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.exceptions import ExceptionMiddleware
 
 from backend import __version__
-from backend.api import errors, legacy_exports_router, metrics, openapi
+from backend.api import errors, legacy_exports_router, metrics, openapi, pages_router
 from backend.api.http_protocol import EnvelopeHttpProtocol
 from backend.api.logs import configure_logging
 from backend.api.middleware import (
@@ -34,6 +33,7 @@ from backend.api.middleware import (
     RequestContextMiddleware,
     StartError,
 )
+from backend.api.pages import STATIC, PageFiles, Pages
 from backend.api.uploads import UploadedFiles
 from backend.api.v1 import include_v1
 from backend.config import Settings, SettingsError
@@ -81,7 +81,9 @@ def create_app(settings: Settings, *, build: Build = build_container) -> FastAPI
     include_v1(app)
     app.include_router(legacy_exports_router.router)
     app.include_router(metrics.router)
-    app.add_api_route("/", _to_docs, include_in_schema=False)
+    app.include_router(pages_router.router)
+    app.state.pages = Pages(locked=bool(settings.api_keys))
+    app.mount(STATIC, PageFiles())
     app.mount("/uploads", UploadedFiles(settings.upload_dir))
     _add_middleware(app, settings)
     return app
@@ -109,10 +111,6 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(metrics.MetricsMiddleware)
     app.add_middleware(ExceptionMiddleware, handlers=errors.LAST_RESORT)
     app.add_middleware(RequestContextMiddleware)
-
-
-async def _to_docs() -> RedirectResponse:
-    return RedirectResponse("/docs")
 
 
 @contextmanager

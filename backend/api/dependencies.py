@@ -18,6 +18,7 @@ from backend.services.event_stream import EventStreams
 from backend.services.export_service import ExportService
 from backend.services.generation_service import GenerationService
 from backend.services.health_service import HealthService
+from backend.services.live_board import LiveBoard
 from backend.services.media_service import MediaService
 from backend.services.openai_video_service import OpenAIVideoService
 from backend.services.pool_service import PoolService
@@ -117,6 +118,11 @@ async def _queue_view(request: Request) -> QueueView:
     return service
 
 
+async def _live_board(request: Request) -> LiveBoard:
+    service: LiveBoard = request.app.state.container.live_board
+    return service
+
+
 async def _health(request: Request) -> HealthService:
     service: HealthService = request.app.state.container.health
     return service
@@ -180,6 +186,7 @@ QueueManagerDep = Annotated[QueueManager, Depends(_queue)]
 BatchServiceDep = Annotated[BatchService, Depends(_batches)]
 WorkerReportsDep = Annotated[WorkerReports, Depends(_worker_reports)]
 WorkerServiceDep = Annotated[WorkerService, Depends(_workers)]
+LiveBoardDep = Annotated[LiveBoard, Depends(_live_board)]
 QueueViewDep = Annotated[QueueView, Depends(_queue_view)]
 HealthServiceDep = Annotated[HealthService, Depends(_health)]
 MediaServiceDep = Annotated[MediaService, Depends(_media)]

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.api.errors import envelope
+from backend.api.pages import STATIC
 from backend.api.request_body import ClosingSend, RequestBody
 from backend.utils.ids import new_id
 
@@ -150,11 +151,13 @@ class BodyTooLargeError(HTTPException):
 class ApiKeyMiddleware:
     """With keys configured, every route but health, docs and preflights needs one.
 
+    The live page comes without a key too: it is empty then, and asks for one.
+
     A browser's EventSource and WebSocket can send no header: at their routes, and only there,
     `?api_key=` is taken as well.
     """
 
-    _OPEN = ("/docs", "/redoc", "/openapi.json", "/static-offline-docs")
+    _OPEN = ("/docs", "/redoc", "/openapi.json", "/static-offline-docs", STATIC + "/")
     _KEY_IN_QUERY = ("/api/v1/events", "/api/v1/ws")
 
     def __init__(self, app: ASGIApp, *, keys: Sequence[str]) -> None:
@@ -172,7 +175,7 @@ class ApiKeyMiddleware:
         await _send_error(scope, send, 401, "UNAUTHORIZED", message, {"WWW-Authenticate": "Bearer"})
 
     def _is_open(self, path: str) -> bool:
-        return path in {"/api/v1/health", "/api/v1/"} or path.startswith(self._OPEN)
+        return path in {"/", "/api/v1/health", "/api/v1/"} or path.startswith(self._OPEN)
 
     def _is_known(self, scope: Scope) -> bool:
         scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")

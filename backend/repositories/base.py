@@ -1,6 +1,6 @@
 """One small generic repository; subclasses name a collection, its indexes and its queries."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -57,6 +57,11 @@ class BaseRepository(Generic[M]):
         if found is None:
             raise ResourceNotFoundError.of(self.kind, document_id)
         return found
+
+    async def names(self, ids: Iterable[str]) -> dict[str, str]:
+        """What those of these ids are called; one that is gone is left out."""
+        found = await self._find_raw({"_id": {"$in": list(ids)}}, fields={"name": 1})
+        return {document["_id"]: document.get("name", "") for document in found}
 
     async def add(self, model: M) -> M:
         with self._guarded():

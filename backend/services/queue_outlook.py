@@ -47,7 +47,12 @@ class QueueOutlook:
         hand = self._desk.hands.get(job.id)
         if hand is None or hand.job is None:
             return None
-        return round(hand.left(self._desk.now()), 1)
+        now = self._desk.now()
+        if hand.started is not None:
+            return round(by_progress(hand.left(now), now - hand.started, job.progress), 1)
+        # It waits in the server's own queue: what was sent there before it goes first.
+        ahead = [other for other in self._desk.hands.at(hand.server_id) if other.sent < hand.sent]
+        return round(sum(other.left(now) for other in ahead) + hand.expected, 1)
 
     def _at_provider(self, job: Job) -> str:
         if self._desk.hands.load[PROVIDER_ID] >= self._provider_capacity:
@@ -56,3 +61,14 @@ class QueueOutlook:
 
     def _since(self, moment: datetime) -> str:
         return f"It has waited for {seconds(self._desk.now() - moment.timestamp())}."
+
+
+def by_progress(left: float, elapsed: float, progress: float) -> float:
+    """Seconds left: as was expected at first, and ever more as the progress so far has it.
+
+    An expectation may be no more than a guess; half of the work done tells better.
+    """
+    trust = min(1.0, max(0.0, (progress - 0.1) / 0.4))
+    if not trust:
+        return left
+    return (1 - trust) * left + trust * elapsed * (1 - progress) / progress
