@@ -97,6 +97,9 @@ class Dispatcher:
                         task.cancel()
                     await asyncio.gather(driving, losing, return_exceptions=True)
                     self._desk.hands.clear()
+            if not lost.is_set():
+                logger.error("The queue stopped for a reason of our own.", exc_info=_error(driving))
+                await asyncio.sleep(_IDLE_SECONDS)
             # Whoever has it now writes what becomes of the jobs; nothing here may any more.
 
     async def _drive(self) -> None:
@@ -208,7 +211,7 @@ class Dispatcher:
             capable=self._desk.needs,
             rules=self._desk.rules,
         )
-        for back in planned.take_backs:
+        for back in (*planned.take_backs, *self._desk.drained()):
             self._take_back(group, back)
         for assignment in planned.assignments:
             self._assign(group, assignment, now)
@@ -343,3 +346,7 @@ class Dispatcher:
         if current is not None and not current.is_finished:
             failure = Failure(Outcome.FAILED, words, "INTERNAL_ERROR", final=True)
             await self._runner.fail(current, failure)
+
+
+def _error(task: asyncio.Task[None]) -> BaseException | None:
+    return task.exception() if task.done() and not task.cancelled() else None

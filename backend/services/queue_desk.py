@@ -10,7 +10,7 @@ from backend.services.job_needs import JobNeeds
 from backend.services.leadership import Leadership
 from backend.services.learning import Learning
 from backend.services.scheduling_forecast import Forecast
-from backend.services.scheduling_types import Rules, ServerView
+from backend.services.scheduling_types import Rules, ServerView, TakeBack
 from backend.utils.clock import Clock
 
 
@@ -34,6 +34,16 @@ class QueueDesk:
         states = self.fleet.states
         self.needs.look_at(states)
         return self.hands.views(states, self.learning.estimates)
+
+    def drained(self) -> list[TakeBack]:
+        """What waits in the queues of servers that were switched off: they only end what runs."""
+        return [
+            TakeBack(hand.job_id, hand.server_id, f"'{state.server.name}' was switched off.")
+            for state in self.fleet.states
+            if not state.server.is_active
+            for hand in self.hands.at(state.server.id)
+            if hand.started is None
+        ]
 
     def forecast(self) -> Forecast:
         """A look at the queue as it is, for those who ask why and until when."""

@@ -205,3 +205,20 @@ async def test_a_server_that_keeps_failing_is_left_alone_and_tried_again(
         assert (await desk.finished(job_id, 40))["status"] == "completed"
     circuit = (await desk.get("/queue/status"))["servers"][server_id]["circuit"]
     assert circuit == "closed"
+
+
+async def test_a_server_that_is_switched_off_ends_what_runs_and_no_more(
+    desk: Studio, bad: Simulator, good: Simulator
+) -> None:
+    bad.set_fault("slow", 8)
+    server_id = await desk.server(bad, "Off")
+    clip = await desk.clip()
+    job_ids = [await desk.job(clip, params=SMALL) for _ in range(3)]
+    while bad.stats["accepted"] < 2:
+        await asyncio.sleep(0.02)
+    await desk.client.put(f"/api/v1/comfyui/servers/{server_id}", json={"is_active": False})
+    await desk.server(good, "On")
+    jobs = [await desk.finished(job_id) for job_id in job_ids]
+    assert [job["server_name"] for job in jobs] == ["Off", "On", "On"]
+    assert outcomes(jobs[1]) == [("Off", "taken_back"), ("On", "completed")]
+    assert rendered(bad) == 1
