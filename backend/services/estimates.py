@@ -60,11 +60,11 @@ class Table:
     things: Mapping[str, float] = field(default_factory=dict)
 
     def value(self, server_id: str, thing: str, default: float) -> float:
-        cell = self.cell(server_id, thing)
-        share = cell.weight / (cell.weight + _GUESS_WEIGHT)
+        mean, weight = self.cell(server_id, thing)
+        share = weight / (weight + _GUESS_WEIGHT)
         if share > _SURE:
-            return exp(cell.mean)
-        return exp(share * cell.mean + (1 - share) * self._guess(server_id, thing, log(default)))
+            return exp(mean)
+        return exp(share * mean + (1 - share) * self._guess(server_id, thing, default))
 
     def learn(self, server_id: str, thing: str, value: float) -> "Table":
         seen = log(max(value, _LEAST_SECONDS))
@@ -76,7 +76,8 @@ class Table:
         return Table(cells, servers, things)
 
     def cell(self, server_id: str, thing: str) -> Learnt:
-        return self.cells.get(server_id, {}).get(thing, _NOTHING)
+        own = self.cells.get(server_id)
+        return own.get(thing, _NOTHING) if own else _NOTHING
 
     def knows(self, server_id: str, thing: str) -> bool:
         return thing in self.cells.get(server_id, {})
@@ -94,7 +95,7 @@ class Table:
         base = self.things.get(thing)
         if base is None:
             # Of a thing never seen: the default, which two others outweigh.
-            base = (2 * default + sum(self.things.values())) / (2 + len(self.things))
+            base = (2 * log(default) + sum(self.things.values())) / (2 + len(self.things))
         return self.servers.get(server_id, 0.0) + base
 
     def _part_of_thing(self, cells: Cells, thing: str) -> float:
@@ -246,4 +247,7 @@ def _table(rows: Mapping[str, Any]) -> Table:
     cells: dict[str, dict[str, Learnt]] = {}
     for server_id, thing, mean, weight in rows.get("cells", []):
         cells.setdefault(server_id, {})[thing] = Learnt(mean, weight)
-    return Table(cells, dict(rows.get("servers", [])), dict(rows.get("things", [])))
+    servers, things = (
+        {row[0]: row[1] for row in rows.get(part, [])} for part in ("servers", "things")
+    )
+    return Table(cells, servers, things)
