@@ -90,12 +90,12 @@ def churn(seed: int, every: float) -> float:
     return result.makespan / (calm.makespan / (1 - away))
 
 
-def fairness(seed: int, model: int) -> float:
-    """How much later a single job begins because of 5,000 of another project, in job lengths.
+def fairness(seed: int, model: int, jobs: int = 5_000) -> float:
+    """How much later a single job ends because of so many jobs of another project.
 
-    In lengths of the longest job among all servers, beside the same job on idle servers.
+    In lengths of a job at the slowest server, beside the same job on servers that stand idle.
     """
-    world = _crowded(seed)
+    world = _crowded(seed, jobs)
     single = Task("single", model, JOB_SECONDS, arrives=200.0, project="other")
     crowd = replace(world, tasks=(*world.tasks, single))
     alone = replace(world, tasks=(*_warmers(world), single))
@@ -104,10 +104,10 @@ def fairness(seed: int, model: int) -> float:
     return (late - soon) / (JOB_SECONDS / min(world.speeds))
 
 
-def _crowded(seed: int) -> World:
+def _crowded(seed: int, jobs: int) -> World:
     world = make_world(seed)
     many = [
-        Task(f"job-{number}", number % 2, JOB_SECONDS, project="crowd") for number in range(5_000)
+        Task(f"job-{number}", number % 2, JOB_SECONDS, project="crowd") for number in range(jobs)
     ]
     return replace(world, tasks=tuple(many))
 
