@@ -13,6 +13,8 @@ from backend.utils.index_spec import IndexSpec
 _BUILD_SECONDS: Final = 120.0
 #: IndexOptionsConflict, IndexKeySpecsConflict, and the duplicates that a unique one would have.
 _CONFLICTS: Final = frozenset({85, 86, 11000})
+#: IndexNotFound.
+_NOT_FOUND: Final = 27
 
 
 class IndexConflictError(DatabaseStartError):
@@ -20,13 +22,16 @@ class IndexConflictError(DatabaseStartError):
 
 
 async def build_indexes(database: Any, indexes: Mapping[str, Sequence[IndexSpec]]) -> None:
-    """Create what is missing; cheap when all are there. `database` is any driver's.
+    """Create what is missing, drop what was replaced; cheap when all is done.
+
+    `database` is any driver's.
 
     Raises IndexConflictError, and the driver's own errors when the database goes away.
     """
     with pymongo.timeout(_BUILD_SECONDS):
         for collection, specs in indexes.items():
             for spec in specs:
+                await _drop_replaced(database[collection], spec)
                 await _build(database[collection], collection, spec)
 
 
@@ -40,3 +45,14 @@ async def _build(collection: Any, name: str, spec: IndexSpec) -> None:
             f"The index '{spec.name}' of the collection '{name}' cannot be built: {error}. "
             "Drop the index of that name, or remove the duplicates it names, and start again."
         ) from error
+
+
+async def _drop_replaced(collection: Any, spec: IndexSpec) -> None:
+    there = await collection.index_information() if spec.replaces else {}
+    for name in set(spec.replaces) & set(there):
+        try:
+            await collection.drop_index(name)
+        except OperationFailure as error:
+            # Another process that starts just now was faster.
+            if error.code != _NOT_FOUND:
+                raise

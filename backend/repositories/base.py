@@ -15,6 +15,9 @@ Sort = Sequence[tuple[str, int]]
 
 #: Documents that one bulk call takes: it must end well within the time a call has.
 _CHUNK = 500
+#: Ids that one read names. The embedded database compares each document with the whole list:
+#: an id costs 0.13 ms among 32, and 0.9 ms among 500.
+_IDS = 32
 #: A bulk call has work to do where another one waits for an answer.
 _BULK_SECONDS = 20.0
 
@@ -109,6 +112,19 @@ class BaseRepository(Generic[M]):
     ) -> list[M]:
         documents = await self._find_raw(where, sort=sort, skip=skip, limit=limit)
         return [self.to_model(document) for document in documents]
+
+    async def _list_by_ids(self, ids: Sequence[str]) -> list[M]:
+        return [self.to_model(document) for document in await self._raw_by_ids(ids)]
+
+    async def _raw_by_ids(
+        self, ids: Sequence[str], fields: Mapping[str, int] | None = None
+    ) -> list[Document]:
+        """Those that exist, a few ids at a time: see `_IDS`."""
+        found: list[Document] = []
+        for first in range(0, len(ids), _IDS):
+            few = list(ids[first : first + _IDS])
+            found += await self._find_raw({"_id": {"$in": few}}, fields=fields)
+        return found
 
     async def _find_raw(
         self,

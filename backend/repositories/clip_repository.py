@@ -20,6 +20,8 @@ _READ_AT_ONCE = 250
 _BULK_SECONDS = 20.0
 #: Small parts of clips that are read at a time.
 _BATCH = 1_000
+#: What grows with every take.
+_NOT_TO_RENDER = {"generated_images": 0, "generated_videos": 0, "versions": 0}
 _ALONG_TIMELINE = (("timeline_position", 1), ("created_at", 1), ("_id", 1))
 
 
@@ -97,8 +99,13 @@ class ClipRepository(BaseRepository[Clip]):
         clips: list[Clip] = []
         with self._guarded(_BULK_SECONDS):
             cursor = self._documents.find({"project_id": project_id}).batch_size(_READ_AT_ONCE)
-            while documents := await cursor.to_list(_READ_AT_ONCE):
-                clips += await asyncio.to_thread(self._models, documents)
+            documents = await cursor.to_list(_READ_AT_ONCE)
+            while documents:
+                # The database reads the next ones while these are made.
+                made, documents = await asyncio.gather(
+                    asyncio.to_thread(self._models, documents), cursor.to_list(_READ_AT_ONCE)
+                )
+                clips += made
         return clips
 
     def _models(self, documents: Sequence[Document]) -> list[Clip]:
@@ -110,7 +117,24 @@ class ClipRepository(BaseRepository[Clip]):
 
     async def list_by_ids(self, clip_ids: Sequence[str]) -> list[Clip]:
         """Those of these clips that exist, in no order."""
-        return await self._find({"_id": {"$in": list(clip_ids)}})
+        return await self._list_by_ids(clip_ids)
+
+    async def to_render_of_project(self, project_id: str) -> list[Clip]:
+        """All clips of a project without their takes and versions: what rendering asks for."""
+        found: list[Clip] = []
+        async for documents in self._batches({"project_id": project_id}, _NOT_TO_RENDER):
+            found += [self.to_model(document) for document in documents]
+        return found
+
+    async def ids_of_project(self, project_id: str) -> set[str]:
+        found: set[str] = set()
+        async for documents in self._batches({"project_id": project_id}, {"_id": 1}):
+            found |= {document["_id"] for document in documents}
+        return found
+
+    async def existing(self, clip_ids: Sequence[str]) -> set[str]:
+        """Which of these clips there are."""
+        return {each["_id"] for each in await self._raw_by_ids(clip_ids, {"_id": 1})}
 
     async def count_for_scene(self, scene_id: str) -> int:
         return await self._count({"scene_id": scene_id})

@@ -2,7 +2,7 @@
 
 import time
 from bisect import bisect_left
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from backend.models.job import Job
@@ -12,6 +12,8 @@ from backend.models.job import Job
 _FRESH_SECONDS = 5.0
 #: Waiting jobs that one question may look at; what is beyond is told from the amounts.
 _LOOKED_AT = 600
+#: Jobs of other priorities that one read may pass over, rather than be cut in two.
+_PASSED_OVER = 256
 
 Stretch = tuple[int, int]
 
@@ -31,6 +33,32 @@ class Line:
     def amount(self, stretch: Stretch) -> int:
         priority, part = stretch
         return self._waiting.get(priority, {}).get(part, 0)
+
+    def runs(self, priority: int, wanted: int) -> Iterator[tuple[int, int]]:
+        """The stretches in which jobs of a priority wait, the oldest first, several at a time.
+
+        From the first to the last of a run there wait `wanted` of them, fewer only at the end of
+        the line or before a crowd of other priorities: a run is one read of all that wait there.
+        """
+        first, last, found = 0, -1, 0
+        for part, amount in sorted(self._waiting.get(priority, {}).items()):
+            if last >= 0 and (found >= wanted or self._between(last, part) > _PASSED_OVER):
+                yield first, last
+                last, found = -1, 0
+            first, last, found = (part if last < 0 else first), part, found + amount
+        if last >= 0:
+            yield first, last
+
+    def _between(self, low: int, high: int) -> int:
+        """How many wait in the stretches after one and before another."""
+        if high == low + 1:
+            return 0
+        return sum(
+            amount
+            for amounts in self._waiting.values()
+            for part, amount in amounts.items()
+            if low < part < high
+        )
 
     def before(self, stretches: Iterable[Stretch]) -> dict[Stretch, int]:
         """How many have their turn before the first of each of these stretches."""

@@ -34,25 +34,24 @@ class JobReading(BaseRepository[Job]):
         self._counters = database["counters"]
         self.totals = JobTotals(self._counters, self._guarded)
 
-    async def pending_at(self, provider: str) -> list[Job]:
-        """The jobs that wait for a paid provider, in turn."""
-        where = {"provider": provider, "status": JobStatus.PENDING}
-        return await self._find(where, sort=(("priority", -1), ("number", 1)))
-
     async def processing(self) -> list[Job]:
         return await self._find({"status": JobStatus.PROCESSING}, sort=(("number", 1),))
 
-    async def active_for(self, field: str, value: str) -> list[Job]:
-        """Pending and processing jobs of a project, scene, clip or batch."""
-        statuses = sorted(ACTIVE)
-        if field == "scene_id":
-            return await self._find({field: value, "status": {"$in": statuses}})
-        found: list[Job] = []
+    async def active_for(self, field: str, value: str, *, project_id: str) -> list[Job]:
+        """Pending and processing jobs of a project, or of a scene or clip of that project."""
+        of_clip = field == "clip_id"
+        where = {field: value} if of_clip else {"project_id": project_id}
+        found: list[str] = []
         last = await self.last_number()
-        for low in range(0, last + 1, WINDOW):
-            window = {"number": {"$gte": low, "$lt": low + WINDOW}}
-            found += await self._find({field: value, **window, "status": {"$in": statuses}})
-        return found
+        width = last + 1 if of_clip else WINDOW
+        for low in range(0, last + 1, width):
+            window = {"number": {"$gte": low, "$lt": low + width}}
+            seen = await self._find_raw({**where, **window}, fields={"status": 1, field: 1})
+            found += [
+                each["_id"] for each in seen if each["status"] in ACTIVE and each[field] == value
+            ]
+        jobs = await self.list_by_ids(found)
+        return [job for job in jobs if job.status in ACTIVE]
 
     async def pending_rows(self, after_number: int, limit: int) -> list[PendingRow]:
         """Waiting jobs with a higher number, by number: `limit` of them, fewer only at the end.
@@ -73,24 +72,47 @@ class JobReading(BaseRepository[Job]):
     async def newest(self, where: Mapping[str, Any], *, skip: int, limit: int) -> list[Job]:
         """A page, newest first, read in windows of `number` until the page is full."""
         wanted = skip + limit
-        statuses = {name: value for name, value in where.items() if name == "status"}
+        statuses = where.get("status", {}).get("$in", list(JobStatus))
         named = {name: value for name, value in where.items() if name != "status"}
         found: list[Job] = []
-        high = await self.last_number()
+        lowest, high = await self._numbers_of(named)
         width = high if "clip_id" in named else max(16, wanted)
-        while high > 0 and len(found) < wanted:
-            low = max(0, high - width)
-            window = {"number": {"$gt": low, "$lte": high}}
-            # The embedded database takes the index of the fields that come first, and none at
-            # all beside a sort: what is selective leads, the statuses come last.
-            seen = await self._find({**named, **window, **statuses})
+        while high > lowest and len(found) < wanted:
+            low = max(lowest, high - width)
+            seen = await self._in_window(named, low, high, statuses)
             found += sorted(seen, key=lambda job: -job.number)
             high, width = low, min(wider(width, wanted - len(found), len(seen)), 2 * WINDOW)
             if not named:
-                chosen = statuses.get("status", {}).get("$in", list(JobStatus))
-                found += await self._newest_below(high, chosen, wanted - len(found))
+                found += await self._newest_below(high, statuses, wanted - len(found))
                 break
         return found[skip:wanted]
+
+    async def _numbers_of(self, named: Mapping[str, str]) -> tuple[int, int]:
+        """All numbers of what is asked for are above the first, and at most the second."""
+        if "batch_id" not in named:
+            return 0, await self.last_number()
+        low, high = await self.totals.range_of(named["batch_id"]) or (1, 0)
+        return low - 1, high
+
+    async def _in_window(
+        self, named: Mapping[str, str], low: int, high: int, statuses: Sequence[str]
+    ) -> list[Job]:
+        """The jobs above one number and up to another.
+
+        The embedded database reads a window of an index only if the query has the fields of that
+        index and no other; with one more it reads all that the first field matches.
+        """
+        window: dict[str, Any] = {"number": {"$gt": low, "$lte": high}}
+        leading = next((name for name in ("clip_id", "project_id") if name in named), None)
+        if leading is None:
+            return await self._find({**window, **named, "status": {"$in": list(statuses)}})
+        found = await self._find_raw({leading: named[leading], **window})
+        return [
+            self.to_model(each)
+            for each in found
+            if each["status"] in statuses
+            and all(each.get(name) == value for name, value in named.items())
+        ]
 
     async def _newest_below(self, high: int, statuses: Sequence[str], wanted: int) -> list[Job]:
         """Only where there are any, by kept totals, and status by status: nothing else is read."""
@@ -109,8 +131,13 @@ class JobReading(BaseRepository[Job]):
 
     async def batch_rows(self, batch_id: str) -> list[JobRow]:
         """Every job of a batch, cut down to what the batch shows of it."""
-        found = await self._find_raw({"batch_id": batch_id}, fields=ROW_FIELDS)
-        return [row(document) for document in found]
+        low, high = await self.totals.range_of(batch_id) or (1, 0)
+        found: list[JobRow] = []
+        for first in range(low, high + 1, WINDOW):
+            window = {"number": {"$gte": first, "$lte": min(high, first + WINDOW - 1)}}
+            seen = await self._find_raw({**window, "batch_id": batch_id}, fields=ROW_FIELDS)
+            found += map(row, seen)
+        return found
 
     async def running_rows(self) -> list[RunningRow]:
         found = await self._find_raw({"status": JobStatus.PROCESSING}, fields=RUNNING_FIELDS)
@@ -126,7 +153,8 @@ class JobReading(BaseRepository[Job]):
         return await self._find({"number": {"$in": list(numbers)}})
 
     async def list_by_ids(self, job_ids: Sequence[str]) -> list[Job]:
-        return await self._find({"_id": {"$in": list(job_ids)}})
+        """Those of these jobs that exist, in no order."""
+        return await self._list_by_ids(job_ids)
 
     async def expired(self, now: datetime) -> list[Job]:
         """Leased jobs whose worker has not been heard of in time."""

@@ -13,6 +13,8 @@ from typing import Any
 from backend.repositories.job_totals import (
     ALL,
     CHANGES,
+    HIGH,
+    LOW,
     WINDOW,
     JobTotals,
     Place,
@@ -50,6 +52,8 @@ class JobRecount:
         self._read = read
         self._patience = patience
         self._seen: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        #: Of the jobs of each batch.
+        self._numbers: defaultdict[str, list[int]] = defaultdict(list)
 
     async def run(self, last: int) -> None:
         """Prove every window up to the number `last`, then the projects and batches seen there."""
@@ -60,9 +64,19 @@ class JobRecount:
                 self._seen[scope_of_project(place.project_id)][document["status"]] += 1
                 if place.batch_id is not None:
                     self._seen[scope_of(place.batch_id)][document["status"]] += 1
+                    self._numbers[place.batch_id].append(place.number)
             if _off(_in_window(documents), await self._totals.read(ALL, window)):
                 await self._mend_window(window, last)
+        await self._prove_ranges()
         await self._prove_others(last)
+
+    async def _prove_ranges(self) -> None:
+        """Before the amounts: those of a batch are counted within its numbers."""
+        for batch_id, numbers in self._numbers.items():
+            low, high = min(numbers), max(numbers)
+            kept = await self._totals.range_of(batch_id)
+            if kept is None or kept[0] > low or kept[1] < high:
+                await self._totals.note_range(batch_id, low, high)
 
     async def _prove_others(self, last: int) -> None:
         scopes = sorted(self._seen)
@@ -97,8 +111,12 @@ class JobRecount:
 
     async def _of_scope(self, scope: str, last: int) -> Counter[str]:
         project = scope.removeprefix(scope_of_project(""))
-        named = {"project_id": project} if project != scope else {"batch_id": scope[len(ALL) + 1 :]}
-        found = await self._between(named, 0, last + 1, step=16 * _READ)
+        if project != scope:
+            found = await self._between({"project_id": project}, 0, last + 1, step=16 * _READ)
+        else:
+            batch_id = scope[len(ALL) + 1 :]
+            low, high = await self._totals.range_of(batch_id) or (0, last)
+            found = await self._between({"batch_id": batch_id}, low, high + 1)
         return Counter(document["status"] for document in found)
 
     async def _between(
@@ -120,6 +138,6 @@ def _in_window(documents: Iterable[Document]) -> Counter[str]:
 
 def _off(truth: Mapping[str, int], kept: Mapping[str, int]) -> dict[str, int]:
     """What must be added to `kept` to make it true."""
-    names = {*truth, *kept} - {CHANGES}
+    names = {*truth, *kept} - {CHANGES, LOW, HIGH}
     differences = {name: truth.get(name, 0) - kept.get(name, 0) for name in sorted(names)}
     return {name: amount for name, amount in differences.items() if amount}

@@ -23,6 +23,8 @@ WINDOW = 4096
 #: Numbers that share one count of those that wait; a window holds a whole number of them.
 STRETCH = 128
 CHANGES = "changes"
+#: Of a batch: its jobs have no number below and none above.
+LOW, HIGH = "low", "high"
 #: Empty stretches that may stay in the document before they are taken out.
 _EMPTY_AT_MOST = 64
 #: Empty stretches that one write takes out.
@@ -115,6 +117,16 @@ class JobTotals:
         kept = await self.read_many([scope_of(batch_id) for batch_id in batch_ids])
         return {batch_id: _by_status(kept.get(scope_of(batch_id), {})) for batch_id in batch_ids}
 
+    async def note_range(self, batch_id: str, low: int, high: int) -> None:
+        """Say, before they are stored, which numbers a batch's next jobs have."""
+        change = {"$min": {LOW: low}, "$max": {HIGH: high}}
+        await self._upsert(scope_of(batch_id), change)
+
+    async def range_of(self, batch_id: str) -> tuple[int, int] | None:
+        """The lowest and the highest number of a batch's jobs; None: it never had one."""
+        kept = await self.read(scope_of(batch_id))
+        return (kept[LOW], kept[HIGH]) if HIGH in kept else None
+
     async def line(self) -> Line:
         """How many wait, by priority and stretch of numbers."""
         windows = (await self._kept()).get("windows", {})
@@ -173,7 +185,9 @@ class JobTotals:
             return await self._counters.find_one({"_id": ALL}) or {}
 
     async def _increase(self, scope: str, amounts: Amounts) -> None:
-        change = {"$inc": dict(amounts)}
+        await self._upsert(scope, {"$inc": dict(amounts)})
+
+    async def _upsert(self, scope: str, change: Mapping[str, Any]) -> None:
         try:
             with self._guarded():
                 await self._counters.update_one({"_id": scope}, change, upsert=True)

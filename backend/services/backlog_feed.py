@@ -8,6 +8,7 @@ no longer waits costs nothing but a claim that fails.
 
 import logging
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
 from backend.models.job import Job, JobStatus
 from backend.repositories.job_repository import JobRepository
@@ -41,7 +42,7 @@ class BacklogFeed:
         #: Numbers that were given out and not seen yet, and since when.
         self._awaited: dict[int, float] = {}
         #: Waiting jobs of the paid provider, which has a line of its own.
-        self.elsewhere: set[str] = set()
+        self.elsewhere: dict[str, PendingRow] = {}
         self._odd_looks = 0
         self._patience = _LOOKS_TO_RELOAD
 
@@ -76,6 +77,13 @@ class BacklogFeed:
         for job in await self._jobs.list_by_ids([job.id for job in gone]) if gone else ():
             self._add_job(job)
 
+    def due_elsewhere(self, now: datetime) -> list[str]:
+        """The ids of the paid provider's waiting jobs that may start now, in turn."""
+        rows = (
+            row for row in self.elsewhere.values() if not row.not_before or row.not_before <= now
+        )
+        return [row.id for row in sorted(rows, key=lambda row: (-row.priority, row.number))]
+
     def queued(self, jobs: Sequence[Job]) -> None:
         self._add([as_pending_row(job) for job in jobs])
 
@@ -87,7 +95,7 @@ class BacklogFeed:
 
     def removed(self, job: Job) -> None:
         self.backlog.remove(job.id)
-        self.elsewhere.discard(job.id)
+        self.elsewhere.pop(job.id, None)
 
     def cleared(self, status: JobStatus) -> None:
         if status is JobStatus.PENDING:
@@ -99,7 +107,7 @@ class BacklogFeed:
             if row.provider is None:
                 self.backlog.add(self._needs.waiting(row))
             else:
-                self.elsewhere.add(row.id)
+                self.elsewhere[row.id] = row
 
     async def _read_new(self) -> None:
         """Jobs above the last number seen; some of those numbers may be stored only later."""

@@ -104,11 +104,13 @@ class ClipService:
 
     async def delete(self, clip_id: str) -> int:
         clip = await self._clips.get(clip_id)
-        await self._jobs.cancel_for("clip_id", clip_id)
+        await self._jobs.cancel_for("clip_id", clip_id, project_id=clip.project_id)
         # New clips are counted before they are stored: nobody may count in between.
         async with self._timeline.lock(clip.scene_id):
             removed = await self._clips.delete(clip_id)
             await self._timeline.recount(clip.scene_id)
+        # What was being queued until now found the clip still there.
+        await self._jobs.cancel_for("clip_id", clip_id, project_id=clip.project_id)
         await self._media.remove_folder(clip_folder(clip.project_id, clip_id))
         return int(removed)
 

@@ -248,12 +248,19 @@ class Dispatcher:
     async def _dispatch_provider(self, group: asyncio.TaskGroup) -> None:
         """The paid provider has a line and a capacity of its own."""
         free = self._provider.capacity - self.load[PROVIDER_ID]
-        if free > 0 and self._desk.feed.elsewhere and self.is_leader:
-            waiting = await self._jobs.pending_at(PROVIDER_ID)
-            jobs = [job for job in waiting if job.id not in self._desk.hands]
-            for job in due(jobs, free=free, now=self._desk.clock()):
-                hand = Hand(job.id, PROVIDER_ID, sent=self._desk.now())
-                self._start(group, hand, partial(self._provider.carry_out, job))
+        if free <= 0 or not self._desk.feed.elsewhere or not self.is_leader:
+            return
+        for job_id in self._desk.feed.due_elsewhere(self._desk.clock()):
+            if free <= 0 or job_id in self._desk.hands:
+                continue
+            job = await self._jobs.find_by_id(job_id)
+            if job is None or job.status is not JobStatus.PENDING:
+                self._desk.feed.elsewhere.pop(job_id, None)  # another process moved it
+                continue
+            for ready in due([job], free=free, now=self._desk.clock()):
+                free -= 1
+                hand = Hand(job_id, PROVIDER_ID, sent=self._desk.now())
+                self._start(group, hand, partial(self._provider.carry_out, ready))
 
     # -- taking jobs back ------------------------------------------------------------------------
 

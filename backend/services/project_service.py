@@ -19,7 +19,7 @@ from backend.utils.ids import new_id
 class JobCanceller(Protocol):
     """The part of the queue that a cascade needs."""
 
-    async def cancel_for(self, field: str, value: str) -> int: ...
+    async def cancel_for(self, field: str, value: str, *, project_id: str) -> int: ...
 
 
 class Belongings(Protocol):
@@ -93,7 +93,7 @@ class ProjectService:
         A delete that was cut short can therefore be repeated. Gives the number of documents.
         """
         await self._projects.get(project_id)
-        await self._jobs.cancel_for("project_id", project_id)
+        await self._jobs.cancel_for("project_id", project_id, project_id=project_id)
         # Scenes first: a clip that is being created now finds its scene gone and withdraws.
         removed = await self._scenes.delete_for_project(project_id)
         removed += await self._clips.delete_for_project(project_id)
@@ -102,7 +102,8 @@ class ProjectService:
         removed += await self._webhooks.delete_for_project(project_id)
         await self._media.remove_folder(project_folder(project_id))
         await self._projects.delete(project_id)
-        # What was being created until now found the project still there.
+        # What was being created or queued until now found the project still there.
+        await self._jobs.cancel_for("project_id", project_id, project_id=project_id)
         removed += await self._characters.delete_for_project(project_id)
         return removed + await self._pool.delete_for_project(project_id) + 1
 

@@ -97,9 +97,9 @@ class QueueManager:
     async def totals(self) -> dict[JobStatus, int]:
         return await self._jobs.totals.by_status()
 
-    async def cancel_for(self, field: str, value: str) -> int:
-        """Cancel every unfinished job of a project, scene, clip or batch."""
-        jobs = await self._jobs.active_for(field, value)
+    async def cancel_for(self, field: str, value: str, *, project_id: str) -> int:
+        """Cancel every unfinished job of a project, or of a scene or clip of that project."""
+        jobs = await self._jobs.active_for(field, value, project_id=project_id)
         results = await asyncio.gather(*(self.cancel(job) for job in jobs))
         return sum(results)
 

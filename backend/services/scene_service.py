@@ -78,7 +78,7 @@ class SceneService:
     async def delete(self, scene_id: str) -> int:
         """Remove a scene with its clips; the scene goes last, so a cut-short delete repeats."""
         scene = await self._scenes.get(scene_id)
-        await self._jobs.cancel_for("scene_id", scene_id)
+        await self._cancel_jobs(scene)
         # Nobody adds a clip meanwhile: it would stay behind without its scene.
         async with self._timeline.lock(scene_id):
             clip_ids = await self._clips.ids_for_scene(scene_id)
@@ -90,9 +90,14 @@ class SceneService:
             if is_ours and not scene.is_alternate:
                 amounts = {"scene_count": -1}
                 await self._projects.adjust(scene.project_id, amounts, now=self._clock())
+        # What was being queued until now found its clip still there.
+        await self._cancel_jobs(scene)
         for clip_id in clip_ids:
             await self._media.remove_folder(clip_folder(scene.project_id, clip_id))
         return removed + int(is_ours)
+
+    async def _cancel_jobs(self, scene: Scene) -> None:
+        await self._jobs.cancel_for("scene_id", scene.id, project_id=scene.project_id)
 
     async def _next_order(self, project_id: str) -> int:
         scenes = await self._scenes.list_for_project(project_id)

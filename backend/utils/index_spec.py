@@ -9,13 +9,15 @@ from typing import Any
 class IndexSpec:
     """One index. `keys` are (field, 1 or -1); `partial` is a filter of the documents it holds.
 
-    Without a name it is called as MongoDB would: `scene_id_1_order_-1`.
+    Without a name it is called as MongoDB would: `scene_id_1_order_-1`. `replaces` names indexes
+    of earlier versions, which are dropped: each costs at every write.
     """
 
     keys: tuple[tuple[str, int], ...]
     unique: bool = False
     partial: Mapping[str, Any] | None = None
     name: str = ""
+    replaces: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.name:

@@ -56,6 +56,13 @@ async def assert_totals_are_true(repos: Repositories) -> None:
     batch = Counter(job.status for job in jobs if job.batch_id == "batch")
     kept = (await repos.jobs.totals.by_batch(["batch"]))["batch"]
     assert kept == {status: batch[status] for status in JobStatus}
+    rows = {row.id for row in await repos.jobs.batch_rows("batch")}
+    assert rows == {job.id for job in jobs if job.batch_id == "batch"}
+    page = await repos.jobs.newest({"batch_id": "batch"}, skip=0, limit=500)
+    assert [job.number for job in page] == sorted(
+        (job.number for job in jobs if job.batch_id == "batch"), reverse=True
+    )
+    assert await repos.jobs.totals.range_of("nobody") is None
     waiting = [job for job in jobs if job.status is JobStatus.PENDING]
     assert await repos.jobs.totals.turns() == dict(
         sorted(Counter(job.priority for job in waiting).items(), reverse=True)

@@ -469,12 +469,18 @@ class TestJobs:
 
     async def test_what_is_active_for_something(self, repos: Repositories) -> None:
         jobs = await repos.jobs.enqueue(
-            [a_job(clip_id="x"), a_job(clip_id="x"), a_job(clip_id="x", batch_id="b"), a_job()]
+            [a_job(clip_id="x"), a_job(clip_id="x"), a_job(clip_id="x", scene_id="y"), a_job()]
         )
+        await repos.jobs.enqueue([a_job(project_id="other", scene_id="y")])
         await repos.jobs.move(jobs[0], JobStatus.CANCELLED)
         await repos.jobs.move(jobs[1], JobStatus.PROCESSING)
-        assert {job.id for job in await repos.jobs.active_for("clip_id", "x")} == {
-            jobs[1].id, jobs[2].id,
-        }  # fmt: skip
-        assert [job.id for job in await repos.jobs.active_for("batch_id", "b")] == [jobs[2].id]
+
+        async def active(field: str, value: str) -> set[str]:
+            project_id = jobs[0].project_id
+            found = await repos.jobs.active_for(field, value, project_id=project_id)
+            return {job.id for job in found}
+
+        assert await active("clip_id", "x") == {jobs[1].id, jobs[2].id}
+        assert await active("scene_id", "y") == {jobs[2].id}
+        assert await active("project_id", jobs[0].project_id) == {job.id for job in jobs[1:]}
         assert [job.id for job in await repos.jobs.processing()] == [jobs[1].id]

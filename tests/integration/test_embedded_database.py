@@ -93,6 +93,16 @@ async def test_conflicting_index_is_named(manager: DatabaseManager, spec: IndexS
         await manager.ensure_indexes({"clash": (spec,)})
 
 
+async def test_an_index_drops_those_that_it_replaces(manager: DatabaseManager) -> None:
+    old = (IndexSpec((("name", 1),), unique=True), IndexSpec((("age", 1),), name="mine"))
+    await manager.ensure_indexes({"replaced": old})
+    new = IndexSpec((("name", 1),), name="by_name", replaces=("name_1", "never_there"))
+    for _ in range(2):
+        await manager.ensure_indexes({"replaced": (new,)})
+    there = await manager.database()["replaced"].index_information()
+    assert set(there) == {"_id_", "by_name", "mine"}
+
+
 async def test_conflict_stops_the_start(embedded: EmbeddedDatabase) -> None:
     first = DatabaseManager(embedded.url, name="start", driver="pymongo")
     await first.start()

@@ -79,3 +79,12 @@ async def test_a_page_of_very_many_is_told_from_amounts_first_and_exactly_later(
     for _ in range(6):
         last = list((await places.places(asked, waiting.line(), 6_000)).values())
     assert last == exact
+
+
+def test_the_line_is_read_in_runs_that_hold_what_is_wanted() -> None:
+    line = Line({0: {0: 3, 1: 5, 4: 2, 9: 1}, 5: {2: 400}})
+    assert list(line.runs(0, 4)) == [(0, 1), (4, 9)]
+    assert list(line.runs(0, 100)) == [(0, 1), (4, 9)]  # not over the crowd of another priority
+    assert list(line.runs(0, 1)) == [(0, 0), (1, 1), (4, 4), (9, 9)]
+    assert list(line.runs(5, 50)) == [(2, 2)]
+    assert list(line.runs(7, 50)) == []

@@ -48,7 +48,7 @@ STEPS = st.lists(
 
 
 class NoJobs:
-    async def cancel_for(self, field: str, value: str) -> int:
+    async def cancel_for(self, field: str, value: str, *, project_id: str) -> int:
         return 0
 
 
