@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     #: The largest single result that is taken from a ComfyUI server.
     max_result_size_mb: int = Field(default=2_048, ge=1, le=102_400)
     max_body_size_mb: int = Field(default=16, ge=1, le=1_024)
+    #: Room for converted videos and animatics; what was not used for the longest goes first.
+    max_cache_size_mb: int = Field(default=10_240, ge=1, le=10_485_760)
 
     #: How long `POST /generate` waits for its result before it answers 202.
     generate_wait_seconds: Seconds = 240

@@ -7,19 +7,21 @@ from contextlib import asynccontextmanager
 from backend.config import Settings
 from backend.database import DatabaseManager
 from backend.repositories.registry import REPOSITORIES
+from backend.services.animatic_runner import at_work
 from backend.services.background import Mender, running
 from backend.services.comfyui_client import ComfyUIClient, open_session
 from backend.services.openai_transport import open_provider_session
 from backend.wiring.foundation import Roads
-from backend.wiring.making import MakingParts
+from backend.wiring.packages import PackageParts
 
 
-class Container(MakingParts):
+class Container(PackageParts):
     """Everything a request may ask for, and what runs beside the requests."""
 
     def let_go(self) -> None:
         """Answer everybody who waits or listens: the server is about to end."""
         self.queue.stop_waiting()
+        self.animatics.let_go()
         self.events.close()
 
 
@@ -60,4 +62,5 @@ async def build_container(
                 mender=Mender(container.results, container.timeline, container.batches),
             )
         )
+        await stack.enter_async_context(at_work(container.animatic_runner, container.kitchen))
         yield container

@@ -10,7 +10,9 @@ from fastapi import Depends, Header, Path, Query, Request
 from starlette.requests import HTTPConnection
 
 from backend.services.alternates_service import AlternatesService
+from backend.services.animatic_service import AnimaticService
 from backend.services.batch_service import BatchService
+from backend.services.bundle_service import BundleService
 from backend.services.character_service import CharacterService
 from backend.services.clip_service import ClipService
 from backend.services.comfyui_service import ComfyUIService
@@ -148,6 +150,16 @@ async def _exports(request: Request) -> ExportService:
     return service
 
 
+async def _bundles(request: Request) -> BundleService:
+    service: BundleService = request.app.state.container.bundles
+    return service
+
+
+async def _animatics(request: Request) -> AnimaticService:
+    service: AnimaticService = request.app.state.container.animatics
+    return service
+
+
 async def _webhooks(request: Request) -> WebhookService:
     service: WebhookService = request.app.state.container.webhooks
     return service
@@ -191,6 +203,8 @@ QueueViewDep = Annotated[QueueView, Depends(_queue_view)]
 HealthServiceDep = Annotated[HealthService, Depends(_health)]
 MediaServiceDep = Annotated[MediaService, Depends(_media)]
 ExportServiceDep = Annotated[ExportService, Depends(_exports)]
+BundleServiceDep = Annotated[BundleService, Depends(_bundles)]
+AnimaticServiceDep = Annotated[AnimaticService, Depends(_animatics)]
 TimingServiceDep = Annotated[TimingService, Depends(_timing)]
 ProjectImporterDep = Annotated[ProjectImporter, Depends(_importer)]
 AlternatesServiceDep = Annotated[AlternatesService, Depends(_alternates)]

@@ -55,11 +55,13 @@ async def _query(
 ExportOptionsDep = Annotated[ExportOptions, Depends(_query)]
 
 
+IfNoneMatch = Annotated[
+    str | None, Header(description="ETags of copies at hand: 304 if one is still right.")
+]
+
+
 async def _export_query(
-    options: ExportOptionsDep,
-    if_none_match: Annotated[
-        str | None, Header(description="ETags of copies at hand: 304 if one is still right.")
-    ] = None,
+    options: ExportOptionsDep, if_none_match: IfNoneMatch = None
 ) -> ExportQuery:
     return ExportQuery(options, if_none_match)
 
@@ -70,7 +72,7 @@ ExportQueryDep = Annotated[ExportQuery, Depends(_export_query)]
 def download(file: ExportFile, query: ExportQuery) -> Response:
     """The file as an attachment, or 304 when the client has it."""
     headers = {"ETag": file.etag, "Cache-Control": "private, no-cache"}
-    if _has(query.if_none_match, file.etag):
+    if has_copy(query.if_none_match, file.etag):
         return Response(status_code=304, headers=headers)
     headers["Content-Disposition"] = disposition(file.filename, file.title)
     headers["X-Content-Type-Options"] = "nosniff"
@@ -83,7 +85,7 @@ def disposition(filename: str, title: str) -> str:
     return f"attachment; filename=\"{filename}\"; filename*=UTF-8''{encoded}"
 
 
-def _has(given: str | None, etag: str) -> bool:
+def has_copy(given: str | None, etag: str) -> bool:
     """If-None-Match of RFC 9110: `*`, or a list of tags compared weakly."""
     if given is None:
         return False

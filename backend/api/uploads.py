@@ -17,7 +17,7 @@ _REFUSALS = {
 }
 
 
-class _RangedFile(FileResponse):
+class RangedFile(FileResponse):
     """A file whose refusals of a Range have the body that every error has."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,7 +54,7 @@ class UploadedFiles(StaticFiles):
         scope: Scope,
         status_code: int = 200,
     ) -> Response:
-        response = _RangedFile(full_path, status_code=status_code, stat_result=stat_result)
+        response = RangedFile(full_path, status_code=status_code, stat_result=stat_result)
         if self.is_not_modified(response.headers, Headers(scope=scope)):
             return NotModifiedResponse(response.headers)
         return response

@@ -29,6 +29,12 @@ class EventKind(StrEnum):
     SERVER_CHANGED = "server.changed"
     #: A take hangs in a clip's gallery.
     CONTENT_ADDED = "content.added"
+    #: An export that takes long (an animatic): `job_id` is the rendering's.
+    EXPORT_STARTED = "export.started"
+    EXPORT_PROGRESS = "export.progress"
+    EXPORT_COMPLETED = "export.completed"
+    EXPORT_FAILED = "export.failed"
+    EXPORT_CANCELLED = "export.cancelled"
     #: The first of a stream that resumes nothing: it gives the id to resume after.
     HELLO = "hello"
     #: The last of a stream whose reader was too slow.

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from backend.repositories.animatic_repository import AnimaticRepository
 from backend.repositories.batch_repository import BatchRepository
 from backend.repositories.character_repository import CharacterRepository
 from backend.repositories.clip_repository import ClipRepository
@@ -39,6 +40,7 @@ REPOSITORIES = (
     EstimatesRepository,
     WebhookRepository,
     DeliveryRepository,
+    AnimaticRepository,
 )
 
 
@@ -60,6 +62,7 @@ class Repositories:
     estimates: EstimatesRepository
     webhooks: WebhookRepository
     deliveries: DeliveryRepository
+    animatics: AnimaticRepository
 
 
 def repositories_on(
@@ -83,4 +86,5 @@ def repositories_on(
         estimates=EstimatesRepository(database, gate),
         webhooks=WebhookRepository(database, gate, box),
         deliveries=DeliveryRepository(database, gate),
+        animatics=AnimaticRepository(database, gate),
     )

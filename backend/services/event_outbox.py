@@ -9,7 +9,10 @@ CHUNK_EVENTS = CHUNK_ROOM // 2
 #: While the database is away so many are kept, and then the oldest go.
 _ROOM = 20_000
 #: Of these only the latest counts, so they gather longer.
-_LATEST_WINS = frozenset({EventKind.JOB_PROGRESS, EventKind.BATCH_UPDATED})
+_LATEST_WINS = frozenset(
+    {EventKind.JOB_PROGRESS, EventKind.BATCH_UPDATED, EventKind.EXPORT_PROGRESS}
+)
+_PROGRESS = frozenset({EventKind.JOB_PROGRESS, EventKind.EXPORT_PROGRESS})
 
 
 class Outbox:
@@ -35,7 +38,8 @@ class Outbox:
             return self._add_latest(event)
         if event.job_id is not None:
             # What is to be told now is newer than any progress before it.
-            self._latest.pop((EventKind.JOB_PROGRESS, event.job_id), None)
+            for kind in _PROGRESS:
+                self._latest.pop((kind, event.job_id), None)
         if len(self._waiting) >= self._room:
             self._waiting.popleft()
             self._lost = True
@@ -44,7 +48,7 @@ class Outbox:
 
     def _add_latest(self, event: Event) -> bool:
         is_first = not self._latest
-        progress = event.kind is EventKind.JOB_PROGRESS
+        progress = event.kind in _PROGRESS
         key = (event.kind, event.job_id if progress else event.batch_id)
         if key in self._latest or len(self._latest) < self._room:
             self._latest[key] = event

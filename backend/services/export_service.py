@@ -1,10 +1,10 @@
 """Exports a project: loads it once, builds its timeline, lets one exporter write it."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from backend.models.preflight import Preflight
 from backend.models.timeline import Media, Timeline
@@ -14,13 +14,15 @@ from backend.services.exporters import placeholder
 from backend.services.film import ExportFormat, ExportOptions, Film, FilmLoader
 from backend.services.media_facts import MediaInspector
 from backend.services.timeline import build_timeline
-from backend.services.timeline_media import MediaMode, ShortVideo
+from backend.services.timeline_media import MediaFacts, MediaMode, ShortVideo
 from backend.utils.collector_pause import CollectorPause
 
 __all__ = ["CardFile", "ExportFile", "ExportFormat", "ExportService", "MediaFile"]
 
 #: Films that are built and written at once: each takes a core, and memory for all its clips.
 _AT_ONCE = 2
+
+T = TypeVar("T")
 
 
 class MediaFile(NamedTuple):
@@ -86,6 +88,33 @@ class ExportService:
                 build = partial(self._build, film, short_video=short_video)
                 return film, await asyncio.to_thread(build)
 
+    async def whole_film(self, project_id: str, options: ExportOptions) -> Film:
+        """With its characters, as a package needs it."""
+        return await self._film(project_id, options, with_characters=True)
+
+    async def check(self, project_id: str) -> None:
+        """ResourceNotFoundError without the project."""
+        await self._films.project(project_id)
+
+    async def in_turn(self, work: Callable[[], T]) -> T:
+        """Do what takes a core for long in a thread, in turn with other exports."""
+        async with self._turns:
+            with self._pause():
+                return await asyncio.to_thread(work)
+
+    def build(
+        self, film: Film, *, short_video: ShortVideo = "gap", known: Mapping[str, MediaFacts]
+    ) -> Timeline:
+        """The timeline of a film; `known` is what somebody found out of its media meanwhile.
+
+        Blocking: call it `in_turn`. ConflictError for a film that no timeline can carry.
+        """
+        return self._build(film, short_video=short_video, known=known)
+
+    def locate(self, path: str) -> Path | None:
+        """The file of a stored path, None if there is none inside the upload folder."""
+        return self._inspector.locate(path)
+
     async def timeline(
         self,
         project_id: str,
@@ -130,13 +159,19 @@ class ExportService:
             project_id, options or ExportOptions(), with_characters=with_characters
         )
 
-    def _build(self, film: Film, *, short_video: ShortVideo = "gap") -> Timeline:
+    def _build(
+        self,
+        film: Film,
+        *,
+        short_video: ShortVideo = "gap",
+        known: Mapping[str, MediaFacts] | None = None,
+    ) -> Timeline:
         preflight.refuse_rate(film)
         return build_timeline(
             film.project,
             film.scenes,
             film.clips,
-            self._inspector.facts(film.project, film.clips),
+            {**self._inspector.facts(film.project, film.clips), **(known or {})},
             include_alternates=film.options.include_alternates,
             media_mode=film.options.media_mode,
             short_video=short_video,

@@ -68,6 +68,10 @@ class FilmLoader:
         self._clips = clips
         self._characters = characters
 
+    async def project(self, project_id: str) -> Project:
+        """ResourceNotFoundError if there is none."""
+        return await self._projects.get(project_id)
+
     async def load(
         self, project_id: str, options: ExportOptions, *, with_characters: bool = False
     ) -> Film:

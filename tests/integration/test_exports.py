@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from backend.api import legacy_exports_router
-from backend.api.downloads import _has
+from backend.api.downloads import has_copy
 from backend.api.v1 import exports_router
 from backend.config import Settings
 from backend.container import Container
@@ -104,7 +104,7 @@ async def test_a_copy_at_hand_is_not_sent_again(
     [(None, False), ("*", True), ('"a"', True), ('W/"a"', True), ('"b", "a"', True), ("a", False)],
 )
 def test_if_none_match_is_read_as_http_has_it(given: str | None, known: bool) -> None:
-    assert _has(given, '"a"') is known
+    assert has_copy(given, '"a"') is known
 
 
 @pytest.mark.parametrize(

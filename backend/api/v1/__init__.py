@@ -17,6 +17,7 @@ from backend.api.v1 import (
     media_router,
     models_router,
     openai_router,
+    packages_router,
     pool_router,
     projects_router,
     queue_router,
@@ -47,6 +48,7 @@ _ROUTERS = (
     models_router,
     spa_router,
     spa_media_router,
+    packages_router,  # before the exports: their {format} would take its paths
     exports_router,
     imports_router,
     events_router,

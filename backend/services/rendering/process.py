@@ -103,16 +103,24 @@ class RenderProcess:
             return process
         if process:
             await process.wait()
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            _WORKER,
-            cwd=_ROOT,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            start_new_session=True,  # a Ctrl-C in a terminal is for StoryCanvas alone
-        )
-        return self._process
+        starting = asyncio.ensure_future(_start())
+        try:
+            await asyncio.shield(starting)
+        finally:  # who stops waiting now must still know it, to end it
+            self._process = process = await starting
+        return process
+
+
+async def _start() -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        _WORKER,
+        cwd=_ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,  # a Ctrl-C in a terminal is for StoryCanvas alone
+    )
 
 
 def _raise_for(answer: dict[str, Any]) -> None:
