@@ -3,6 +3,7 @@
 import hashlib
 import re
 import unicodedata
+from functools import lru_cache
 from posixpath import splitext
 
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
@@ -18,7 +19,7 @@ _DEVICES = frozenset({"con", "prn", "aux", "nul"})
 
 def slug(text: str, *, fallback: str, limit: int = 24) -> str:
     """`Rooftop: Nacht` → `rooftop_nacht`; `fallback` when no ASCII letter or digit is left."""
-    ascii_text = ascii_only(text).lower()
+    ascii_text = (text if text.isascii() else ascii_only(text)).lower()
     short = _NOT_SLUG.sub("_", ascii_text).strip("_")[:limit].rstrip("_")
     return fallback if not short or short in _DEVICES else short
 
@@ -56,11 +57,15 @@ def reel(number: int) -> str:
 
 def one_line(text: str, *, fallback: str) -> str:
     """Text for an XML attribute: no control characters, no line breaks, never empty."""
-    return _SPACE.sub(" ", _NOT_XML.sub("", text)).strip() or fallback
+    # Printable text has no other white space than spaces, and nothing that XML forbids.
+    clean = text if text.isprintable() else _NOT_XML.sub("", text)
+    return " ".join(clean.split()) or fallback
 
 
 def xml_text(text: str) -> str:
     """Text for an XML element: line breaks stay, what XML forbids is dropped."""
+    if text.isprintable():
+        return text.strip()
     lines = _NOT_XML.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     return lines.strip()
 
@@ -71,5 +76,10 @@ def _mark(media_id: str) -> str:
 
 
 def _suffix(path: str) -> str:
-    ending = _NOT_SLUG.sub("", splitext(path)[1].lower())
+    return _ending(splitext(path)[1])
+
+
+@lru_cache(maxsize=256)
+def _ending(suffix: str) -> str:
+    ending = _NOT_SLUG.sub("", suffix.lower())
     return f".{ending}" if ending else ""
