@@ -82,7 +82,7 @@ def create_app(settings: Settings, *, build: Build = build_container) -> FastAPI
     app.include_router(legacy_exports_router.router)
     app.include_router(metrics.router)
     app.include_router(pages_router.router)
-    app.state.pages = Pages(locked=bool(settings.api_keys))
+    app.state.pages = Pages(keyed=bool(settings.api_keys))
     app.mount(STATIC, PageFiles())
     app.mount("/uploads", UploadedFiles(settings.upload_dir))
     _add_middleware(app, settings)

@@ -151,7 +151,7 @@ class BodyTooLargeError(HTTPException):
 class ApiKeyMiddleware:
     """With keys configured, every route but health, docs and preflights needs one.
 
-    The live page comes without a key too: it is empty then, and asks for one.
+    A browser that comes to the live page without one gets the 401 as a page that asks for it.
 
     A browser's EventSource and WebSocket can send no header: at their routes, and only there,
     `?api_key=` is taken as well.
@@ -168,6 +168,10 @@ class ApiKeyMiddleware:
         if scope["type"] == "lifespan" or self._is_open(scope["path"]) or self._is_known(scope):
             await self._app(scope, receive, send)
             return
+        if _is_a_look_at_the_page(scope):
+            scope.setdefault("state", {})["has_key"] = False
+            await self._app(scope, receive, send)
+            return
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
             return
@@ -175,7 +179,7 @@ class ApiKeyMiddleware:
         await _send_error(scope, send, 401, "UNAUTHORIZED", message, {"WWW-Authenticate": "Bearer"})
 
     def _is_open(self, path: str) -> bool:
-        return path in {"/", "/api/v1/health", "/api/v1/"} or path.startswith(self._OPEN)
+        return path in {"/api/v1/health", "/api/v1/"} or path.startswith(self._OPEN)
 
     def _is_known(self, scope: Scope) -> bool:
         scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
@@ -190,6 +194,11 @@ class ApiKeyMiddleware:
         """Compare every key, so that the time taken tells nothing about which one is close."""
         matches = [hmac.compare_digest(key, given) for key in self._keys]
         return any(matches)
+
+
+def _is_a_look_at_the_page(scope: Scope) -> bool:
+    is_html = "text/html" in Headers(scope=scope).get("accept", "")
+    return scope["type"] == "http" and scope["path"] == "/" and is_html
 
 
 def _request_id(headers: Headers) -> str:

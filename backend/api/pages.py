@@ -33,14 +33,14 @@ _HEADERS = {
 }
 _DAY = 86_400
 #: A host that may stand in a command line that people copy.
-_HOST = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]{1,255}/?", re.ASCII)
+_HOST = re.compile(r"https?://([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:\d{1,5})?/?")
 
 
 class Pages:
-    """`locked`: the board needs a key, so the page comes without it and asks for one."""
+    """`keyed`: requests need a key, and the command lines of the page say so."""
 
-    def __init__(self, *, locked: bool) -> None:
-        self.locked = locked
+    def __init__(self, *, keyed: bool) -> None:
+        self._keyed = keyed
         self._templates = Environment(
             loader=FileSystemLoader(_HERE / "templates"),
             autoescape=True,
@@ -58,9 +58,9 @@ class Pages:
         return self._page("live.html", board, origin=origin)
 
     def shell(self) -> Response:
-        """The page without anything that a key protects."""
-        html = self._templates.get_template("live.html").render(board=None, locked=True, origin="")
-        return HTMLResponse(html, headers=_HEADERS)
+        """A 401 for people: the page without anything that a key protects, which asks for it."""
+        html = self._templates.get_template("live.html").render(board=None, locked=True)
+        return HTMLResponse(html, 401, headers={**_HEADERS, "WWW-Authenticate": "Bearer"})
 
     def part(self, board: Board | None, *, origin: str) -> Response:
         """The board alone, which the page puts in place of the one it has."""
@@ -69,7 +69,7 @@ class Pages:
     def _page(self, name: str, board: Board | None, *, origin: str) -> Response:
         shown = origin.rstrip("/") if _HOST.fullmatch(origin) else "http://127.0.0.1:8001"
         html = self._templates.get_template(name).render(
-            board=board, locked=False, origin=shown, keyed=self.locked
+            board=board, locked=False, origin=shown, keyed=self._keyed
         )
         if board is None:
             return HTMLResponse(html, 503, headers={**_HEADERS, "Retry-After": "3"})

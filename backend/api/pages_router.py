@@ -21,8 +21,8 @@ PagesDep = Annotated[Pages, Depends(_pages)]
 
 @router.api_route("/", methods=["GET", "HEAD"])
 async def live_page(request: Request, pages: PagesDep, board: LiveBoardDep) -> Response:
-    """With API_KEYS set it comes empty, and asks for a key."""
-    if pages.locked:
+    """Without a key that it needs, it comes empty and asks for one."""
+    if not getattr(request.state, "has_key", True):
         return pages.shell()
     return pages.whole(await board.look(), origin=str(request.base_url))
 

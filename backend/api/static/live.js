@@ -7,7 +7,8 @@ const BOARD = "/live/board";
 const EVENTS = "/api/v1/events?types=job,batch,server";
 const PAINT_MS = 500; // two repaints a second at most
 const READ_MS = 1000; // the board is read again no sooner than this
-const IDLE_MS = 15000; // and no later: reasons and times change without events
+const BUSY_MS = 5000; // and no later while something runs: reasons and times change by themselves
+const IDLE_MS = 15000;
 const LONGEST_PAUSE_MS = 30000;
 
 const find = (id) => document.getElementById(id);
@@ -202,8 +203,8 @@ async function read() {
     return;
   }
   lastRead = performance.now();
-  // A page that asks takes a tenth of the server's time for it at most, and less in trouble.
-  gap = went ? Math.max(READ_MS, 10 * (lastRead - began)) : Math.min(gap * 2, LONGEST_PAUSE_MS);
+  // A page that asks takes a fifth of a busy server's time for it at most, and less in trouble.
+  gap = went ? Math.max(READ_MS, 4 * (lastRead - began)) : Math.min(gap * 2, LONGEST_PAUSE_MS);
   if (!went || again) readSoon();
 }
 
@@ -219,6 +220,7 @@ async function fetched(mine) {
     const board = isBoard && html.parseFromString(await answer.text(), "text/html").getElementById("board");
     if (mine !== run || !board) return false;
     newer = board;
+    if (lost && answer.ok) listen(); // it is back: no need to wait until the browser tries again
     find("unlock").hidden = true;
     find("forget").hidden = !key();
     paintSoon();
@@ -234,8 +236,10 @@ async function fetched(mine) {
 let source = null;
 let listenAgain = null;
 let pause = 1000;
+let lost = false;
 
 function listen() {
+  lost = false;
   clearTimeout(listenAgain);
   source?.close();
   source = new EventSource(key() ? `${EVENTS}&api_key=${encodeURIComponent(key())}` : EVENTS);
@@ -246,9 +250,13 @@ function listen() {
   };
   source.onerror = () => {
     connection("lost", "Connection lost, trying again");
-    if (source.readyState !== EventSource.CLOSED) return; // the browser tries by itself
-    listenAgain = setTimeout(listen, pause * (0.75 + Math.random() / 2));
+    lost = true;
+    const wait = pause * (0.75 + Math.random() / 2);
     pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
+    readSoon(performance.now() + wait);
+    if (source.readyState !== EventSource.CLOSED) return; // the browser tries by itself
+    clearTimeout(listenAgain);
+    listenAgain = setTimeout(listen, wait);
   };
   for (const topic of ["job", "batch", "server", "hello", "reset", "dropped"])
     source.addEventListener(topic, heard);
@@ -285,7 +293,8 @@ function stop() {
 setInterval(() => {
   if (!source) return;
   paintSoon();
-  if (performance.now() - lastRead > IDLE_MS) readSoon();
+  const patience = document.querySelector("[data-until]") ? BUSY_MS : IDLE_MS;
+  if (performance.now() - lastRead > patience) readSoon();
 }, 1000);
 
 // A tab that nobody looks at holds no connection: browsers have six for a server.
