@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import lru_cache
 
 from backend.models.content import ContentType
 from backend.models.render import RenderRequest
 from backend.services.model_config import VARIANTS, Kind, LoraRule, ModelFamily, NegativeRule
 from backend.services.workflows.wishes import family_for, kind_of, with_hint
 from backend.utils.errors import WorkflowError
+
+#: Answers that are remembered.
+_KEPT = 256
 
 
 def unread_params(request: RenderRequest) -> frozenset[str]:
@@ -18,6 +22,14 @@ def unread_params(request: RenderRequest) -> frozenset[str]:
     """
     if request.workflow_json is not None:
         return frozenset()
+    # Words, seed and file decide nothing: the jobs of a batch ask the same thousands of times.
+    negative = "-" if request.negative_prompt else ""
+    alike = {"prompt": "", "negative_prompt": negative, "seed": 0, "filename_prefix": "any"}
+    return _unread_by_shape(request.model_copy(update=alike))
+
+
+@lru_cache(maxsize=_KEPT)
+def _unread_by_shape(request: RenderRequest) -> frozenset[str]:
     if request.model is None:
         told = [_unread(request, family, family.official_model) for family in VARIANTS]
     else:
