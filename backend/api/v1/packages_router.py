@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
+from pydantic import BeforeValidator
 from starlette.responses import StreamingResponse
 from starlette.types import Send
 
@@ -32,6 +33,18 @@ _REFUSED = "EXPORT_REFUSED: the film has a rate that no editor knows."
 ShortVideos = Annotated[
     ShortVideo,
     Query(description="What follows a video that ends before its clip: a gap, or its last frame."),
+]
+
+
+def _number(given: object) -> object:
+    """Queries are text, and a choice among numbers takes none by itself."""
+    return int(given) if isinstance(given, str) and given.isdecimal() else given
+
+
+Heights = Annotated[
+    Height,
+    BeforeValidator(_number),
+    Query(description="Pixels; the width follows the film's shape."),
 ]
 
 
@@ -104,9 +117,7 @@ async def export_animatic(  # noqa: PLR0913 - all that it may look like
     request: Request,
     animatics: AnimaticServiceDep,
     if_none_match: IfNoneMatch = None,
-    height: Annotated[
-        Height, Query(description="Pixels; the width follows the film's shape.")
-    ] = 720,
+    height: Heights = 720,
     burn_in: Annotated[
         str | None,
         Query(
