@@ -33,7 +33,8 @@ class Namer(Protocol):
 class JobRow:
     """`position` is 1 for the next; `eta` is in seconds from the board's moment.
 
-    `is_sent` says that it waits in its server's own queue.
+    `is_sent` says that it waits in its server's own queue, `began` when it left that, in POSIX
+    seconds. Both are known in the process that drives the servers.
     """
 
     job: Job
@@ -43,6 +44,7 @@ class JobRow:
     eta: float | None = None
     position: int | None = None
     is_sent: bool = False
+    began: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,7 @@ class LiveBoard:
                 eta=outlook.eta,
                 position=places.get(job.id),
                 is_sent=hand is not None and hand.job is not None and hand.started is None,
+                began=hand.started if hand else None,
             )
         return rows
 

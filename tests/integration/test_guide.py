@@ -1,5 +1,6 @@
 """The guide's pages, run as they stand: their commands work, and say what the pages promise."""
 
+import json
 import re
 import shutil
 import socket
@@ -138,8 +139,12 @@ async def test_hand_over_to_each_editor(desk: Desk) -> None:
     document = check(next(cut.glob("*.fcpxml")).read_bytes())
     media = {path.name for path in (cut / "media").iterdir()}
     assert len(document.assets) == len(media) == 2
-    edl = next(cut.parent.glob("premiere/*.edl")).read_text("ascii")
+    edl = next(cut.parent.glob("edl/*.edl")).read_text("ascii")
     assert set(re.findall(r"FROM CLIP NAME: (.+?)\r?$", edl, re.MULTILINE)) == media
+    assert all(name in next(cut.parent.glob("premiere/*.xml")).read_text() for name in media)
+    preflight, timing = (json.loads(line) for line in told if line.startswith("{"))
+    assert preflight["can_export"]
+    assert (timing["format"], timing["dry_run"], timing["changes"]) == ("edl", True, [])
     assert all(list(cut.parent.glob(f"{name}/media/*.png")) for name in ("resolve", "program"))
 
 
@@ -155,6 +160,13 @@ async def test_video_from_a_provider(desk: Desk) -> None:
     assert told[:4] == ["list", "completed", "OpenAI-compatible provider",
                         "Video deleted at the provider."]  # fmt: skip
     assert told[4].endswith(".mp4")
+
+
+async def test_watch_in_a_browser(desk: Desk) -> None:
+    told = (await desk.run("live")).splitlines()
+    assert told[0] == "1"
+    assert int(told[1]) >= 1
+    assert told[2].startswith("[")
 
 
 async def test_hear_what_happens(desk: Desk) -> None:

@@ -155,9 +155,20 @@ function move(job, data) {
     write(bar, percent);
   }
   for (const figure of document.querySelectorAll(`[data-percent="${id}"]`)) write(figure, percent);
+  for (const left of document.querySelectorAll(`[data-left="${id}"]`)) expect(left, data.progress);
   if (!data.current_node) return;
   const steps = data.progress_total ? `, step ${data.progress_step ?? 0} of ${data.progress_total}` : "";
   for (const step of document.querySelectorAll(`[data-step="${id}"]`)) write(step, data.current_node + steps);
+}
+
+// As `by_progress` of the server: what is done tells ever better how long the rest takes.
+function expect(left, progress) {
+  const now = Date.now() + ahead;
+  const trust = Math.min(1, Math.max(0, (progress - 0.1) / 0.4));
+  if (!trust) return;
+  const byProgress = ((now - left.dataset.began) * (1 - progress)) / progress;
+  const until = now + (1 - trust) * Math.max(0, left.dataset.until - now) + trust * byProgress;
+  left.dataset.until = Math.round(until);
 }
 
 function tick() {
