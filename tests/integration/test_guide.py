@@ -1,6 +1,5 @@
 """The guide's pages, run as they stand: their commands work, and say what the pages promise."""
 
-import json
 import re
 import shutil
 import socket
@@ -142,9 +141,7 @@ async def test_hand_over_to_each_editor(desk: Desk) -> None:
     edl = next(cut.parent.glob("edl/*.edl")).read_text("ascii")
     assert set(re.findall(r"FROM CLIP NAME: (.+?)\r?$", edl, re.MULTILINE)) == media
     assert all(name in next(cut.parent.glob("premiere/*.xml")).read_text() for name in media)
-    preflight, timing = (json.loads(line) for line in told if line.startswith("{"))
-    assert preflight["can_export"]
-    assert (timing["format"], timing["dry_run"], timing["changes"]) == ("edl", True, [])
+    assert told[4:7] == ["True", "[]", "[]"]
     assert all(list(cut.parent.glob(f"{name}/media/*.png")) for name in ("resolve", "program"))
 
 
@@ -164,7 +161,7 @@ async def test_video_from_a_provider(desk: Desk) -> None:
 
 async def test_watch_in_a_browser(desk: Desk) -> None:
     told = (await desk.run("live")).splitlines()
-    assert told[0] == "1"
+    assert re.fullmatch(r"\d+ of \d+ servers? online", told[0])
     assert int(told[1]) >= 1
     assert told[2].startswith("[")
 
