@@ -1,5 +1,6 @@
 """A batch: one request that makes a job for each of many clips."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -44,8 +45,15 @@ def batch_status(counts: Mapping[JobStatus, int], rejected: int) -> str:
     return JobStatus.FAILED if counts[JobStatus.FAILED] or rejected else JobStatus.CANCELLED
 
 
-def batch_fields(batch: Batch, counts: Mapping[JobStatus, int]) -> dict[str, Any]:
-    """What a batch says of itself, given how many of its jobs stand where."""
+def batch_fields(batch: Batch, stored: Mapping[JobStatus, int]) -> dict[str, Any]:
+    """What a batch says of itself, given how many of its jobs stand where.
+
+    Jobs that are still to be stored wait.
+    """
+    counts = Counter(dict(stored))
+    if not batch.queued:
+        missing = len(batch.clip_ids) - sum(stored.values()) - len(batch.rejected)
+        counts[JobStatus.PENDING] += max(0, missing)
     return {
         "id": batch.id,
         "status": batch_status(counts, len(batch.rejected)),

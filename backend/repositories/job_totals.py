@@ -127,6 +127,11 @@ class JobTotals:
         kept = await self.read(scope_of(batch_id))
         return (kept[LOW], kept[HIGH]) if HIGH in kept else None
 
+    async def changes_of(self, batch_ids: Sequence[str]) -> dict[str, int]:
+        """How often each batch's jobs were counted: whoever stores some raises it."""
+        kept = await self.read_many([scope_of(batch_id) for batch_id in batch_ids])
+        return {each: int(kept.get(scope_of(each), {}).get(CHANGES, 0)) for each in batch_ids}
+
     async def line(self) -> Line:
         """How many wait, by priority and stretch of numbers."""
         windows = (await self._kept()).get("windows", {})

@@ -20,7 +20,7 @@ _DATABASE_PAUSE = 1.0
 
 
 class Mender:
-    """Clears what a crash may have left half done."""
+    """Clears what a crash may have left half done, and goes on with batches."""
 
     def __init__(self, results: ResultStore, timeline: ClipTimeline, batches: BatchService) -> None:
         self._results = results
@@ -28,12 +28,16 @@ class Mender:
         self._batches = batches
 
     async def run(self) -> None:
-        """Mend once, as soon as the database is there."""
+        """Mend once, as soon as the database is there; look after batches until it is cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._batches.go_on(), name="batches")
+            group.create_task(self._mend(), name="mend once")
+
+    async def _mend(self) -> None:
         await self._results.sweep_incoming()
         while True:
             try:
                 await self._timeline.recount_recent(_MEND_SECONDS)
-                await self._batches.go_on()
             except DatabaseUnavailableError:
                 await asyncio.sleep(_DATABASE_PAUSE)
             else:

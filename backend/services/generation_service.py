@@ -29,6 +29,7 @@ from backend.utils.errors import (
     ConflictError,
     InvalidRequestError,
     ModelUnavailableError,
+    QueueFullError,
     StorageFullError,
     StoryCanvasError,
     UnprocessableError,
@@ -97,14 +98,20 @@ class GenerationService:
         self._clock = clock
 
     async def create_clip(self, dto: ClipCreateDTO) -> tuple[Clip, list[str]]:
-        """Create a clip and queue a job for its prompt; gives the ids of the jobs queued."""
+        """Create a clip and queue a job for its prompt; gives the ids of the jobs queued.
+
+        When the queue is full there is none: the clip is what was asked for, and is there.
+        """
         clip = await self._intake.add(dto)
         if not dto.auto_generate or not (clip.image_prompt or clip.video_prompt):
             return clip, []
         kind = ContentType.IMAGE if clip.image_prompt else ContentType.VIDEO
         order = RenderOrderDTO()
         contexts = await self.contexts([clip], order)
-        job = await self._queue.add_job(self.job_for(clip, kind, order, contexts))
+        try:
+            job = await self._queue.add_job(self.job_for(clip, kind, order, contexts))
+        except QueueFullError:
+            return clip, []
         return clip, [job.id]
 
     async def add_job(self, dto: JobCreateDTO, *, idempotency_key: str | None) -> Job:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from backend.models.job import Job, JobStatus, Outcome
@@ -11,9 +11,10 @@ from backend.repositories.comfyui_repository import ComfyUIRepository
 from backend.repositories.job_repository import JobRepository, job_filter
 from backend.services.attempt_runner import closed
 from backend.services.dispatcher import Dispatcher
+from backend.services.queue_limits import QueueLimits
 from backend.services.server_runners import ServerRunners
 from backend.utils.clock import Clock
-from backend.utils.errors import ConflictError, InvalidRequestError
+from backend.utils.errors import ConflictError, InvalidRequestError, ResourceNotFoundError
 from backend.utils.ids import derived_id
 
 #: Another process may finish a job, so a waiter looks for itself this often, in seconds.
@@ -42,13 +43,20 @@ class QueueManager:
         runners: ServerRunners,
         *,
         dispatcher: Dispatcher,
+        limits: QueueLimits,
         clock: Clock,
     ) -> None:
         self._jobs = jobs
         self._servers = servers
         self._runners = runners
         self._dispatcher = dispatcher
+        self._limits = limits
         self._clock = clock
+        #: Asked about an id that no job has: stores the job of a batch that is still being queued,
+        #: and tells whether it did.
+        self.on_unknown: Callable[[str], Awaitable[bool]] = _is_nobodys
+        #: Told, with the statuses, before every job of them is removed.
+        self.on_clear: Callable[[Sequence[JobStatus]], Awaitable[None]] = _nothing_else
         self._waiters: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         self._closing = asyncio.Event()
         dispatcher.on_settled = self._settle
@@ -70,12 +78,24 @@ class QueueManager:
             return await self._jobs.get(job.id)
 
     async def add_jobs(self, jobs: Sequence[Job]) -> list[Job]:
+        """Queue all of them or none: QueueFullError when more would wait than may."""
+        async with self._limits.admitted(Counter(job.project_id for job in jobs)):
+            return await self.store(jobs)
+
+    async def store(self, jobs: Sequence[Job]) -> list[Job]:
+        """Queue jobs that were let in already."""
         queued = await self._jobs.enqueue(jobs)
         self._dispatcher.wake()
         return queued
 
     async def get(self, job_id: str) -> Job:
-        return await self._jobs.get(job_id)
+        """ResourceNotFoundError for an id that no job has, or will have."""
+        known = await self._jobs.find_by_id(job_id)
+        if known is None and await self.on_unknown(job_id):
+            known = await self._jobs.find_by_id(job_id)
+        if known is None:
+            raise ResourceNotFoundError.of("job", job_id)
+        return known
 
     async def page(self, *, skip: int, limit: int, **wanted: Any) -> tuple[list[Job], int]:
         """Newest first; `wanted` as `job_filter` takes it."""
@@ -127,7 +147,7 @@ class QueueManager:
 
     async def cancel_by_id(self, job_id: str) -> Job:
         """Cancel a job; once more changes nothing. ConflictError for one that ran to its end."""
-        job = await self._jobs.get(job_id)
+        job = await self.get(job_id)
         if job.status is not JobStatus.CANCELLED and not await self.cancel(job):
             job = await self._jobs.get(job_id)
             if job.status is not JobStatus.CANCELLED:
@@ -136,10 +156,11 @@ class QueueManager:
 
     async def retry(self, job_id: str) -> Job:
         """Queue a failed or cancelled job again, with all its retries; else ConflictError."""
-        job = await self._jobs.get(job_id)
+        job = await self.get(job_id)
         if job.status not in {JobStatus.FAILED, JobStatus.CANCELLED}:
             raise _wrong_state(job, "retried")
-        moved = await self._jobs.move(job, JobStatus.PENDING, **_AS_NEW)
+        async with self._limits.admitted({job.project_id: 1}):
+            moved = await self._jobs.move(job, JobStatus.PENDING, **_AS_NEW)
         if moved is None:
             raise _wrong_state(await self._jobs.get(job_id), "retried")
         self._dispatcher.wake()
@@ -147,7 +168,7 @@ class QueueManager:
 
     async def delete(self, job_id: str) -> None:
         """Remove a job's record; ConflictError while it runs."""
-        job = await self._jobs.get(job_id)
+        job = await self.get(job_id)
         if job.status is JobStatus.PROCESSING or not await self._jobs.remove(job):
             raise _wrong_state(await self._jobs.get(job_id), "deleted")
 
@@ -155,6 +176,7 @@ class QueueManager:
         """Remove every job of these statuses; InvalidRequestError for running ones."""
         if JobStatus.PROCESSING in statuses:
             raise InvalidRequestError("Running jobs cannot be cleared: cancel them first.")
+        await self.on_clear(statuses)
         return sum([await self._jobs.remove_all(status) for status in statuses])
 
     async def held(self) -> Counter[str]:
@@ -226,6 +248,14 @@ class QueueManager:
         server = await self._servers.find_by_id(attempt.server_id)
         if server is not None:
             await self._runners.withdraw(server, attempt.prompt_id)
+
+
+async def _is_nobodys(_job_id: str) -> bool:
+    return False
+
+
+async def _nothing_else(_statuses: Sequence[JobStatus]) -> None:
+    """Only jobs are cleared."""
 
 
 def _wrong_state(job: Job, wish: str) -> ConflictError:

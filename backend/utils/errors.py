@@ -11,6 +11,7 @@ StoryCanvasError
 ├── UnprocessableError         422  a rule beyond the schema
 │   ├── WorkflowError          422  a graph that ComfyUI would refuse, or did
 │   └── ModelUnavailableError  422  no server has what the job names
+├── QueueFullError             429  as many jobs wait as may
 ├── UpstreamError              502  a ComfyUI server said no
 │   ├── ServerUnreachableError 503  … could not be reached at all
 │   ├── UpstreamTimeoutError   504  … did not answer in time
@@ -100,6 +101,14 @@ class ModelUnavailableError(UnprocessableError):
     """`details["servers"]` lists per server what is missing there."""
 
     default_code = "MODEL_UNAVAILABLE"
+
+
+class QueueFullError(StoryCanvasError):
+    """Details: limit, pending, wanted."""
+
+    status = 429
+    default_code = "QUEUE_FULL"
+    retry_after = 30
 
 
 class UpstreamError(StoryCanvasError):

@@ -2,6 +2,8 @@
 
 from functools import cached_property
 
+from backend.services.batch_clips import BatchClips
+from backend.services.batch_filling import BatchFilling
 from backend.services.batch_service import BatchService
 from backend.services.export_service import ExportService
 from backend.services.film import FilmLoader
@@ -33,12 +35,24 @@ class MakingParts(StudioParts):
     @cached_property
     def batches(self) -> BatchService:
         repos = self.repositories
-        return BatchService(
+        clips = BatchClips(repos.clips, repos.projects)
+        filling = BatchFilling(
             repos.batches,
-            repos.clips,
             repos.jobs,
+            repos.projects,
+            clips=clips,
             generation=self.generation,
             queue=self.queue,
+            limits=self.queue_limits,
+            clock=utc_now,
+        )
+        return BatchService(
+            repos.batches,
+            repos.jobs,
+            clips=clips,
+            filling=filling,
+            generation=self.generation,
+            limits=self.queue_limits,
             clock=utc_now,
         )
 

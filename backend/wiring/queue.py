@@ -16,6 +16,7 @@ from backend.services.openai_video_service import OpenAIVideoService
 from backend.services.prompt_follower import Patience, PromptFollower
 from backend.services.provider_follower import VideoFollower
 from backend.services.provider_runner import ProviderRunner
+from backend.services.queue_limits import QueueLimits
 from backend.services.queue_manager import QueueManager
 from backend.services.queue_outlook import QueueOutlook
 from backend.services.queue_view import QueueView
@@ -206,7 +207,16 @@ class QueueParts(DeskParts):
             repos.servers,
             self.runners,
             dispatcher=self.dispatcher,
+            limits=self.queue_limits,
             clock=utc_now,
+        )
+
+    @cached_property
+    def queue_limits(self) -> QueueLimits:
+        return QueueLimits(
+            self.repositories.jobs.totals,
+            most=self._settings.queue_max_pending,
+            most_per_project=self._settings.queue_max_pending_per_project,
         )
 
     @cached_property
