@@ -30,6 +30,7 @@ from backend.services.queue_manager import QueueManager
 from backend.services.queue_view import QueueView
 from backend.services.scene_service import SceneService
 from backend.services.story_reader import StoryReader
+from backend.services.storyboard_service import StoryboardService
 from backend.services.template_service import TemplateService
 from backend.services.timeline_analyst import TimelineAnalyst
 from backend.services.timing_service import TimingService
@@ -155,6 +156,11 @@ async def _bundles(request: Request) -> BundleService:
     return service
 
 
+async def _storyboards(request: Request) -> StoryboardService:
+    service: StoryboardService = request.app.state.container.storyboards
+    return service
+
+
 async def _animatics(request: Request) -> AnimaticService:
     service: AnimaticService = request.app.state.container.animatics
     return service
@@ -204,6 +210,7 @@ HealthServiceDep = Annotated[HealthService, Depends(_health)]
 MediaServiceDep = Annotated[MediaService, Depends(_media)]
 ExportServiceDep = Annotated[ExportService, Depends(_exports)]
 BundleServiceDep = Annotated[BundleService, Depends(_bundles)]
+StoryboardServiceDep = Annotated[StoryboardService, Depends(_storyboards)]
 AnimaticServiceDep = Annotated[AnimaticService, Depends(_animatics)]
 TimingServiceDep = Annotated[TimingService, Depends(_timing)]
 ProjectImporterDep = Annotated[ProjectImporter, Depends(_importer)]

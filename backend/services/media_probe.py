@@ -15,7 +15,7 @@ from pathlib import Path
 import av
 from av.container import InputContainer, OutputContainer
 from av.video.stream import VideoStream
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from backend.models.content import ContentType
 
@@ -81,6 +81,25 @@ def probe(path: Path) -> MediaInfo:
     return _probe_picture(path)
 
 
+def first_frame(path: Path, *, at_least: tuple[int, int] | None = None) -> Image.Image:
+    """The first picture of a file, told by its content, upright.
+
+    `at_least` in pixels lets a JPEG be decoded smaller than it is.
+    """
+    with path.open("rb") as handle:
+        head = handle.read(64)
+    if demuxer := _demuxer(head):
+        with _video(path, demuxer) as (container, _):
+            first = next(container.decode(video=0))
+            frame: Image.Image = first.to_image()  # type: ignore[no-untyped-call]
+            return frame
+    with _picture(path) as picture:
+        if at_least:
+            picture.draft("RGB", at_least)
+        picture.load()
+        return ImageOps.exif_transpose(picture)
+
+
 def write_thumbnail(source: Path, info: MediaInfo, target: Path) -> None:
     """Write the first frame as WebP, its longest side at most THUMBNAIL_SIDE pixels."""
     frame: Image.Image
@@ -93,6 +112,13 @@ def write_thumbnail(source: Path, info: MediaInfo, target: Path) -> None:
             frame = first.to_image()  # type: ignore[no-untyped-call]
     frame.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
     frame.save(target, "WEBP", quality=82)
+
+
+def _demuxer(head: bytes) -> str | None:
+    """None for what is no video, by its first bytes."""
+    if head[4:8] == b"ftyp" and head[8:12] not in _STILL_BRANDS:
+        return "mp4"
+    return "matroska" if head.startswith(b"\x1aE\xdf\xa3") else None
 
 
 def convert_to_mp4(source: Path, info: MediaInfo, target: Path) -> MediaInfo:

@@ -9,6 +9,7 @@ from backend.services.bundle_service import BundleService
 from backend.services.media_kitchen import MediaKitchen
 from backend.services.render_cache import RenderCache
 from backend.services.rendering.process import RenderProcess
+from backend.services.storyboard_service import StoryboardService
 from backend.utils.clock import utc_now
 from backend.wiring.making import MakingParts
 
@@ -30,6 +31,10 @@ class PackageParts(MakingParts):
     @cached_property
     def bundles(self) -> BundleService:
         return BundleService(self.exports, self.kitchen)
+
+    @cached_property
+    def storyboards(self) -> StoryboardService:
+        return StoryboardService(self.exports, self._settings.upload_dir)
 
     @cached_property
     def animatic_runner(self) -> AnimaticRunner:

@@ -25,6 +25,7 @@ from backend.api.v1 import (
     selection_router,
     spa_media_router,
     spa_router,
+    storyboards_router,
     templates_router,
     webhooks_router,
     worker_results_router,
@@ -48,6 +49,7 @@ _ROUTERS = (
     models_router,
     spa_router,
     spa_media_router,
+    storyboards_router,  # like the packages:
     packages_router,  # before the exports: their {format} would take its paths
     exports_router,
     imports_router,
