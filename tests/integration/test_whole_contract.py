@@ -202,6 +202,11 @@ async def hand_over(story: Story) -> None:
     film = {"file": ("film.json", await exported_film(story))}
     copied = await story.do("POST", "/projects/import", files=film)
     story.ids["copy"] = copied["project"]["id"]
+    package = await story.do("GET", "/projects/{project}/export/bundle.zip")
+    assert package.startswith(b"PK")
+    animatic = "/projects/{project}/export/animatic.mp4"
+    assert (await story.do("GET", f"{animatic}?height=1080"))["status"] == "pending"
+    assert (await story.do("DELETE", animatic))["deleted"] == 1
 
 
 async def exported_film(story: Story) -> bytes:

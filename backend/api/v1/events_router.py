@@ -30,7 +30,7 @@ async def _wanted(
         Query(
             max_length=500,
             description="A comma list of types such as job.completed, or of topics: job, batch,"
-            " server, content. Left out: all.",
+            " server, content, export. Left out: all.",
         ),
     ] = None,
 ) -> EventFilter:
