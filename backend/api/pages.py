@@ -1,5 +1,6 @@
 """The live page as HTML: templates that escape everything, and files of its own."""
 
+import asyncio
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -53,27 +54,31 @@ class Pages:
         )
         self._templates.globals.update(version=__version__, static=STATIC, film=_film_link())
 
-    def whole(self, board: Board | None, *, origin: str) -> Response:
+    async def whole(self, board: Board | None, *, origin: str) -> Response:
         """The page with the board in it; None says that the database is away."""
-        return self._page("live.html", board, origin=origin)
+        return await self._page("live.html", board, origin=origin)
 
-    def shell(self) -> Response:
+    async def shell(self) -> Response:
         """A 401 for people: the page without anything that a key protects, which asks for it."""
-        html = self._templates.get_template("live.html").render(board=None, locked=True)
+        html = await asyncio.to_thread(self._render, "live.html", board=None, locked=True)
         return HTMLResponse(html, 401, headers={**_HEADERS, "WWW-Authenticate": "Bearer"})
 
-    def part(self, board: Board | None, *, origin: str) -> Response:
+    async def part(self, board: Board | None, *, origin: str) -> Response:
         """The board alone, which the page puts in place of the one it has."""
-        return self._page("board.html", board, origin=origin)
+        return await self._page("board.html", board, origin=origin)
 
-    def _page(self, name: str, board: Board | None, *, origin: str) -> Response:
+    async def _page(self, name: str, board: Board | None, *, origin: str) -> Response:
         shown = origin.rstrip("/") if _HOST.fullmatch(origin) else "http://127.0.0.1:8001"
-        html = self._templates.get_template(name).render(
-            board=board, locked=False, origin=shown, keyed=self._keyed
+        # Hundreds of rows take longer than others may wait for the event loop.
+        html = await asyncio.to_thread(
+            self._render, name, board=board, locked=False, origin=shown, keyed=self._keyed
         )
         if board is None:
             return HTMLResponse(html, 503, headers={**_HEADERS, "Retry-After": "3"})
         return HTMLResponse(html, headers=_HEADERS)
+
+    def _render(self, name: str, **context: object) -> str:
+        return self._templates.get_template(name).render(**context)
 
 
 class PageFiles(StaticFiles):

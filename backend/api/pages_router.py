@@ -23,11 +23,11 @@ PagesDep = Annotated[Pages, Depends(_pages)]
 async def live_page(request: Request, pages: PagesDep, board: LiveBoardDep) -> Response:
     """Without a key that it needs, it comes empty and asks for one."""
     if not getattr(request.state, "has_key", True):
-        return pages.shell()
-    return pages.whole(await board.look(), origin=str(request.base_url))
+        return await pages.shell()
+    return await pages.whole(await board.look(), origin=str(request.base_url))
 
 
 @router.get("/live/board")
 async def live_board(request: Request, pages: PagesDep, board: LiveBoardDep) -> Response:
     """Servers, queue and failures as a piece of HTML."""
-    return pages.part(await board.look(), origin=str(request.base_url))
+    return await pages.part(await board.look(), origin=str(request.base_url))
