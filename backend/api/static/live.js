@@ -90,10 +90,8 @@ function patch(old, fresh) {
   let place = old.firstChild;
   for (const wanted of [...fresh.childNodes]) {
     const match = wanted.id ? known.get(wanted.id) : sameKind(place, wanted) ? place : null;
-    if (!match) {
-      old.insertBefore(document.adoptNode(wanted), place);
-      continue;
-    }
+    if (!match) old.insertBefore(document.adoptNode(wanted), place);
+    if (!match) continue;
     if (match === place) place = place.nextSibling;
     else old.insertBefore(match, place);
     patch(match, wanted);
@@ -209,10 +207,7 @@ async function read() {
   const mine = run;
   const went = await fetched(mine);
   reading = false;
-  if (mine !== run) {
-    if (run % 2) readNow();
-    return;
-  }
+  if (mine !== run) return run % 2 ? readNow() : undefined;
   lastRead = performance.now();
   // A page that asks takes a fifth of a busy server's time for it at most, and less in trouble.
   gap = went ? Math.max(READ_MS, 4 * (lastRead - began)) : Math.min(gap * 2, LONGEST_PAUSE_MS);
