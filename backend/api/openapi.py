@@ -112,6 +112,7 @@ _CODES = {
     "409": "CONFLICT",
     "413": "PAYLOAD_TOO_LARGE",
     "415": "UNSUPPORTED_MEDIA",
+    "429": "QUEUE_FULL",
     "502": "UPSTREAM_ERROR",
     "503": "SERVICE_UNAVAILABLE",
     "504": "UPSTREAM_TIMEOUT",
@@ -273,7 +274,7 @@ def _told(status: str, response: dict[str, Any]) -> dict[str, Any]:
     told = response.get("content", {}).get("application/json", {}).get("schema")
     if status not in _CODES or told not in (None, _schema("ErrorDTO")):
         return response
-    headers = {"headers": _RETRY_AFTER} if status == "503" else {}
+    headers = {"headers": _RETRY_AFTER} if status in {"429", "503"} else {}
     return {**response, **headers, **_error(status, words)}
 
 

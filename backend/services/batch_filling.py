@@ -36,8 +36,7 @@ from backend.utils.errors import (
 
 logger = logging.getLogger(__name__)
 
-#: Jobs stored at a time; a batch of no more is stored whole before its request is answered.
-CHUNK = 500
+_CHUNK = 500
 #: Jobs made, or ids derived, without letting others have a turn.
 _AT_ONCE = 100
 #: Batches that nobody fills are looked for this often, in seconds. One in which nothing moved from
@@ -82,6 +81,8 @@ class BatchFilling:
         self._queue = queue
         self._limits = limits
         self._clock = clock
+        #: Jobs stored at a time; a batch of no more is stored whole before its request is answered.
+        self.chunk = _CHUNK
         self._fillings: dict[str, _Filling] = {}
         queue.on_unknown = self.store_promised
         queue.on_clear = self.end_all
@@ -187,14 +188,15 @@ class BatchFilling:
         missing = [clip_id for clip_id in batch.clip_ids if clip_id not in there]
         absent = [_not_found(clip_id) for clip_id in missing if clip_id not in filling.clips]
         batch = await self._reject(batch, absent)
-        for clip_ids in _chunks([clip_id for clip_id in missing if clip_id in filling.clips]):
+        present = [clip_id for clip_id in missing if clip_id in filling.clips]
+        for clip_ids in _chunks(present, self.chunk):
             clips = await self._still_there(filling, clip_ids)
             jobs, refused = await self._prepare(batch, clips)
             gone = [_not_found(clip_id) for clip_id in clip_ids if clip_id not in clips]
             batch = await self._reject(batch, [*refused, *gone])
             if not await self._store(batch, jobs):
                 return
-            self._settle(filling, jobs, is_large=len(batch.clip_ids) > CHUNK)
+            self._settle(filling, jobs, is_large=len(batch.clip_ids) > self.chunk)
         await self._cancel_gone(batch, filling.clips)
         await self._batches.close(batch.id, {"updated_at": self._clock()})
 
@@ -274,7 +276,7 @@ class BatchFilling:
 
 
 async def _clip_of(batch: Batch, job_id: str) -> str | None:
-    for clip_ids in _chunks(batch.clip_ids):
+    for clip_ids in _chunks(batch.clip_ids, _AT_ONCE):
         for clip_id in clip_ids:
             if job_id_of(batch.id, clip_id) == job_id:
                 return clip_id
@@ -282,9 +284,9 @@ async def _clip_of(batch: Batch, job_id: str) -> str | None:
     return None
 
 
-def _chunks(items: Sequence[str]) -> Iterator[Sequence[str]]:
-    for first in range(0, len(items), CHUNK):
-        yield items[first : first + CHUNK]
+def _chunks(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for first in range(0, len(items), size):
+        yield items[first : first + size]
 
 
 def _not_found(clip_id: str) -> RejectedClip:

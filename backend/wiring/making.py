@@ -35,26 +35,33 @@ class MakingParts(StudioParts):
     @cached_property
     def batches(self) -> BatchService:
         repos = self.repositories
-        clips = BatchClips(repos.clips, repos.projects)
-        filling = BatchFilling(
+        return BatchService(
+            repos.batches,
+            repos.jobs,
+            clips=self._batch_clips,
+            filling=self.batch_filling,
+            generation=self.generation,
+            limits=self.queue_limits,
+            clock=utc_now,
+        )
+
+    @cached_property
+    def batch_filling(self) -> BatchFilling:
+        repos = self.repositories
+        return BatchFilling(
             repos.batches,
             repos.jobs,
             repos.projects,
-            clips=clips,
+            clips=self._batch_clips,
             generation=self.generation,
             queue=self.queue,
             limits=self.queue_limits,
             clock=utc_now,
         )
-        return BatchService(
-            repos.batches,
-            repos.jobs,
-            clips=clips,
-            filling=filling,
-            generation=self.generation,
-            limits=self.queue_limits,
-            clock=utc_now,
-        )
+
+    @cached_property
+    def _batch_clips(self) -> BatchClips:
+        return BatchClips(self.repositories.clips, self.repositories.projects)
 
     @cached_property
     def exports(self) -> ExportService:

@@ -1,15 +1,23 @@
 """Batches: many clips, one request; one bad clip fails alone; nothing is lost or made twice."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
 from backend.comfyui_simulator.simulator import Simulator
 from backend.config import Settings
+from backend.container import Container
 from backend.embedded_database import EmbeddedDatabase
+from backend.models.clip import Clip
+from backend.models.project import Project
+from backend.models.scene import Scene
 from backend.repositories.batch_repository import BatchRepository
 from backend.server import create_app
 from tests.studio import Studio, quick_settings, serving, studio
@@ -158,6 +166,170 @@ async def test_a_batch_cut_short_by_a_crash_is_queued_to_its_end_at_the_next_sta
         shown = await desk.get(f"/generate/batch/{whole['id']}")
         assert shown["job_ids"] == whole["job_ids"]
         assert (await desk.get("/queue/status"))["pending_jobs"] == 3
+
+
+async def film(container: Container, count: int) -> list[str]:
+    """Clips straight into the database, and batches of them stored 100 jobs at a time."""
+    container.batch_filling.chunk = 100
+    now = datetime.now(UTC)
+    times: dict[str, Any] = {"created_at": now, "updated_at": now}
+    repos = container.repositories
+    await repos.projects.add(Project(id="film", name="Film", clip_count=count, **times))
+    await repos.scenes.add(Scene(id="scene", project_id="film", name="One", **times))
+    place: dict[str, Any] = {"project_id": "film", "scene_id": "scene", "image_prompt": "rain"}
+    await repos.clips.add_many(
+        [Clip(id=f"shot-{n}", name="Shot", **place, **times) for n in range(count)]
+    )
+    return [f"shot-{n}" for n in range(count)]
+
+
+async def all_stored(container: Container, batch_id: str, seconds: float = 30) -> None:
+    async with asyncio.timeout(seconds):
+        while await container.repositories.batches.is_open(batch_id):
+            await asyncio.sleep(0.02)
+
+
+class TestABigBatch:
+    """More than its request stores."""
+
+    @pytest.fixture
+    def container(self, desk: Studio, app: FastAPI) -> Container:
+        """The running app's."""
+        container: Container = app.state.container
+        return container
+
+    @pytest.fixture
+    def app(self, tmp_path: Path) -> FastAPI:
+        return create_app(quick_settings(tmp_path))
+
+    @pytest.fixture
+    async def desk(self, app: FastAPI) -> AsyncIterator[Studio]:
+        async with serving(app) as client:
+            yield Studio(client)
+
+    async def test_is_answered_before_it_is_stored(
+        self, desk: Studio, container: Container
+    ) -> None:
+        clip_ids = await film(container, 220)
+        answer = await batch(desk, [*clip_ids, "nobody"])
+        assert await container.repositories.batches.is_open(answer["id"])
+        assert [row["clip_id"] for row in answer["results"]] == [*clip_ids, "nobody"]
+        assert {row["status"] for row in answer["results"][:-1]} == {"pending"}
+        assert (answer["status"], answer["total"], answer["failed"]) == ("pending", 221, 1)
+        assert len(set(answer["job_ids"])) == 220
+        [listed] = (await desk.get("/generate/batches"))["batches"]
+        assert (listed["status"], listed["failed"]) == ("pending", 1)
+        await all_stored(container, answer["id"])
+        shown = await desk.get(f"/generate/batch/{answer['id']}")
+        assert shown["job_ids"] == answer["job_ids"]
+        assert shown["results"] == answer["results"]
+        totals = await desk.get("/queue/status")
+        assert (totals["pending_jobs"], totals["total_jobs"]) == (220, 220)
+
+    async def test_a_job_that_is_still_to_come_is_there_for_who_asks(
+        self, desk: Studio, container: Container
+    ) -> None:
+        answer = await batch(desk, await film(container, 320))
+        *_, asked, cancelled = answer["job_ids"]
+        response = await desk.client.post(f"/api/v1/queue/jobs/{cancelled}/cancel")
+        assert (response.status_code, response.json()["status"]) == (200, "cancelled")
+        assert (await desk.get(f"/queue/jobs/{asked}"))["batch_id"] == answer["id"]
+        assert (await desk.client.get("/api/v1/queue/jobs/nobody")).status_code == 404
+        await all_stored(container, answer["id"])
+        totals = await desk.get("/queue/status")
+        assert (totals["pending_jobs"], totals["cancelled_jobs"]) == (319, 1)
+
+    async def test_ends_with_its_project(self, desk: Studio, container: Container) -> None:
+        answer = await batch(desk, await film(container, 320))
+        await desk.client.delete("/api/v1/projects/film")
+        await all_stored(container, answer["id"])
+        totals = await desk.get("/queue/status")
+        assert (totals["pending_jobs"], totals["processing_jobs"]) == (0, 0)
+        shown = await desk.get(f"/generate/batch/{answer['id']}")
+        assert {row["status"] for row in shown["results"]} <= {"cancelled", "failed"}
+
+    async def test_leaves_out_a_clip_that_is_deleted_meanwhile(
+        self, desk: Studio, container: Container
+    ) -> None:
+        answer = await batch(desk, await film(container, 220))
+        response = await desk.client.delete("/api/v1/clips/shot-219")
+        assert response.status_code == 200
+        await all_stored(container, answer["id"])
+        last = (await desk.get(f"/generate/batch/{answer['id']}"))["results"][-1]
+        assert last["status"] == "cancelled"
+        assert (await desk.get("/queue/status"))["pending_jobs"] == 219
+
+    async def test_clearing_what_waits_clears_what_is_to_come(
+        self, desk: Studio, container: Container
+    ) -> None:
+        answer = await batch(desk, await film(container, 320))
+        await desk.client.delete("/api/v1/queue/clear?status=pending")
+        async with asyncio.timeout(20):
+            while any(task.get_name() == f"batch {answer['id']}" for task in asyncio.all_tasks()):
+                await asyncio.sleep(0.02)
+        assert (await desk.get("/queue/status"))["total_jobs"] == 0
+        shown = await desk.get(f"/generate/batch/{answer['id']}")
+        assert (shown["status"], shown["job_ids"]) == ("cancelled", [])
+
+    async def test_is_finished_by_another_process_after_a_stop(
+        self, embedded: EmbeddedDatabase, tmp_path: Path
+    ) -> None:
+        settings = quick_settings(tmp_path, mongo_url=embedded.url, db_name="stopped_batch")
+        app = create_app(settings)
+        async with serving(app) as client:
+            answer = await batch(Studio(client), await film(app.state.container, 320))
+            assert await app.state.container.repositories.batches.is_open(answer["id"])
+        app = create_app(settings)
+        async with serving(app) as client:
+            await all_stored(app.state.container, answer["id"])
+            desk = Studio(client)
+            assert (await desk.get("/queue/status"))["pending_jobs"] == 320
+            shown = await desk.get(f"/generate/batch/{answer['id']}")
+            assert shown["job_ids"] == answer["job_ids"]
+
+    async def test_goes_on_after_the_database_was_away(self, tmp_path: Path) -> None:
+        database = EmbeddedDatabase(tmp_path / "db")
+        await asyncio.to_thread(database.start)
+        try:
+            app = create_app(quick_settings(tmp_path, mongo_url=database.url))
+            async with serving(app) as client:
+                answer = await batch(Studio(client), await film(app.state.container, 420))
+                os.kill(database.database_pid, signal.SIGKILL)
+                async with asyncio.timeout(40):
+                    while (await client.get("/api/v1/health")).status_code != 503:
+                        await asyncio.sleep(0.02)
+                    while (await client.get("/api/v1/health")).status_code != 200:
+                        await asyncio.sleep(0.1)
+                await all_stored(app.state.container, answer["id"])
+                shown = await Studio(client).get(f"/generate/batch/{answer['id']}")
+                assert shown["job_ids"] == answer["job_ids"]
+                assert {row["status"] for row in shown["results"]} == {"pending"}
+        finally:
+            await asyncio.to_thread(database.stop)
+
+    async def test_two_who_fill_it_at_once_make_each_job_once(
+        self, embedded: EmbeddedDatabase, tmp_path: Path
+    ) -> None:
+        settings = quick_settings(tmp_path, mongo_url=embedded.url, db_name="doubled_batch")
+        apps = [create_app(settings), create_app(settings)]
+        async with serving(apps[0]) as client, serving(apps[1]) as other:
+            clip_ids = await film(apps[0].state.container, 220)
+            apps[1].state.container.batch_filling.chunk = 100
+            body = {"clip_ids": clip_ids, "params": SMALL}
+            headers = {"Idempotency-Key": "both"}
+            answers = await asyncio.gather(
+                *(c.post("/api/v1/generate/batch", json=body, headers=headers)
+                  for c in (client, other))
+            )  # fmt: skip
+            assert [answer.status_code for answer in answers] == [201, 201]
+            assert len({answer.json()["id"] for answer in answers}) == 1
+            await all_stored(apps[0].state.container, answers[0].json()["id"])
+            desk = Studio(client)
+            async with asyncio.timeout(20):
+                while (await desk.get("/queue/status"))["pending_jobs"] != 220:
+                    await asyncio.sleep(0.1)
+            shown = await desk.get(f"/generate/batch/{answers[0].json()['id']}")
+            assert len(set(shown["job_ids"])) == 220
 
 
 async def test_a_thousand_clips_go_in_at_once(desk: Studio) -> None:

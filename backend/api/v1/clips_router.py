@@ -39,7 +39,8 @@ async def create_clip(body: ClipCreateDTO, generation: GenerationServiceDep) -> 
     """Without `timeline_position` it comes after the last clip.
 
     An `image_prompt`, or else a `video_prompt`, queues one job of that kind, unless
-    `auto_generate` is false.
+    `auto_generate` is false. When the queue is full there is a clip, but no job: `queued_job_ids`
+    is empty.
     """
     clip, job_ids = await generation.create_clip(body)
     return {**dict(clip), "queued_job_ids": job_ids}

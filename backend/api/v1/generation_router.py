@@ -26,6 +26,7 @@ router = APIRouter(prefix="/generate", tags=["Generation"], route_class=StrictJs
         202: {"model": GenerationQueuedDTO, "description": "It waits or runs; ask for the job."},
         404: {"description": "No such clip, server or template."},
         409: {"description": "The job was cancelled, or its take removed, meanwhile."},
+        429: {"description": "QUEUE_FULL: as many jobs wait as may."},
         502: {"description": "The server, or the video provider, could not make it."},
         503: {"description": "The server, the video provider or the database is away."},
         504: {"description": "The server or the video provider took too long."},
@@ -65,12 +66,20 @@ async def generate(
     response_model=BatchResponseDTO,
     status_code=201,
     summary="Queue a job for each of up to 10,000 clips",
-    responses={404: {"description": "No such server or template."}},
+    responses={
+        404: {"description": "No such server or template."},
+        429: {"description": "QUEUE_FULL: the queue has no room for all of it."},
+    },
 )
 async def generate_batch(
     body: BatchCreateDTO, batches: BatchServiceDep, idempotency_key: IdempotencyKey = None
 ) -> dict[str, object]:
-    """A clip that cannot have a job fails alone, and is named in `results`."""
+    """A clip that cannot have a job fails alone, and is named in `results`.
+
+    Of more than 500 clips the first jobs are stored when the answer comes, and the others within
+    seconds, whatever becomes of the server meanwhile. All are named and wait already; whoever asks
+    for one of them, or cancels it, finds it.
+    """
     return await batches.create(body, idempotency_key=idempotency_key)
 
 

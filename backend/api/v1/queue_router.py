@@ -103,6 +103,7 @@ CompleteReportDep = Annotated[CompleteJobDTO, Depends(_complete_report)]
     responses={
         400: {"description": "The clip belongs to another project."},
         404: {"description": "No such clip, server or template."},
+        429: {"description": "QUEUE_FULL: as many jobs wait as may."},
     },
 )
 async def create_job(
@@ -216,7 +217,10 @@ async def complete_job(
     "/jobs/{job_id}/retry",
     response_model=JobMessageDTO,
     summary="Queue a failed or cancelled job again",
-    responses={409: {"description": "It neither failed nor was cancelled."}},
+    responses={
+        409: {"description": "It neither failed nor was cancelled."},
+        429: {"description": "QUEUE_FULL: as many jobs wait as may."},
+    },
 )
 async def retry_job(job_id: Id, queue: QueueManagerDep) -> dict[str, object]:
     """Its tries are counted anew."""
