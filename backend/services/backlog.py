@@ -91,7 +91,7 @@ class _Slice:
 class Line:
     """Jobs in order of age. Those taken out stay in the heap until they reach its top."""
 
-    __slots__ = ("_heap", "_members", "_newest", "_slices", "_work", "key")
+    __slots__ = ("_head", "_heap", "_members", "_newest", "_slices", "_summed", "_work", "key")
 
     def __init__(self, key: LineKey) -> None:
         self.key = key
@@ -101,6 +101,9 @@ class Line:
         self._work = 0.0
         #: The newest slice there ever was.
         self._newest = 0
+        #: What was worked out since the last change.
+        self._head: WaitingJob | None = None
+        self._summed: tuple[int, Amount] | None = None
 
     def __len__(self) -> int:
         return len(self._members)
@@ -110,6 +113,7 @@ class Line:
 
     def add(self, job: WaitingJob) -> None:
         self._members[job.id] = job
+        self._head = self._summed = None
         heappush(self._heap, (job.queued_at, job.number, job.id))
         slot = int(job.queued_at // SLICE_SECONDS)
         if slot not in self._slices:
@@ -120,6 +124,7 @@ class Line:
 
     def remove(self, job: WaitingJob) -> None:
         del self._members[job.id]
+        self._head = self._summed = None
         slot = int(job.queued_at // SLICE_SECONDS)
         part = self._slices[slot]
         part.count -= 1
@@ -133,9 +138,11 @@ class Line:
             heapify(self._heap)
 
     def head(self) -> WaitingJob | None:
-        while self._heap and not self._is_current(self._heap[0]):
-            heappop(self._heap)
-        return self._members[self._heap[0][2]] if self._heap else None
+        if self._head is None:
+            while self._heap and not self._is_current(self._heap[0]):
+                heappop(self._heap)
+            self._head = self._members[self._heap[0][2]] if self._heap else None
+        return self._head
 
     def oldest(self, count: int) -> list[WaitingJob]:
         """The first jobs of the line; what it costs grows with `count`, not with the line."""
@@ -143,10 +150,12 @@ class Line:
         put_back: list[tuple[float, int, str]] = []
         while len(found) < count and (job := self.head()) is not None:
             put_back.append(heappop(self._heap))
+            self._head = None
             if not found or found[-1].id != job.id:
                 found.append(job)
         for entry in put_back:
             heappush(self._heap, entry)
+        self._head = None
         return found
 
     def queued_until(self, limit: float) -> Amount:
@@ -154,18 +163,19 @@ class Line:
         last = int(limit // SLICE_SECONDS)
         if last >= self._newest:
             return self.total()
+        if self._summed is None or self._summed[0] != last:
+            self._summed = (last, self._sum_until(last))
+        return self._summed[1]
+
+    def _sum_until(self, last: int) -> Amount:
         head = self.head()
         first = int(head.queued_at // SLICE_SECONDS) if head else last
         slots: Iterable[int] = range(first, last + 1)
         if last - first > len(self._slices):
             slots = [slot for slot in self._slices if slot <= last]
-        jobs, work = 0, 0.0
-        for slot in slots:
-            part = self._slices.get(slot)
-            if part is not None:
-                jobs += part.count
-                work += part.work
-        return Amount(jobs, work)
+        return _amount(
+            (part.count, part.work) for slot in slots if (part := self._slices.get(slot))
+        )
 
     def total(self) -> Amount:
         return Amount(len(self._members), self._work)

@@ -7,21 +7,19 @@ younger jobs form the last tier of their priority.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from backend.services.backlog import Amount, Backlog, Line, LineKey
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(NamedTuple):
     """What a line adds to a tier."""
 
     line: Line
     amount: Amount
 
 
-@dataclass(frozen=True, slots=True)
-class _Wish:
+class _Wish(NamedTuple):
     """What a line has: within the age window of its project's oldest job, and in all."""
 
     line: Line

@@ -12,7 +12,7 @@ from backend.services.scheduling_types import AheadJob, TakeBack
 from backend.services.scheduling_words import seconds
 
 #: How many of those that could outrank a job ahead are looked at in one pass.
-_MOST_HEADS = 16
+_MOST_HEADS = 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ class Rules:
     gain_factor: float = 1.25
     gain_seconds: float = 1.0
     #: Jobs given in one pass, so that no pass is long; the next one may follow at once.
-    most_at_once: int = 32
+    most_at_once: int = 24
 
 
 @dataclass(frozen=True, slots=True)
