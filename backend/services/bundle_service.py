@@ -83,7 +83,7 @@ class Bundle:
         self.title = safe_title(film.project.name) + ".zip"
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """The zip, up to 1 MiB at a time. Who stops taking them stops what is being made."""
+        """The zip, a quarter of a MiB at a time. Who stops taking them stops what is being made."""
         archive = ZipStream()
         async with aclosing(self._media()) as files:
             async for packed in files:

@@ -10,21 +10,24 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
-
-import av
+from typing import Any, NamedTuple, TypeVar
 
 from backend.models.frame_rate import FrameRate
 from backend.models.timeline import Audio, Media, MediaKind
 from backend.services.media_prints import ContentHashes, FilePrint
 from backend.services.render_cache import RenderCache
 from backend.services.rendering.process import BrokenSourceError, RenderProcess
-from backend.services.rendering.tasks import CheckSound, CheckStill, Conform, DrawCard
+from backend.services.rendering.tasks import CheckSound, CheckStill, Conform, DrawCard, Look
 
 #: Raise it when conforming or drawing changes, so that nothing old is taken.
 _VERSION = 1
-#: Files remembered as proven.
-_PROVEN = 20_000
+#: Files of which is remembered what they are.
+_REMEMBERED = 20_000
+#: Hz, of all sound that is converted; `rendering.sound` would bring FFmpeg along.
+_SOUND_RATE = 48_000
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class Dish(NamedTuple):
@@ -45,6 +48,7 @@ class MediaKitchen:
         self._process = process
         self._hashes = ContentHashes()
         self._proven: OrderedDict[FilePrint, str] = OrderedDict()
+        self._looked_at: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._making: dict[str, _Shared] = {}
         self._tasks: set[asyncio.Task[Path]] = set()
 
@@ -90,11 +94,18 @@ class MediaKitchen:
             await self._process.do(task)
 
         path = await self._made(name, conform)
-        width, height, audio = await asyncio.to_thread(_facts, path)
         stem = media.name.rpartition(".")[0] or media.name
-        return Dish(
-            path, replace(media, name=f"{stem}.mp4", width=width, height=height, audio=audio)
-        )
+        return Dish(path, replace(media, name=f"{stem}.mp4", **await self._look(path)))
+
+    async def _look(self, path: Path) -> dict[str, Any]:
+        """Size and sound of a file of ours. FFmpeg would take room in this process for good."""
+        known = self._looked_at.get(path.name)
+        if known is None:
+            seen = await self._process.do(Look(source=str(path)))
+            audio = Audio(seen["channels"], _SOUND_RATE) if seen["channels"] else None
+            known = {"width": seen["width"], "height": seen["height"], "audio": audio}
+            _remember(self._looked_at, path.name, known)
+        return known
 
     async def _prove(self, media: Media, source: Path) -> None:
         """Decode it once; what was found is remembered for as long as the file stays as it is."""
@@ -107,9 +118,7 @@ class MediaKitchen:
                 fault = ""
             except BrokenSourceError as error:
                 fault = str(error)
-            self._proven[seen] = fault
-            if len(self._proven) > _PROVEN:
-                self._proven.popitem(last=False)
+            _remember(self._proven, seen, fault)
         if fault:
             raise BrokenSourceError(fault)
 
@@ -154,10 +163,7 @@ def _name(kind: str, made_of: str, suffix: str) -> str:
     return f"{kind}_{digest.hexdigest()[:40]}{suffix}"
 
 
-def _facts(path: Path) -> tuple[int, int, Audio | None]:
-    """Size and sound of a file of ours."""
-    with av.open(str(path), "r", format="mp4") as container:
-        picture = container.streams.video[0]
-        sound = container.streams.audio[0] if container.streams.audio else None
-        audio = Audio(sound.channels, sound.sample_rate) if sound else None
-        return picture.width, picture.height, audio
+def _remember(shelf: OrderedDict[K, V], key: K, value: V) -> None:
+    shelf[key] = value
+    if len(shelf) > _REMEMBERED:
+        shelf.popitem(last=False)

@@ -12,7 +12,7 @@ from av.container import InputContainer, OutputContainer
 from backend.services.media_probe import BrokenMediaError
 from backend.services.rendering.planes import as_video
 from backend.services.rendering.sound import RATE, SoundTrack, from_file, samples_of, silence
-from backend.services.rendering.sources import first_and_rest, frames, opened
+from backend.services.rendering.sources import faults, first_and_rest, frames, opened
 from backend.services.rendering.tasks import Conform
 from backend.services.rendering.writing import add_video, writing
 
@@ -42,6 +42,15 @@ def conform(task: Conform) -> None:
         container.mux(stream.encode(None))
         if sound:
             sound.close()
+
+
+def look(path: Path) -> dict[str, int]:
+    """`width` and `height` of what `conform` wrote, and `channels`, 0 where it is silent."""
+    with faults(), av.open(str(path), "r", format="mp4") as container:
+        picture = container.streams.video[0]
+        sound = container.streams.audio[0] if container.streams.audio else None
+        size = {"width": picture.width, "height": picture.height}
+        return {**size, "channels": sound.channels if sound else 0}
 
 
 def _converted(pictures: Iterator[av.VideoFrame], size: tuple[int, int]) -> Iterator[av.VideoFrame]:

@@ -37,8 +37,10 @@ class RenderProcess:
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 
-    async def do(self, task: Task, on_progress: Callable[[float], None] | None = None) -> None:
-        """Wait for it to be done; whoever stops waiting stops the work.
+    async def do(
+        self, task: Task, on_progress: Callable[[float], None] | None = None
+    ) -> dict[str, Any]:
+        """Wait for its answer; whoever stops waiting stops the work.
 
         BrokenSourceError, also when the process itself falls over a file; StorageFullError.
         """
@@ -55,6 +57,7 @@ class RenderProcess:
             loop = asyncio.get_running_loop()
             self._retiring = loop.call_later(self._idle_seconds, self._retire)
         _raise_for(answer)
+        return answer
 
     async def close(self) -> None:
         """End it, in the middle of its work if need be."""

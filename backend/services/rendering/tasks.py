@@ -49,6 +49,14 @@ class Conform:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """Tell size and sound of a conformed video."""
+
+    kind: ClassVar[str] = "look"
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shot:
     """A stretch of an animatic. A card has no source, a gap has neither source nor name."""
 
@@ -79,9 +87,9 @@ class Animatic:
         return sum(shot.frames for shot in self.shots)
 
 
-Task = CheckStill | CheckSound | DrawCard | Conform | Animatic
+Task = CheckStill | CheckSound | DrawCard | Conform | Look | Animatic
 _KINDS: dict[str, type[Task]] = {
-    kind.kind: kind for kind in (CheckStill, CheckSound, DrawCard, Conform, Animatic)
+    kind.kind: kind for kind in (CheckStill, CheckSound, DrawCard, Conform, Look, Animatic)
 }
 
 

@@ -3,8 +3,8 @@
 A process of its own, so that it can be killed in the middle of a file, gives way to everything
 else, and takes its memory with it. It ends when its input does: also when the server was killed.
 
-Answers: {"progress": 0.5}, as often as it likes, then {"done": true}, {"broken": "why"} or
-{"full": "why"}. On anything unforeseen it ends with a traceback.
+Answers: {"progress": 0.5}, as often as it likes, then {"done": true} with what was asked for,
+{"broken": "why"} or {"full": "why"}. On anything unforeseen it ends with a traceback.
 """
 
 import contextlib
@@ -27,6 +27,7 @@ from backend.services.rendering.tasks import (
     CheckStill,
     Conform,
     DrawCard,
+    Look,
     Task,
     from_line,
 )
@@ -55,7 +56,7 @@ def main() -> int:
 def answer(task: Task) -> dict[str, object]:
     """Do it, and tell how it went."""
     try:
-        perform(task)
+        facts = perform(task)
     except BrokenMediaError as error:
         return {"broken": str(error)}
     except OSError as error:
@@ -64,11 +65,14 @@ def answer(task: Task) -> dict[str, object]:
         if error.errno is None:
             raise
         return {"broken": f"it can't be read: {error.strerror}"}
-    return {"done": True}
+    return {"done": True, **facts}
 
 
-def perform(task: Task) -> None:
+def perform(task: Task) -> dict[str, int]:
+    """Do it, and give what it was to find out."""
     match task:
+        case Look():
+            return conform.look(Path(task.source))
         case Animatic():
             animatic.render(task, lambda part: _say({"progress": round(part, 4)}))
         case Conform():
@@ -82,6 +86,7 @@ def perform(task: Task) -> None:
                 raise BrokenMediaError("it is no still picture")
         case CheckSound():
             _check_sound(Path(task.source))
+    return {}
 
 
 def _check_sound(source: Path) -> None:
