@@ -16,10 +16,11 @@ from backend.services.film import ExportOptions, Film
 from backend.services.media_files import INCOMING
 from backend.services.storyboard import typesetting
 from backend.services.storyboard.board import Board, board_of
-from backend.services.storyboard.fonts import fonts_for
+from backend.services.storyboard.fonts import are_installed, fonts_for
 from backend.services.storyboard.page_form import PageForm, panel_form
 from backend.services.storyboard.paper import document_of, texts_of
 from backend.services.storyboard.pictures import pixels, write_pictures
+from backend.services.storyboard.web_fonts import write_fonts
 from backend.services.storyboard.web_page import write_page
 from backend.services.storyboard.words import WordSetter, home_language
 from backend.services.timeline_media import ShortVideo
@@ -97,7 +98,8 @@ class StoryboardService:
             film, timeline = await self._films.film_and_timeline(
                 project_id, options, short_video="hold"
             )
-            return await asyncio.to_thread(self._make, film, timeline, fmt=fmt, form=form)
+            making = asyncio.to_thread(self._make, film, timeline, fmt=fmt, form=form)
+            return await _kept(asyncio.ensure_future(making))
 
     def _make(
         self, film: Film, timeline: Timeline, *, fmt: StoryboardFormat, form: PageForm
@@ -127,7 +129,8 @@ class StoryboardService:
         if fmt == "html":
             words = WordSetter(_every_letter, home_language(texts))
             document = document_of(board, form, boxes, words=words, pictures=pictures)
-            return write_page(folder, document)
+            fonts_css = write_fonts(folder, document) if are_installed() else ""
+            return write_page(folder, document, fonts_css=fonts_css)
         fonts = fonts_for(texts)
         words = WordSetter(fonts.knows, home_language(texts))
         document = document_of(board, form, boxes, words=words, pictures=pictures)
@@ -137,8 +140,22 @@ class StoryboardService:
         )
 
 
+async def _kept(making: "asyncio.Future[StoryboardFile]") -> StoryboardFile:
+    """Nobody stops a thread: what it makes for a request that is gone is removed when it ends."""
+    try:
+        return await asyncio.shield(making)
+    except asyncio.CancelledError:
+        making.add_done_callback(_thrown_away)
+        raise
+
+
+def _thrown_away(making: "asyncio.Future[StoryboardFile]") -> None:
+    if not making.cancelled() and making.exception() is None:
+        making.result().discard()
+
+
 def _every_letter(_char: str) -> bool:
-    """Browsers look for letters in all fonts of their machine."""
+    """Browsers look for letters that the page lacks in the fonts of their machine."""
     return True
 
 

@@ -1,10 +1,12 @@
 """Films for the storyboard's tests, with real pictures, and what a PDF really holds."""
 
+import base64
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from fontTools.ttLib import TTFont
 from PIL import Image
 from pypdf import PdfReader
 from pypdf.generic import ContentStream, DictionaryObject
@@ -109,6 +111,12 @@ def fonts(reader: PdfReader) -> set[str]:
             if descriptor.keys() & {"/FontFile2", "/FontFile3"}:
                 found.add(str(descriptor["/FontName"]).split("+")[-1])
     return found
+
+
+def letters_of(font: str) -> set[int]:
+    """Code points that a base64 font has."""
+    with TTFont(BytesIO(base64.b64decode(font))) as opened:
+        return set(opened.getBestCmap())
 
 
 def _shown(page: Any, reader: PdfReader) -> Iterator[list[int]]:

@@ -12,6 +12,7 @@ from PIL import Image
 from backend.models.timeline import ProblemCode
 from backend.services.film import Film as StoredFilm
 from backend.services.storyboard.board import BEYOND, Board, board_of
+from backend.services.storyboard.children import TypesettingError
 from backend.services.storyboard.fonts import fonts_for
 from backend.services.storyboard.page_form import (
     Box,
@@ -22,13 +23,14 @@ from backend.services.storyboard.page_form import (
     panel_form,
 )
 from backend.services.storyboard.pictures import pixels, write_pictures
-from backend.services.storyboard.typesetting import TypesettingError, typeset
+from backend.services.storyboard.typesetting import typeset
 from backend.services.storyboard.words import (
     Language,
     WordSetter,
     breakable,
     home_language,
     is_right_to_left,
+    is_visible,
     language_of,
     one_line,
 )
@@ -384,16 +386,33 @@ class TestHtml:
     async def test_it_stands_alone(self, tmp_path: Path) -> None:
         boards.picture(tmp_path / "images/i0.png")
         page = (await boards.drawn(a_film(7), tmp_path, fmt="html")).decode()
-        links = re.findall(r'(?:src|href)="([^"]*)"|url\(([^)]*)\)|@import', page)
-        assert {source[:23] for source, _ in links} == {"data:image/jpeg;base64,"}
+        links = re.findall(r'(?:src|href|srcset)="([^"]*)"|url\("?([^)]*)\)|@import', page)
+        assert {source.partition(",")[0] for source, _ in links} == {"data:image/jpeg;base64"}
         assert "http" not in page
         assert page.count("<article>") == 7
         assert page.count('<section class="sheet') == 3
         assert page.count("no picture yet") == 6
 
+    async def test_it_brings_its_letters(self, tmp_path: Path) -> None:
+        clips = [
+            make_clip(f"c{n}", name=text, timeline_position=n * 5.0)
+            for n, text in enumerate(boards.SCRIPTS.values())
+        ]
+        page = (await boards.drawn(film(*clips), tmp_path, fmt="html")).decode()
+        assert len(page) < 600_000
+        faces = re.findall(r'@font-face{font-family:"([^"]*)".*?base64,([^"]*)"', page)
+        known = {letter for _, data in faces for letter in boards.letters_of(data)}
+        everything = "".join(boards.SCRIPTS.values())
+        shown = {ord(char) for char in everything if is_visible(char) and ord(char) >= 0x250}
+        assert shown <= known
+        assert "http" not in page
+        assert {"Noto Sans CJK JP", "Noto Sans CJK KR", "Noto Sans Arabic"} <= {f for f, _ in faces}
+
     async def test_language_and_direction(self, tmp_path: Path) -> None:
         clip = make_clip(name=boards.SCRIPTS["hebrew"], image_prompt=boards.SCRIPTS["traditional"])
-        page = (await boards.drawn(film(clip), tmp_path, fmt="html")).decode()
+        first = await boards.drawn(film(clip), tmp_path, fmt="html")
+        assert first == await boards.drawn(film(clip), tmp_path, fmt="html")
+        page = first.decode()
         assert f'lang="he" dir="rtl">{boards.SCRIPTS["hebrew"]}' in page
         assert 'lang="zh-Hant" dir="ltr"' in page
 

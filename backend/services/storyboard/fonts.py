@@ -4,7 +4,7 @@ Nothing needs to be installed beside the requirements. Blocking: call it in a th
 """
 
 import importlib.util
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +25,8 @@ _SYSTEM_FOLDERS = (
     "C:/Windows/Fonts",
 )
 _CJK: dict[Language, str] = {"ja": "JP", "ko": "KR", "zh-hans": "SC", "zh-hant": "TC"}
+#: In this order they lie in the collection.
+_FACES = ("JP", "KR", "SC", "TC", "HK")
 _LATIN = "Noto Sans"
 _SCRIPTS = (
     "Arabic",
@@ -49,6 +51,14 @@ _SCRIPTS = (
 )
 
 
+class Face(NamedTuple):
+    """A font in a file; `number` counts those of a collection, -1 where it is alone."""
+
+    path: Path
+    number: int
+    letters: frozenset[int]
+
+
 class FontSet(NamedTuple):
     """`folders` of whole packages and single `files`, to set a document with; all they can draw."""
 
@@ -68,7 +78,7 @@ def are_installed() -> bool:
 def fonts_for(texts: Iterable[str]) -> FontSet:
     """The packages' fonts, and files of the machine's that have letters which these lack."""
     folders = _packages()
-    letters = _letters_in(folders)
+    letters = _packaged_letters()
     files: list[Path] = []
     missing = {ord(char) for text in texts for char in text if is_visible(char)} - letters
     for path in _system_files() if missing else ():
@@ -107,10 +117,24 @@ def _system_files() -> Iterator[Path]:
 
 
 @lru_cache(maxsize=1)
-def _letters_in(folders: tuple[Path, ...]) -> frozenset[int]:
-    """Reading them takes a second, so it is done once."""
-    files = (path for folder in folders for path in _fonts_in(folder))
-    return frozenset().union(*map(_letters, files))
+def packaged_faces() -> Mapping[str, Face]:
+    """Those of the packages by the names of their families. Reading them takes a second."""
+    found: dict[str, Face] = {}
+    for path in (path for folder in _packages() for path in _fonts_in(folder)):
+        letters = _letters(path)
+        if path.suffix == ".ttc":
+            names = enumerate(f"{_LATIN} CJK {region}" for region in _FACES)
+            found |= {name: Face(path, number, letters) for number, name in names}
+        elif "Italic" not in path.name:
+            stem = path.name.partition("[")[0].removeprefix("NotoSans").removeprefix("Noto")
+            head = _LATIN if path.name.startswith("NotoSans") else "Noto"
+            found[f"{head} {stem}".strip()] = Face(path, -1, letters)
+    return found
+
+
+@lru_cache(maxsize=1)
+def _packaged_letters() -> frozenset[int]:
+    return frozenset().union(*(face.letters for face in packaged_faces().values()))
 
 
 def _letters(path: Path) -> frozenset[int]:

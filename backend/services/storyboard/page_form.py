@@ -34,6 +34,10 @@ _WIDEST_PICTURE = 0.62
 _NARROWEST_FACTS = 31.0
 _FACTS_LINES = 5.0
 _WORTH_OF_WORDS = 0.5
+#: Lyrics, prompt, notes and motion want a line each.
+_FEWEST_LINES = 4
+_LINE_HEIGHT = 1.32
+_WORTH_WHEN_CRAMPED = 0.75
 _MILLIMETRES_A_POINT = 25.4 / 72
 
 
@@ -87,7 +91,7 @@ def panel_form(form: PageForm, aspect: float) -> PanelForm:
     width, height = _cell(form)
     facts = _FACTS_LINES * form.type_size * _MILLIMETRES_A_POINT
     both = (_beside(width, height, aspect), _above(width, height, aspect))
-    return max(both, key=lambda arrangement: _worth(arrangement, facts))
+    return max(both, key=lambda arrangement: _worth(arrangement, facts, form.type_size))
 
 
 def margins() -> dict[str, float]:
@@ -121,10 +125,12 @@ def _beside(width: float, height: float, aspect: float) -> PanelForm:
     return PanelForm(width, height, picture, Box(width - rest, 0.0, rest, height))
 
 
-def _worth(form: PanelForm, facts: float) -> float:
+def _worth(form: PanelForm, facts: float, type_size: float) -> float:
     """Square millimetres; those of the words count less. `facts` is the height of the facts."""
     words = form.words or form.facts._replace(height=max(0.0, form.facts.height - facts))
-    return _area(form.picture) + _WORTH_OF_WORDS * _area(words)
+    worth = _area(form.picture) + _WORTH_OF_WORDS * _area(words)
+    is_cramped = words.height < _FEWEST_LINES * type_size * _LINE_HEIGHT * _MILLIMETRES_A_POINT
+    return worth * _WORTH_WHEN_CRAMPED if is_cramped else worth
 
 
 def _area(box: Box) -> float:

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,22 +10,14 @@ from typing import Any
 from pypdf import PdfReader, PdfWriter
 
 from backend.services.storyboard import typst_child
+from backend.services.storyboard.children import run_child
 from backend.services.storyboard.fonts import FontSet, are_installed
-from backend.utils.errors import StoryCanvasError
 
 TEMPLATE = Path(__file__).with_name(typst_child.TEMPLATE)
-#: Of one part.
-_LONGEST_SECONDS = 300
 #: Typst needs 1 MB a panel while it sets them, and more than twice the time for twice as many.
 PANELS_A_PART = 360
 
 Document = dict[str, Any]
-
-
-class TypesettingError(StoryCanvasError):
-    """The typesetter gave up; its words are in the log, for they may quote the document."""
-
-    default_code = "TYPESETTING_FAILED"
 
 
 def is_available() -> bool:
@@ -93,21 +83,8 @@ def _parts(folder: Path, document: Document, panels_a_part: int) -> Iterator[Doc
 def _set(folder: Path, part: Document) -> Path:
     text = json.dumps(part, ensure_ascii=False)
     (folder / "document.json").write_text(text, "utf-8")
-    _run(folder)
+    run_child(typst_child.__file__, folder)
     return (folder / typst_child.PART).rename(_part(folder, part["first_page"]))
-
-
-def _run(folder: Path) -> None:
-    command = [sys.executable, "-I", typst_child.__file__, str(folder)]
-    try:
-        subprocess.run(  # noqa: S603 - our own program, with a folder that we made
-            command, capture_output=True, timeout=_LONGEST_SECONDS, check=True
-        )
-    except subprocess.TimeoutExpired as error:
-        raise TypesettingError("Setting the storyboard as PDF took too long.") from error
-    except subprocess.CalledProcessError as error:
-        reason = RuntimeError(error.stderr.decode(errors="replace")[-2000:])
-        raise TypesettingError("The storyboard could not be set as PDF.") from reason
 
 
 def _part(folder: Path, first_page: int) -> Path:

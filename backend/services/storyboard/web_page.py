@@ -1,10 +1,10 @@
 """The storyboard as one HTML file: pictures inside, nothing fetched, and it prints like the PDF.
 
-Written piece by piece, so that memory holds one picture at a time. Letters come from the fonts of
-whoever looks at it: browsers know every script.
+Written piece by piece, so that memory holds one picture at a time.
 """
 
 import base64
+import unicodedata
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
@@ -12,23 +12,28 @@ from typing import Any
 
 _STYLE = Path(__file__).with_name("storyboard.css")
 _LINE = 1.32
+#: Scene, a name of two lines, times, and the space under them, in ems.
+_FACTS = 6.4
+#: Millimetres that a column of its own needs.
+_COLUMN = 38
+_LETTER = 0.55
 _MILLIMETRES_A_POINT = 25.4 / 72
 _LANGUAGES = {"zh-hans": "zh-Hans", "zh-hant": "zh-Hant"}
 
 Document = dict[str, Any]
 
 
-def write_page(folder: Path, document: Document) -> Path:
+def write_page(folder: Path, document: Document, *, fonts_css: str) -> Path:
     """`folder/storyboard.html` from the document that the PDF is made of. Blocking."""
     path = folder / "storyboard.html"
     with path.open("w", encoding="utf-8", newline="\n") as page:
-        page.writelines(_pieces(folder, document))
+        page.writelines(_pieces(folder, document, fonts_css))
     return path
 
 
-def _pieces(folder: Path, document: Document) -> Iterator[str]:
+def _pieces(folder: Path, document: Document, fonts_css: str) -> Iterator[str]:
     form = document["page"]
-    yield _head(document)
+    yield _head(document, fonts_css)
     yield from _title_page(folder, document)
     a_page = form["columns"] * form["rows"]
     panels = document["panels"]
@@ -41,7 +46,7 @@ def _pieces(folder: Path, document: Document) -> Iterator[str]:
     yield "</main></body></html>\n"
 
 
-def _head(document: Document) -> str:
+def _head(document: Document, fonts_css: str) -> str:
     form, boxes = document["page"], document["panel"]
     sizes = {
         "sheet-width": f"{form['width']}mm",
@@ -51,6 +56,7 @@ def _head(document: Document) -> str:
         "foot": f"{form['foot']}mm",
         "gutter": f"{form['gutter']}mm",
         "columns": form["columns"],
+        "aspect": f"{boxes['picture']['width'] / boxes['picture']['height']:.4f}",
         "size": f"{document['size']}pt",
         "panel-width": f"{boxes['width']:.3f}mm",
         "panel-height": f"{boxes['height']:.3f}mm",
@@ -66,7 +72,7 @@ def _head(document: Document) -> str:
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
         f"<title>{title} - storyboard</title>\n"
-        f"<style>:root{{{variables}}}{sheet}\n{style}</style></head>\n<body><main>\n"
+        f"<style>:root{{{variables}}}{sheet}\n{style}{fonts_css}</style></head>\n<body><main>\n"
     )
 
 
@@ -132,25 +138,55 @@ def _panel(folder: Path, document: Document, panel: Document) -> Iterator[str]:
 
 def _sections(document: Document, sections: list[Any], *, apart: bool) -> Iterator[str]:
     box = document["panel"]["words"] or document["panel"]["facts"]
-    line = document["size"] * _LINE * _MILLIMETRES_A_POINT
-    lines = int(box["height"] / line) - (0 if apart else 6)
-    is_wide = box["width"] > 105
-    each = max(1, lines if is_wide else lines // max(1, len(sections))) - 1
-    yield f'<div class="sections{" wide" if is_wide else ""}" style="--lines:{max(1, each)}">'
-    for name, words in sections:
-        yield f"<section><h3>{name}</h3>{_said('p', words)}</section>"
+    size = document["size"] * _MILLIMETRES_A_POINT
+    room = int((box["height"] - (0 if apart else _FACTS * size)) / (size * _LINE))
+    is_wide = len(sections) > 1 and box["width"] / len(sections) > _COLUMN
+    if is_wide:
+        kept, lines = sections, [max(1, room - 1)] * len(sections)
+    else:
+        kept = sections[: max(1, room)]
+        needs = [_lines(name, words, box["width"] / size) for name, words in kept]
+        lines = shares(needs, room)
+    yield f'<div class="sections{" wide" if is_wide else ""}">'
+    for (name, words), most in zip(kept, lines, strict=True):
+        yield _section(name, words, most)
     yield "</div>"
+
+
+def _section(name: str, words: Document, most: int) -> str:
+    language, direction = _spoken(words)
+    said = f"<b>{name}</b> {escape(words['text'])}"
+    return f'<p style="--lines:{most}"{language}{direction}>{said}</p>'
+
+
+def _lines(name: str, words: Document, ems: float) -> int:
+    """Estimated: letters are half an em wide, those of East Asia a whole one."""
+    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in words["text"])
+    return -(-(len(name) + 1 + len(words["text"]) + wide) // max(1, int(ems / _LETTER)))
+
+
+def shares(needs: list[int], room: int) -> list[int]:
+    """Lines for each: what it needs, or an even share of what those who need little leave."""
+    given = [1] * len(needs)
+    for rank, place in enumerate(sorted(range(len(needs)), key=needs.__getitem__)):
+        given[place] = max(1, min(needs[place], room // (len(needs) - rank)))
+        room -= given[place]
+    return given
 
 
 def _said(tag: str, words: Document, kind: str = "") -> str:
     """Text in its language and direction, escaped; "" for none."""
     if not words["text"]:
         return ""
+    language, direction = _spoken(words)
+    chosen = f' class="{kind}"' if kind else ""
+    return f"<{tag}{chosen}{language}{direction}>{escape(words['text'])}</{tag}>"
+
+
+def _spoken(words: Document) -> tuple[str, str]:
     language = _LANGUAGES.get(words["lang"], words["lang"])
     said = f' lang="{language}"' if language != "en" else ""
-    direction = ' dir="rtl"' if words["rtl"] else ' dir="ltr"'
-    chosen = f' class="{kind}"' if kind else ""
-    return f"<{tag}{chosen}{said}{direction}>{escape(words['text'])}</{tag}>"
+    return said, ' dir="rtl"' if words["rtl"] else ' dir="ltr"'
 
 
 def _data(path: Path) -> str:
