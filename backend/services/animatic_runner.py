@@ -192,7 +192,7 @@ class AnimaticRunner:
         self._events.publish(kind, project_id=render.project_id, job_id=render.id, data=facts)
 
 
-async def _first_of(work: asyncio.Task[None], woken: asyncio.Event, seconds: float) -> None:
+async def _first_of(work: asyncio.Task[Any], woken: asyncio.Event, seconds: float) -> None:
     waiting = asyncio.create_task(woken.wait())
     await asyncio.wait({work, waiting}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
