@@ -11,7 +11,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from backend.models.animatic import AnimaticRender, AnimaticStatus
 from backend.models.event import EventKind
