@@ -210,9 +210,9 @@ class TestJob:
         first = (
             await polled(lambda: desk.client.get(url), lambda a: a.json()["progress"] > 0)
         ).json()
-        await desk.still("Red", 0.5, flat())
         clips = (await desk.client.get(f"/api/v1/clips/scene/{desk.scene['id']}")).json()
         await desk.client.delete(f"/api/v1/clips/{clips[0]['id']}")
+        await desk.still("Red", 0.5, flat())
         done = await desk.client.get(f"{url}&wait=true")
         assert done.status_code == 200
         assert first["job_id"] not in done.headers["etag"]
