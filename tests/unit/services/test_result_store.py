@@ -160,9 +160,10 @@ async def test_a_repeat_finds_the_file_and_downloads_nothing(tmp_path: Path) -> 
 
 
 async def test_a_file_that_was_damaged_since_is_fetched_again(tmp_path: Path) -> None:
-    stored = await fetch(tmp_path, picture())
+    content = picture()
+    stored = await fetch(tmp_path, content)
     (tmp_path / stored.path).write_bytes(b"broken")
-    assert await fetch(tmp_path, picture()) == stored
+    assert await fetch(tmp_path, content) == stored
     assert (tmp_path / stored.path).stat().st_size > 100
 
 
