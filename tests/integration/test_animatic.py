@@ -22,7 +22,7 @@ from backend.server import create_app
 from backend.utils.clock import utc_now
 from tests.films_on_disk import Studio, flat, music, sounding_video
 from tests.listening import eventually
-from tests.studio import quick_settings, serving
+from tests.studio import quick_settings, server_process, serving, talking_to
 from tests.takes import Gallery
 
 SMALL = "height=480"
@@ -291,3 +291,34 @@ async def test_the_server_ends_what_it_renders(tmp_path: Path) -> None:
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
     assert not any((tmp_path / "uploads" / ".cache").iterdir())
+
+
+async def test_a_killed_server_leaves_no_process_behind(tmp_path: Path) -> None:
+    """With uvloop, as it ships; its rendering process lives by its standard input."""
+    with server_process(tmp_path, mongo_url="memory:") as server:
+        server.start()
+        await server.ready()
+        async with talking_to(server) as desk:
+            project = await desk.post("/projects", {"name": "F", "width": 1920, "height": 1080})
+            scene = await desk.post("/scenes", {"project_id": project["id"], "name": "S"})
+            await desk.post("/clips", {"scene_id": scene["id"], "name": "C", "length": 3000})
+            url = f"/api/v1/projects/{project['id']}/export/animatic.mp4?height=1080"
+            await polled(lambda: desk.client.get(url), lambda a: a.json()["progress"] > 0)
+        workers = _children(server.pid)
+        assert workers or not Path("/proc/self/task").exists()  # noqa: ASYNC240
+        server.kill()
+    await eventually(lambda: not any(map(_is_alive, workers)))
+
+
+def _children(pid: int) -> list[int]:
+    """By /proc, where there is one."""
+    listed = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in listed.read_text().split()] if listed.exists() else []
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
