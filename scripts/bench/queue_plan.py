@@ -109,7 +109,7 @@ def _crowded(seed: int, jobs: int) -> World:
     many = [
         Task(f"job-{number}", number % 2, JOB_SECONDS, project="crowd") for number in range(jobs)
     ]
-    return replace(world, tasks=tuple(many))
+    return replace(world, tasks=tuple(many), noise=0.0)
 
 
 def _warmers(world: World) -> tuple[Task, ...]:
