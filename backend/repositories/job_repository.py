@@ -109,8 +109,10 @@ class JobRepository(JobReading):
             self.totals.add([Place.of(job)], {job.status: -1, to: 1}),
             self.find_by_id(job.id),
         )
-        if moved is not None:
-            await self._tell_move(job, moved)
+        if moved is None:
+            return None
+        moved = _as_moved(job, moved, to, changes)
+        await self._tell_move(job, moved)
         return moved
 
     async def _tell_move(self, job: Job, moved: Job) -> None:
@@ -249,6 +251,16 @@ class JobRepository(JobReading):
                     return_document=True,
                 )
         return int(counter["value"])
+
+
+def _as_moved(job: Job, read: Job, to: JobStatus, changes: Mapping[str, Any]) -> Job:
+    """The job as this move left it: somebody may have moved it on before it was read again.
+
+    Whoever made the move must find that out by its next guarded write, not take over their job.
+    """
+    if (read.status, read.attempt) == (to, changes.get("attempt", job.attempt)):
+        return read
+    return Job.model_validate({**job.model_dump(), **changes, "status": to, "seq": job.seq + 1})
 
 
 def _guard(job: Job) -> dict[str, Any]:
