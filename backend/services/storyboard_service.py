@@ -24,6 +24,7 @@ from backend.services.storyboard.web_fonts import write_fonts
 from backend.services.storyboard.web_page import write_page
 from backend.services.storyboard.words import WordSetter, home_language
 from backend.services.timeline_media import ShortVideo
+from backend.utils.collector_pause import CollectorPause
 from backend.utils.errors import ConflictError
 
 StoryboardFormat = Literal["pdf", "html"]
@@ -76,6 +77,7 @@ class StoryboardService:
         self._films = films
         self._panels_a_part = panels_a_part
         self._uploads = upload_dir
+        self._pause = CollectorPause()
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def export(
@@ -95,22 +97,26 @@ class StoryboardService:
                 finding="library_missing",
             )
         async with self._turns:
+            board = await self._board(project_id, options)
+            making = asyncio.to_thread(self._make, board, fmt=fmt, form=form)
+            return await _kept(asyncio.ensure_future(making))
+
+    async def _board(self, project_id: str, options: ExportOptions | None) -> Board:
+        """The film is let go as soon as its board is known, before the long part of the work."""
+        with self._pause():
             film, timeline = await self._films.film_and_timeline(
                 project_id, options, short_video="hold"
             )
-            making = asyncio.to_thread(self._make, film, timeline, fmt=fmt, form=form)
-            return await _kept(asyncio.ensure_future(making))
+            return await asyncio.to_thread(board_of, film, timeline)
 
-    def _make(
-        self, film: Film, timeline: Timeline, *, fmt: StoryboardFormat, form: PageForm
-    ) -> StoryboardFile:
+    def _make(self, board: Board, *, fmt: StoryboardFormat, form: PageForm) -> StoryboardFile:
         # Windows keeps files from being removed for a moment after a process read them.
         folder = tempfile.TemporaryDirectory(
             prefix="storyboard-", dir=self._workshop(), ignore_cleanup_errors=True
         )
         try:
-            path = self._drawn(board_of(film, timeline), form, fmt, Path(folder.name))
-            return _file(path, film.project.name, fmt=fmt, folder=folder)
+            path = self._drawn(board, form, fmt, Path(folder.name))
+            return _file(path, board.title, fmt=fmt, folder=folder)
         except BaseException:
             folder.cleanup()
             raise

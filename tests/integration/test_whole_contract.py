@@ -204,6 +204,10 @@ async def hand_over(story: Story) -> None:
     story.ids["copy"] = copied["project"]["id"]
     package = await story.do("GET", "/projects/{project}/export/bundle.zip")
     assert package.startswith(b"PK")
+    paper = await story.do("GET", "/projects/{project}/export/storyboard.pdf")
+    assert paper.startswith(b"%PDF-")
+    page = await story.do("GET", "/projects/{project}/export/storyboard.html")
+    assert page.startswith(b"<!DOCTYPE html>")
     animatic = "/projects/{project}/export/animatic.mp4"
     assert (await story.do("GET", f"{animatic}?height=1080"))["status"] == "pending"
     assert (await story.do("DELETE", animatic))["deleted"] == 1

@@ -7,9 +7,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from pypdf import PdfReader, PdfWriter
+from pypdf import PdfReader
 
-from backend.services.storyboard import typst_child
+from backend.services.storyboard import bind_child, typst_child
 from backend.services.storyboard.children import run_child
 from backend.services.storyboard.fonts import FontSet, are_installed
 
@@ -45,11 +45,8 @@ def typeset(
     target = folder / "storyboard.pdf"
     if len(parts) == 1:
         return parts[0].rename(target)
-    with PdfWriter() as book:
-        for part in parts:
-            book.append(part)
-        book.metadata = PdfReader(parts[0]).metadata
-        book.write(target)
+    (folder / "parts.json").write_text(json.dumps([part.name for part in parts]), "utf-8")
+    run_child(bind_child.__file__, folder)
     return target
 
 
