@@ -125,7 +125,7 @@ class TestPolicy:
         assert failure.code == LACKING
         assert is_unsuitable(failure)
         other = failed_there(parse_run(_run("FAILED", error="CUDA out of memory")), "Cloud")
-        assert (other.code, is_unsuitable(other)) == ("OUT_OF_MEMORY", False)
+        assert (other.code, is_unsuitable(other)) == ("OUT_OF_MEMORY", True)
 
     def test_a_run_that_somebody_cancelled_is_not_made_again(self) -> None:
         failure = failed_there(parse_run(_run("CANCELLED")), "Cloud")
