@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from backend.models.batch import Batch
-from backend.repositories.base import BaseRepository
+from backend.repositories.json_field import JsonFieldRepository
 from backend.utils.index_spec import IndexSpec
 
 _NEWEST_FIRST = (("created_at", -1),)
 
 
-class BatchRepository(BaseRepository[Batch]):
+class BatchRepository(JsonFieldRepository[Batch]):
+    # Ten thousand ids as an array cost at every look at any field of the batch.
+    json_field = "clip_ids"
     collection = "batches"
     kind = "batch"
     model = Batch

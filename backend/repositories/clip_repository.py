@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from backend.models.clip import Clip
 from backend.models.content import ContentType, GeneratedContent
 from backend.repositories.base import BaseRepository, Document
+from backend.repositories.translation import CALL_SECONDS
 from backend.utils.index_spec import IndexSpec
 from backend.utils.timeline_validator import Span, to_ms
 
@@ -122,13 +123,15 @@ class ClipRepository(BaseRepository[Clip]):
     async def to_render_of_project(self, project_id: str) -> list[Clip]:
         """All clips of a project without their takes and versions: what rendering asks for."""
         found: list[Clip] = []
-        async for documents in self._batches({"project_id": project_id}, _NOT_TO_RENDER):
+        where = {"project_id": project_id}
+        async for documents in self._batches(where, _NOT_TO_RENDER, seconds=_BULK_SECONDS):
             found += [self.to_model(document) for document in documents]
         return found
 
     async def ids_of_project(self, project_id: str) -> set[str]:
         found: set[str] = set()
-        async for documents in self._batches({"project_id": project_id}, {"_id": 1}):
+        where = {"project_id": project_id}
+        async for documents in self._batches(where, {"_id": 1}, seconds=_BULK_SECONDS):
             found |= {document["_id"] for document in documents}
         return found
 
@@ -186,12 +189,19 @@ class ClipRepository(BaseRepository[Clip]):
         return spans
 
     async def _batches(
-        self, where: Mapping[str, Any], fields: Mapping[str, int]
+        self,
+        where: Mapping[str, Any],
+        fields: Mapping[str, int],
+        *,
+        seconds: float = CALL_SECONDS,
     ) -> AsyncIterator[list[Document]]:
-        """Read many documents in parts, each with a deadline of its own."""
+        """Read many documents in parts, each with a deadline of its own.
+
+        The embedded database looks for all of them before it gives the first.
+        """
         cursor = self._documents.find(where, fields).batch_size(_BATCH)
         while True:
-            with self._guarded():
+            with self._guarded(seconds):
                 found: list[Document] = await cursor.to_list(_BATCH)
             if not found:
                 return

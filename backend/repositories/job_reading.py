@@ -19,7 +19,7 @@ from backend.repositories.job_rows import (
     running_row,
 )
 from backend.repositories.job_totals import WINDOW, JobTotals
-from backend.repositories.job_windows import SLICE, slices, wider
+from backend.repositories.job_windows import SLICE, runs, slices, wider
 
 
 class JobReading(BaseRepository[Job]):
@@ -150,7 +150,13 @@ class JobReading(BaseRepository[Job]):
         return {document["number"] for document in found}
 
     async def list_by_numbers(self, numbers: Sequence[int]) -> list[Job]:
-        return await self._find({"number": {"$in": list(numbers)}})
+        """Those that exist: numbers close to each other are read as one window."""
+        found: list[Job] = []
+        wanted = set(numbers)
+        for low, high in runs(numbers):
+            seen = await self._find_raw({"number": {"$gte": low, "$lte": high}})
+            found += [self.to_model(each) for each in seen if each["number"] in wanted]
+        return found
 
     async def list_by_ids(self, job_ids: Sequence[str]) -> list[Job]:
         """Those of these jobs that exist, in no order."""

@@ -85,6 +85,8 @@ class BacklogFeed:
         return [row.id for row in sorted(rows, key=lambda row: (-row.priority, row.number))]
 
     def queued(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            self._awaited.pop(job.number, None)
         self._add([as_pending_row(job) for job in jobs])
 
     def changed(self, before: Job, after: Job) -> None:
@@ -131,7 +133,7 @@ class BacklogFeed:
             return
         oldest = self._clock().timestamp() - _NUMBER_SECONDS
         for job in await self._jobs.list_by_numbers(list(self._awaited)[:_ROWS]):
-            del self._awaited[job.number]
+            self._awaited.pop(job.number, None)
             self._add_job(job)
         self._awaited = {number: at for number, at in self._awaited.items() if at > oldest}
 

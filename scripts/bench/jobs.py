@@ -3,7 +3,9 @@
     .venv/bin/python -m scripts.bench.jobs [--jobs 100000] [--batch 10000]
 
 Prints medians of what a web page asks for every few seconds, beside the driver's own read of 50
-jobs by their ids, the time of a recount, and the time of queueing a batch in one request.
+jobs by their ids, the time of a recount, and what queueing a batch in one request costs: seconds
+until its answer and until all is stored, processor time of database and server, the longest that
+the server's event loop was busy without a pause, and the server's memory.
 """
 
 import argparse
@@ -31,7 +33,15 @@ from backend.repositories.job_repository import JobRepository
 from backend.repositories.job_totals import Place
 from backend.repositories.registry import REPOSITORIES, Repositories, repositories_on
 from backend.repositories.translation import translated
-from scripts.bench._bench import free_port, median, process, ready, session
+from scripts.bench._bench import (
+    cpu_seconds,
+    free_port,
+    median,
+    peak_megabytes,
+    process,
+    ready,
+    session,
+)
 
 ROUNDS = 15
 _BLOCK = 500
@@ -136,20 +146,74 @@ async def prepare(url: str, count: int, batch: int) -> Prepared:
         await manager.stop()
 
 
-async def queue_batch(client: aiohttp.ClientSession, url: str, size: int) -> float:
-    """Seconds of one request that queues a job for each clip."""
+class Watched(NamedTuple):
+    """The processes, and the file in which the server tells how long its loop was busy."""
+
+    server: int
+    database: int
+    busy: Path
+
+
+class Queued(NamedTuple):
+    """Seconds, milliseconds and megabytes."""
+
+    answered: float
+    stored: float
+    database: float
+    server: float
+    busy: float
+    memory: float
+
+    def add_to(self, table: Table, size: int) -> None:
+        table.add_row(f"POST /generate/batch of {size:,}: answered after", f"{self.answered:.1f} s")
+        table.add_row("    all stored after", f"{self.stored:.1f} s")
+        table.add_row("    processor time of the database", f"{self.database:.1f} s")
+        table.add_row("    processor time of the server", f"{self.server:.1f} s")
+        table.add_row("    its loop was busy without a pause", f"{self.busy:.0f} ms")
+        table.add_row("    its memory at most", f"{self.memory:.0f} MB")
+
+
+async def queue_batch(
+    client: aiohttp.ClientSession, url: str, size: int, watched: Watched
+) -> Queued:
+    """One request that queues a job for each clip, and what follows it."""
     body = {"clip_ids": [f"shot-{n}" for n in range(size)], "prompt": "a red car under neon"}
+    waited = await pending(client, url)
+    watched.busy.unlink(missing_ok=True)
+    spent = cpu_seconds(watched.database), cpu_seconds(watched.server)
     began = time.perf_counter()
     timeout = aiohttp.ClientTimeout(total=_BATCH_SECONDS)
     async with client.post(f"{url}/generate/batch", json=body, timeout=timeout) as response:
         answer = await response.json()
         response.raise_for_status()
+    answered = time.perf_counter() - began
     if answer["total"] != size or len(answer["job_ids"]) != size:
         raise RuntimeError(f"{len(answer['job_ids'])} jobs of {size} were queued")
-    return time.perf_counter() - began
+    await until_pending(client, url, waited + size)
+    stored = time.perf_counter() - began
+    now = cpu_seconds(watched.database), cpu_seconds(watched.server)
+    await asyncio.sleep(0.5)
+    busy = float(watched.busy.read_text())
+    memory = peak_megabytes(watched.server)
+    return Queued(answered, stored, now[0] - spent[0], now[1] - spent[1], busy, memory)
 
 
-async def measure(server_url: str, count: int, batch: int, prepared: Prepared) -> Table:
+async def until_pending(client: aiohttp.ClientSession, url: str, amount: int) -> None:
+    async with asyncio.timeout(_BATCH_SECONDS):
+        while True:
+            if await pending(client, url) >= amount:
+                return
+            await asyncio.sleep(0.25)
+
+
+async def pending(client: aiohttp.ClientSession, url: str) -> int:
+    async with client.get(f"{url}/queue/status") as response:
+        return int((await response.json())["pending_jobs"])
+
+
+async def measure(
+    server_url: str, count: int, batch: int, *, prepared: Prepared, watched: Watched
+) -> Table:
     url = f"{server_url}/api/v1"
     table = Table("what", "median", title=f"{count:,} jobs, one in ten waiting")
     table.add_row("the driver's own read of 50 jobs by id", f"{prepared.reference:.1f} ms")
@@ -167,8 +231,7 @@ async def measure(server_url: str, count: int, batch: int, prepared: Prepared) -
             table.add_row(name, f"{await milliseconds(partial(get, path)):.1f} ms")
         table.add_row("recount, beside others", f"{prepared.recount:.1f} s")
         if batch:
-            took = await queue_batch(client, url, batch)
-            table.add_row(f"POST /generate/batch of {batch:,}", f"{took:.1f} s")
+            (await queue_batch(client, url, batch, watched)).add_to(table, batch)
     return table
 
 
@@ -186,11 +249,14 @@ def main() -> None:
             port = free_port()
             place = {"MONGO_URL": database.url, "DB_NAME": "bench"}
             server = {"UPLOAD_DIR": f"{folder}/uploads", "BACKEND_PORT": str(port)}
-            with process(["-m", "backend.server"], **place, **server):
+            busy = Path(folder) / "busy"
+            with process(
+                ["-m", "scripts.bench._watched_server", str(busy)], **place, **server
+            ) as pid:
                 url = f"http://127.0.0.1:{port}"
-                Console().print(
-                    asyncio.run(measure(url, options.jobs, options.batch, prepared)),
-                )
+                watched = Watched(pid, database.database_pid, busy)
+                told = measure(url, options.jobs, options.batch, prepared=prepared, watched=watched)
+                Console().print(asyncio.run(told))
         finally:
             database.stop()
 

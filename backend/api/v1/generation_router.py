@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Response
 
+from backend.api.batch_json import batch_json
 from backend.api.dependencies import (
     BatchServiceDep,
     GenerationServiceDep,
@@ -73,14 +74,15 @@ async def generate(
 )
 async def generate_batch(
     body: BatchCreateDTO, batches: BatchServiceDep, idempotency_key: IdempotencyKey = None
-) -> dict[str, object]:
+) -> Response:
     """A clip that cannot have a job fails alone, and is named in `results`.
 
     Of more than 500 clips the first jobs are stored when the answer comes, and the others within
     seconds, whatever becomes of the server meanwhile. All are named and wait already; whoever asks
     for one of them, or cancels it, finds it.
     """
-    return await batches.create(body, idempotency_key=idempotency_key)
+    shown = await batches.create(body, idempotency_key=idempotency_key)
+    return await batch_json(shown, status=201)
 
 
 @router.get(
@@ -88,9 +90,9 @@ async def generate_batch(
     response_model=BatchResponseDTO,
     summary="Read a batch, from its jobs as they stand",
 )
-async def read_batch(batch_id: Id, batches: BatchServiceDep) -> dict[str, object]:
+async def read_batch(batch_id: Id, batches: BatchServiceDep) -> Response:
     """It outlives restarts."""
-    return await batches.get(batch_id)
+    return await batch_json(await batches.get(batch_id))
 
 
 @router.get("/batches", response_model=BatchListDTO, summary="List batches, newest first")
