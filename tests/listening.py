@@ -12,6 +12,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from backend.api.http_protocol import EnvelopeHttpProtocol
+from backend.models.event import EventFilter, EventKind
+from backend.services.events import EventHub
+from backend.utils.ids import new_id
 
 Told = dict[str, Any]
 
@@ -35,6 +38,7 @@ async def on_a_port(app: FastAPI) -> AsyncIterator[str]:
     while not server.started:
         assert not serving.done(), "it did not start"
         await asyncio.sleep(0.005)
+    await told_of_the_start(app.state.container.events)
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
@@ -42,6 +46,15 @@ async def on_a_port(app: FastAPI) -> AsyncIterator[str]:
         server.should_exit = True
         async with asyncio.timeout(10):
             await serving
+
+
+async def told_of_the_start(events: EventHub) -> None:
+    """Wait until the reset of the start is in the log: whoever joins later does not hear it."""
+    marker = new_id()
+    async with asyncio.timeout(10), events.listen(EventFilter(job_id=marker)) as listener:
+        events.publish(EventKind.JOB_STARTED, job_id=marker)
+        while not any(event.job_id == marker for event in await listener.next(10)):
+            pass
 
 
 class SseStream:

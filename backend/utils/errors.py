@@ -19,7 +19,8 @@ StoryCanvasError
 │   └── SubmissionUncertainError 502 … may have queued the prompt, or not
 ├── ServiceUnavailableError    503
 │   └── DatabaseUnavailableError
-└── StorageFullError           507
+├── StorageFullError           507
+└── TypesettingError           500  the program that sets storyboards gave up
 
 An error knows its status and code and nothing of HTTP; backend.api.errors alone renders it.
 """
@@ -155,3 +156,9 @@ class DatabaseUnavailableError(ServiceUnavailableError):
 class StorageFullError(StoryCanvasError):
     status = 507
     default_code = "STORAGE_FULL"
+
+
+class TypesettingError(StoryCanvasError):
+    """The program's words are the cause (`__cause__`), for they may quote the document."""
+
+    default_code = "TYPESETTING_FAILED"

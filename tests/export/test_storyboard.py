@@ -12,7 +12,6 @@ from PIL import Image
 from backend.models.timeline import ProblemCode
 from backend.services.film import Film as StoredFilm
 from backend.services.storyboard.board import BEYOND, Board, board_of
-from backend.services.storyboard.children import TypesettingError
 from backend.services.storyboard.fonts import fonts_for
 from backend.services.storyboard.page_form import (
     Box,
@@ -36,6 +35,7 @@ from backend.services.storyboard.words import (
 )
 from backend.services.timeline import build_timeline
 from backend.services.timeline_media import MediaFacts
+from backend.utils.errors import TypesettingError
 from tests.export import boards
 from tests.export.films import Film, film, make_clip, make_scene, still, video
 from tests.unit.services.media_samples import video as video_file

@@ -4,15 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from backend.utils.errors import StoryCanvasError
+from backend.utils.errors import TypesettingError
 
 _LONGEST_SECONDS = 300
-
-
-class TypesettingError(StoryCanvasError):
-    """The program gave up; its words are the cause, for they may quote the document."""
-
-    default_code = "TYPESETTING_FAILED"
 
 
 def run_child(program: str, folder: Path) -> None:
