@@ -31,12 +31,14 @@ from backend.services.queue_view import QueueView
 from backend.services.scene_service import SceneService
 from backend.services.story_reader import StoryReader
 from backend.services.storyboard_service import StoryboardService
+from backend.services.take_graphs import TakeGraphs
 from backend.services.template_service import TemplateService
 from backend.services.timeline_analyst import TimelineAnalyst
 from backend.services.timing_service import TimingService
 from backend.services.webhook_service import WebhookService
 from backend.services.worker_reports import WorkerReports
 from backend.services.worker_service import WorkerService
+from backend.services.workflow_service import WorkflowService
 
 
 class Page(NamedTuple):
@@ -73,6 +75,11 @@ async def _characters(request: Request) -> CharacterService:
 
 async def _templates(request: Request) -> TemplateService:
     service: TemplateService = request.app.state.container.templates
+    return service
+
+
+async def _saved_workflows(request: Request) -> WorkflowService:
+    service: WorkflowService = request.app.state.container.workflows
     return service
 
 
@@ -186,6 +193,11 @@ async def _event_streams(connection: HTTPConnection) -> EventStreams:
     return service
 
 
+async def _take_graphs(request: Request) -> TakeGraphs:
+    service: TakeGraphs = request.app.state.container.take_graphs
+    return service
+
+
 async def _openai_videos(request: Request) -> OpenAIVideoService:
     service: OpenAIVideoService = request.app.state.container.openai_videos
     return service
@@ -196,6 +208,7 @@ SceneServiceDep = Annotated[SceneService, Depends(_scenes)]
 ClipServiceDep = Annotated[ClipService, Depends(_clips)]
 CharacterServiceDep = Annotated[CharacterService, Depends(_characters)]
 TemplateServiceDep = Annotated[TemplateService, Depends(_templates)]
+WorkflowServiceDep = Annotated[WorkflowService, Depends(_saved_workflows)]
 StoryReaderDep = Annotated[StoryReader, Depends(_story)]
 TimelineAnalystDep = Annotated[TimelineAnalyst, Depends(_timeline_analyst)]
 ComfyUIServiceDep = Annotated[ComfyUIService, Depends(_servers)]
@@ -217,6 +230,7 @@ ProjectImporterDep = Annotated[ProjectImporter, Depends(_importer)]
 AlternatesServiceDep = Annotated[AlternatesService, Depends(_alternates)]
 PoolServiceDep = Annotated[PoolService, Depends(_pool)]
 WebhookServiceDep = Annotated[WebhookService, Depends(_webhooks)]
+TakeGraphsDep = Annotated[TakeGraphs, Depends(_take_graphs)]
 EventStreamsDep = Annotated[EventStreams, Depends(_event_streams)]
 OpenAIVideoServiceDep = Annotated[OpenAIVideoService, Depends(_openai_videos)]
 

@@ -55,6 +55,7 @@ TAGS: list[dict[str, str]] = [
         "Alternates": "Another go at a clip or a scene, beside the original.",
         "Web client": "What the web client reads in one go.",
         "Models": "The model families, their presets and parameters.",
+        "Workflows": "Graphs of your own that a project keeps, to be rendered by their id.",
         "Pool": "Takes and files that a project keeps for later.",
         "Metrics": "Numbers for Prometheus.",
     }.items()
@@ -87,6 +88,7 @@ _NAMES = {
     "job_id": "job",
     "server_id": "server",
     "item_id": "pool item",
+    "workflow_id": "workflow",
     "webhook_id": "webhook",
     "delivery_id": "delivery",
 }

@@ -1,8 +1,8 @@
 """Generation requests."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, ConfigDict, Field
+from pydantic import AliasChoices, ConfigDict, Field, model_validator
 
 from backend.dtos import example_ids
 from backend.dtos.clip_dto import GeneratedContentDTO
@@ -20,6 +20,8 @@ Choice = Annotated[str, Field(min_length=1, max_length=100)]
 #: Under /uploads/: only our own pictures are sent to a server.
 Picture = Annotated[str, Field(min_length=1, max_length=2000)]
 Side = Annotated[int, Field(ge=64, le=4096)]
+#: A graph in ComfyUI's API format; what it is worth is for the services to judge.
+WorkflowJson = dict[str, Any] | Annotated[str, Field(max_length=4_000_000)]
 
 #: An order that any server with an image model can carry out.
 RENDER: dict[str, Any] = {
@@ -156,11 +158,22 @@ class GenerationParamsDTO(RequestDTO):
         description="Render `workflow_json` instead of the model's own graph.",
         examples=[False],
     )
-    workflow_json: dict[str, Any] | Annotated[str, Field(max_length=4_000_000)] | None = Field(
+    workflow_json: WorkflowJson | None = Field(
         default=None,
         description="A graph in ComfyUI's API format, as an object or as text.",
         examples=[None],
     )
+    workflow_id: ResourceId | None = Field(
+        default=None,
+        description="Render this saved workflow of the clip's project, as it is now.",
+        examples=[None],
+    )
+
+    @model_validator(mode="after")
+    def _one_graph(self) -> Self:
+        if self.workflow_id is not None and self.workflow_json is not None:
+            raise ValueError("give workflow_id or workflow_json, not both")
+        return self
 
     @property
     def unknown(self) -> tuple[str, ...]:

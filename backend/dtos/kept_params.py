@@ -6,6 +6,7 @@ import orjson
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from backend.dtos.generation_dto import GenerationParamsDTO, ModelFile
+from backend.utils.json_depth import deeper_than
 
 #: A kept set of parameters as JSON, a custom workflow included.
 _LONGEST_PARAMS = 200_000
@@ -28,28 +29,11 @@ def _check_path(address: str) -> str:
 
 
 def _check_size(params: GenerationParamsDTO) -> GenerationParamsDTO:
-    given = params.model_dump(exclude_unset=True) if _depth_of(params) <= _DEEPEST else None
-    if given is None:
+    if deeper_than([params.model_extra, params.workflow_json], _DEEPEST):
         raise ValueError(f"values must not be nested deeper than {_DEEPEST} levels")
-    if len(orjson.dumps(given)) > _LONGEST_PARAMS:
+    if len(orjson.dumps(params.model_dump(exclude_unset=True))) > _LONGEST_PARAMS:
         raise ValueError(f"parameters must not take more than {_LONGEST_PARAMS} bytes as JSON")
     return params
-
-
-def _depth_of(params: GenerationParamsDTO) -> int:
-    """Count levels breadth first: recursion is what deep values break."""
-    level: list[Any] = [params.model_extra or {}, params.workflow_json]
-    depth = 0
-    while level and depth <= _DEEPEST:
-        level = [child for value in level for child in _children(value)]
-        depth += 1
-    return depth
-
-
-def _children(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
 
 
 #: Null and the empty string both clear it.

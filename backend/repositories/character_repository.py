@@ -1,16 +1,12 @@
 """Characters."""
 
 from collections.abc import Collection
-from datetime import UTC, datetime
-from typing import Any
 
 from backend.models.character import Character
+from backend.repositories.by_age import OLDEST_FIRST, of_project
 from backend.repositories.json_field import JsonFieldRepository
 from backend.utils.index_spec import IndexSpec
 
-#: Every character was made after this; naming it lets the whole list use an index.
-_EVER = datetime(1970, 1, 1, tzinfo=UTC)
-_OLDEST_FIRST = (("created_at", 1), ("_id", 1))
 #: Ids that one query names.
 _CHUNK = 1_000
 
@@ -29,10 +25,8 @@ class CharacterRepository(JsonFieldRepository[Character]):
         self, project_id: str | None, *, skip: int, limit: int
     ) -> tuple[list[Character], int]:
         """Oldest first, of one project or, with None, all there are."""
-        where: dict[str, Any] = {"created_at": {"$gte": _EVER}}
-        if project_id is not None:
-            where = {"project_id": project_id, **where}
-        return await self._page(where, sort=_OLDEST_FIRST, skip=skip, limit=limit)
+        where = of_project(project_id)
+        return await self._page(where, sort=OLDEST_FIRST, skip=skip, limit=limit)
 
     async def list_by_ids(self, character_ids: Collection[str]) -> list[Character]:
         """Those that exist, in no order: one query, however many clips they were asked for."""
@@ -44,7 +38,7 @@ class CharacterRepository(JsonFieldRepository[Character]):
 
     async def of_film(self, project_id: str, character_ids: set[str]) -> list[Character]:
         """Those of a project, and those of all projects among these ids."""
-        own = await self._find({"project_id": project_id}, sort=_OLDEST_FIRST)
+        own = await self._find({"project_id": project_id}, sort=OLDEST_FIRST)
         return own + await self.list_by_ids(character_ids - {each.id for each in own})
 
     async def delete_for_project(self, project_id: str) -> int:

@@ -11,6 +11,7 @@ from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.comfyui_repository import ComfyUIRepository
 from backend.repositories.estimates_repository import EstimatesRepository
 from backend.repositories.event_repository import EventRepository
+from backend.repositories.graph_repository import GraphRepository
 from backend.repositories.job_repository import JobRepository
 from backend.repositories.lease_repository import LeaseRepository
 from backend.repositories.pool_repository import PoolRepository
@@ -20,6 +21,7 @@ from backend.repositories.server_stats_repository import ServerStatsRepository
 from backend.repositories.template_repository import TemplateRepository
 from backend.repositories.webhook_repository import DeliveryRepository, WebhookRepository
 from backend.repositories.worker_repository import WorkerRepository
+from backend.repositories.workflow_repository import WorkflowRepository
 from backend.utils.secret_box import SecretBox
 
 #: Every kind, for the indexes that the database must have.
@@ -34,6 +36,7 @@ REPOSITORIES = (
     ServerStatsRepository,
     CharacterRepository,
     TemplateRepository,
+    WorkflowRepository,
     PoolRepository,
     EventRepository,
     LeaseRepository,
@@ -41,6 +44,7 @@ REPOSITORIES = (
     WebhookRepository,
     DeliveryRepository,
     AnimaticRepository,
+    GraphRepository,
 )
 
 
@@ -56,6 +60,7 @@ class Repositories:
     stats: ServerStatsRepository
     characters: CharacterRepository
     templates: TemplateRepository
+    workflows: WorkflowRepository
     pool: PoolRepository
     events: EventRepository
     leases: LeaseRepository
@@ -63,6 +68,7 @@ class Repositories:
     webhooks: WebhookRepository
     deliveries: DeliveryRepository
     animatics: AnimaticRepository
+    graphs: GraphRepository
 
 
 def repositories_on(
@@ -80,6 +86,7 @@ def repositories_on(
         stats=ServerStatsRepository(database, gate),
         characters=CharacterRepository(database, gate),
         templates=TemplateRepository(database, gate),
+        workflows=WorkflowRepository(database, gate),
         pool=PoolRepository(database, gate),
         events=EventRepository(database, gate),
         leases=LeaseRepository(database, gate),
@@ -87,4 +94,5 @@ def repositories_on(
         webhooks=WebhookRepository(database, gate, box),
         deliveries=DeliveryRepository(database, gate),
         animatics=AnimaticRepository(database, gate),
+        graphs=GraphRepository(database, gate),
     )

@@ -1,16 +1,11 @@
 """Style templates."""
 
 import re
-from datetime import UTC, datetime
-from typing import Any
 
 from backend.models.style_template import StyleTemplate
+from backend.repositories.by_age import OLDEST_FIRST, of_project
 from backend.repositories.json_field import JsonFieldRepository
 from backend.utils.index_spec import IndexSpec
-
-#: Every template was made after this; naming it lets the whole list use an index.
-_EVER = datetime(1970, 1, 1, tzinfo=UTC)
-_OLDEST_FIRST = (("created_at", 1), ("_id", 1))
 
 
 class TemplateRepository(JsonFieldRepository[StyleTemplate]):
@@ -27,14 +22,14 @@ class TemplateRepository(JsonFieldRepository[StyleTemplate]):
         self, *, category: str, search: str, skip: int, limit: int
     ) -> tuple[list[StyleTemplate], int]:
         """Oldest first. `search` is looked for in name and description, whatever case."""
-        where: dict[str, Any] = {"created_at": {"$gte": _EVER}}
+        where = of_project(None)
         if category:
             where = {"category": category, **where}
         if search:
             # Beside the indexed range, not instead of it: $or alone would scan.
             pattern = {"$regex": re.escape(search), "$options": "i"}
             where["$or"] = [{"name": pattern}, {"description": pattern}]
-        return await self._page(where, sort=_OLDEST_FIRST, skip=skip, limit=limit)
+        return await self._page(where, sort=OLDEST_FIRST, skip=skip, limit=limit)
 
     async def count_use(self, template_id: str) -> bool:
         """Add one, atomically; False when there is no such template."""

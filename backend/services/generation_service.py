@@ -5,14 +5,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-import orjson
-
 from backend.dtos.clip_dto import ClipCreateDTO
 from backend.dtos.generation_dto import GenerateDTO, GenerationParamsDTO, RenderOrderDTO
 from backend.dtos.queue_dto import JobCreateDTO
 from backend.models.clip import Clip
 from backend.models.content import ContentType, GeneratedContent
 from backend.models.job import Job, JobStatus
+from backend.models.saved_workflow import SavedWorkflow
 from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.comfyui_repository import ComfyUIRepository
 from backend.services.capability import check_capability
@@ -23,7 +22,9 @@ from backend.services.provider_runner import PROVIDER_ID, ProviderRunner, is_pro
 from backend.services.queue_manager import QueueManager
 from backend.services.render_context import RenderContextLoader, RenderContexts
 from backend.services.render_request import render_request
-from backend.services.workflows import unread_params
+from backend.services.workflows import custom, unread_params
+from backend.services.workflows.graph import UPLOADS
+from backend.services.workflows.graph_text import as_object, as_text
 from backend.utils.clock import Clock
 from backend.utils.errors import (
     ConflictError,
@@ -43,6 +44,8 @@ INTERACTIVE_PRIORITY = 50
 #: JavaScript clients read seeds as doubles: 53 bits survive.
 _SEED_BITS = 53
 _PARAMS = frozenset(GenerationParamsDTO.model_fields) - {"provider", "use_custom_workflow"}
+#: Stands for a picture that only some clip's character may bring.
+_ANY_PICTURE = f"{UPLOADS}any.png"
 _NOT_STORED = {"workflow_json", "use_custom_workflow", "provider"}
 _ERRORS: dict[str, type[StoryCanvasError]] = {
     WorkflowError.default_code: WorkflowError,
@@ -135,20 +138,25 @@ class GenerationService:
 
     async def contexts(self, clips: Sequence[Clip], order: RenderOrderDTO) -> RenderContexts:
         """Read what the clips' characters and the order's template bring, for all at once."""
-        return await self._contexts.load(clips, order.template_id)
+        return await self._contexts.load(clips, order)
 
     async def check_order(self, order: RenderOrderDTO, kind: ContentType) -> None:
         """Raise what makes an order impossible for every clip, before any job is made of it."""
         await self._check_pinned(order)
         contexts = await self.contexts([], order)
-        self._check_possible(self.job_for(_ANY_CLIP, kind, order, contexts))
+        clip, complete = _for_any_clip(contexts, kind, order)
+        self._check_possible(self.job_for(clip, kind, complete, contexts))
 
     def job_for(
         self, clip: Clip, kind: ContentType, order: RenderOrderDTO, contexts: RenderContexts
     ) -> Job:
-        """Make one clip's job. UnprocessableError when neither order nor clip has a prompt."""
+        """Make one clip's job.
+
+        UnprocessableError when neither order nor clip has a prompt, for a saved workflow that the
+        clip may not have, and for a graph that begins from a picture when there is none.
+        """
         complete = contexts.order_for(clip, kind, order)
-        job = self._job(clip, kind, complete)
+        job = self._job(clip, kind, complete, contexts.workflow_for(clip, complete.params))
         if is_provider_job(job):
             job = job.model_copy(update={"provider": PROVIDER_ID})
         job = job.model_copy(update={"ignored_params": _ignored(job, order.params)})
@@ -157,6 +165,8 @@ class GenerationService:
                 f"There is no prompt: send one, or give the clip its {kind}_prompt.",
                 code="PROMPT_MISSING",
             )
+        if job.workflow_json and custom.may_need_picture(job.workflow_json):
+            custom.prepare(render_request(job, 1))
         return job
 
     def _check_possible(self, job: Job) -> None:
@@ -179,6 +189,10 @@ class GenerationService:
         """
         clip = await self._clips.get(dto.clip_id)
         job = await self.prepare_generation(clip, dto.generation_type, dto)
+        return await self.carry_out(job, wait=wait)
+
+    async def carry_out(self, job: Job, *, wait: bool) -> Job | Generated:
+        """Queue a job that somebody may wait for; answers and raises as `generate`."""
         job = await self._queue.add_job(job.model_copy(update={"priority": INTERACTIVE_PRIORITY}))
         if not wait or not await self._may_come_soon(job):
             return job
@@ -201,8 +215,11 @@ class GenerationService:
             raise ConflictError("The take was removed.", code="TAKE_GONE", job_id=job.id)
         return Generated(job, clip, content)
 
-    def _job(self, clip: Clip, kind: ContentType, order: RenderOrderDTO) -> Job:
+    def _job(
+        self, clip: Clip, kind: ContentType, order: RenderOrderDTO, saved: SavedWorkflow | None
+    ) -> Job:
         params = order.params
+        _check_provider(params)
         loras = [lora.model_dump() for lora in order.loras]
         if order.lora:
             loras.insert(0, {"name": order.lora, "weight": 1.0})
@@ -217,7 +234,7 @@ class GenerationService:
             model=order.model,
             params=_stored(params),
             loras=tuple(loras),
-            workflow_json=_custom_workflow(params),
+            workflow_json=saved.workflow_json if saved else _custom_workflow(params),
             pinned_server_id=_pinned(order),
             max_retries=self._max_retries,
             created_at=self._clock(),
@@ -226,6 +243,26 @@ class GenerationService:
 
 def _pinned(order: RenderOrderDTO) -> str | None:
     return None if order.server_id in {None, "auto"} else order.server_id
+
+
+def _for_any_clip(
+    contexts: RenderContexts, kind: ContentType, order: RenderOrderDTO
+) -> tuple[Clip, RenderOrderDTO]:
+    """A clip that could have the order, with what only clips may bring to a custom graph."""
+    complete = contexts.order_for(_ANY_CLIP, kind, order)
+    params = complete.params
+    saved = contexts.workflows.get(params.workflow_id or "")
+    clip = _ANY_CLIP.model_copy(update={"project_id": saved.project_id if saved else "-"})
+    if (saved or params.use_custom_workflow) and params.input_reference_url is None:
+        params = params.model_copy(update={"input_reference_url": _ANY_PICTURE})
+    return clip, complete.model_copy(update={"params": params})
+
+
+def _check_provider(params: GenerationParamsDTO) -> None:
+    if params.provider not in {None, "comfyui", PROVIDER_ID}:
+        raise UnprocessableError(
+            f"There is no provider '{params.provider}' here.", code="PROVIDER_UNKNOWN"
+        )
 
 
 def _stored(params: GenerationParamsDTO) -> dict[str, object]:
@@ -249,31 +286,14 @@ def _ignored(job: Job, params: GenerationParamsDTO) -> tuple[str, ...]:
 
 
 def _custom_workflow(params: GenerationParamsDTO) -> str | None:
-    """The custom graph as checked JSON text. Raises WorkflowError when it is none."""
-    if params.provider not in {None, "comfyui", PROVIDER_ID}:
-        raise UnprocessableError(
-            f"There is no provider '{params.provider}' here.", code="PROVIDER_UNKNOWN"
-        )
+    """The custom graph as JSON text. Raises WorkflowError when it is none."""
     if not params.use_custom_workflow:
         return None
     if params.workflow_json is None:
         raise WorkflowError(
             "use_custom_workflow needs workflow_json.", code="WORKFLOW_MISSING", errors=[]
         )
-    return _as_json_text(params.workflow_json)
-
-
-def _as_json_text(workflow: dict[str, object] | str) -> str:
-    try:
-        graph = orjson.loads(workflow) if isinstance(workflow, str) else workflow
-    except orjson.JSONDecodeError as error:
-        raise WorkflowError(f"workflow_json is no JSON: {error.msg}.", errors=[]) from None
-    if not isinstance(graph, dict):
-        raise WorkflowError("workflow_json must be an object of nodes.", errors=[])
-    try:
-        return orjson.dumps(graph).decode()
-    except orjson.JSONEncodeError:
-        raise WorkflowError("workflow_json is nested too deeply.", errors=[]) from None
+    return as_text(as_object(params.workflow_json))
 
 
 def _error_of(job: Job) -> StoryCanvasError:

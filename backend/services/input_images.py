@@ -17,12 +17,11 @@ from backend.models.content import ContentType
 from backend.services.media_files import INCOMING, MediaFiles
 from backend.services.media_probe import BrokenMediaError, probe
 from backend.services.workflows import BuiltWorkflow
-from backend.services.workflows.graph import placeholder_of
+from backend.services.workflows.graph import UPLOADS, placeholder_of
 from backend.utils.errors import InvalidRequestError, UnprocessableError
 
 #: Where our copies lie in a server's input folder.
 SUBFOLDER = "storycanvas"
-_UPLOADS = "/uploads/"
 #: ComfyUI takes 100 MiB at most; no picture of a storyboard comes near.
 _MAX_BYTES = 50 * 1024 * 1024
 
@@ -94,14 +93,14 @@ class InputImages:
         return InputPicture(source, content, f"{digest}.{info.extension}")
 
     def _path(self, source: str) -> Path:
-        relative = unquote(source.removeprefix(_UPLOADS).partition("?")[0])
+        relative = unquote(source.removeprefix(UPLOADS).partition("?")[0])
         try:
             path = self._media.absolute(relative)
             incoming = self._media.absolute(INCOMING)
         except (InvalidRequestError, ValueError) as error:
             raise _refused(source, "it leaves the media folder") from error
-        if not source.startswith(_UPLOADS) or path.is_relative_to(incoming):
-            raise _refused(source, f"it is no picture under {_UPLOADS}; upload it first")
+        if not source.startswith(UPLOADS) or path.is_relative_to(incoming):
+            raise _refused(source, f"it is no picture under {UPLOADS}; upload it first")
         return path
 
 

@@ -10,6 +10,7 @@ from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.pool_repository import PoolRepository
 from backend.repositories.project_repository import ProjectRepository
 from backend.repositories.scene_repository import SceneRepository
+from backend.repositories.workflow_repository import WorkflowRepository
 from backend.services.media_files import MediaFiles, project_folder
 from backend.utils.clock import Clock
 from backend.utils.errors import UnprocessableError
@@ -36,8 +37,10 @@ class ProjectService:
         clips: ClipRepository,
         *,
         characters: CharacterRepository,
+        workflows: WorkflowRepository,
         pool: PoolRepository,
         webhooks: Belongings,
+        graphs: Belongings,
         jobs: JobCanceller,
         media: MediaFiles,
         clock: Clock,
@@ -46,8 +49,10 @@ class ProjectService:
         self._scenes = scenes
         self._clips = clips
         self._characters = characters
+        self._workflows = workflows
         self._pool = pool
         self._webhooks = webhooks
+        self._graphs = graphs
         self._jobs = jobs
         self._media = media
         self._clock = clock
@@ -98,13 +103,16 @@ class ProjectService:
         removed = await self._scenes.delete_for_project(project_id)
         removed += await self._clips.delete_for_project(project_id)
         removed += await self._characters.delete_for_project(project_id)
+        removed += await self._workflows.delete_for_project(project_id)
         removed += await self._pool.delete_for_project(project_id)
         removed += await self._webhooks.delete_for_project(project_id)
+        removed += await self._graphs.delete_for_project(project_id)
         await self._media.remove_folder(project_folder(project_id))
         await self._projects.delete(project_id)
         # What was being created or queued until now found the project still there.
         await self._jobs.cancel_for("project_id", project_id, project_id=project_id)
         removed += await self._characters.delete_for_project(project_id)
+        removed += await self._workflows.delete_for_project(project_id)
         return removed + await self._pool.delete_for_project(project_id) + 1
 
 

@@ -15,10 +15,16 @@ from backend.dtos.generation_dto import GenerationParamsDTO, LoraDTO, RenderOrde
 from backend.models.character import Character
 from backend.models.clip import Clip
 from backend.models.content import ContentType
+from backend.models.saved_workflow import SavedWorkflow
 from backend.models.style_template import StyleTemplate
 from backend.repositories.character_repository import CharacterRepository
 from backend.repositories.template_repository import TemplateRepository
+from backend.repositories.workflow_repository import WorkflowRepository
 from backend.services.character_words import own_prompt, with_words
+from backend.utils.errors import ResourceNotFoundError, UnprocessableError
+
+#: Each excludes the other: of a request's and a template's graphs, one is rendered.
+_GRAPHS = frozenset({"workflow_id", "workflow_json"})
 
 
 @dataclass(frozen=True)
@@ -77,18 +83,20 @@ class RenderContext:
         if self.character:
             if self.character.reference:
                 brought["input_reference_url"] = self.character.reference
-            brought |= _given(self.character.generation_params)
-        said = {name for name in own.model_fields_set if getattr(own, name) is not None}
-        missing = {name: value for name, value in brought.items() if name not in said}
+            brought = _over(_given(self.character.generation_params), brought)
+        said = {name: getattr(own, name) for name in own.model_fields_set}
+        both = _over(_given(said), brought)
+        missing = {name: value for name, value in both.items() if said.get(name) is None}
         return own.model_copy(update=missing) if missing else own
 
 
 @dataclass(frozen=True)
 class RenderContexts:
-    """The contexts of one request's clips."""
+    """The contexts of one request's clips, and the saved workflows that they name."""
 
     template: StyleTemplate | None = None
     characters: Mapping[str, Character] = field(default_factory=dict)
+    workflows: Mapping[str, SavedWorkflow] = field(default_factory=dict)
 
     def of(self, clip: Clip) -> RenderContext:
         """A character that was deleted, or that belongs to another project, brings nothing."""
@@ -105,29 +113,85 @@ class RenderContexts:
         prompt = order.prompt.strip() or own_prompt(clip, kind)
         return self.of(clip).apply(order.model_copy(update={"prompt": prompt}))
 
+    def workflow_for(self, clip: Clip, params: GenerationParamsDTO) -> SavedWorkflow | None:
+        """The saved workflow of a completed order; None when it names none.
+
+        UnprocessableError for one of another project, and for one that is gone.
+        """
+        if params.workflow_id is None:
+            return None
+        workflow = self.workflows.get(params.workflow_id)
+        if workflow is None:
+            raise UnprocessableError(
+                f"The saved workflow '{params.workflow_id}' is gone.", code="WORKFLOW_GONE"
+            )
+        if workflow.project_id != clip.project_id:
+            raise UnprocessableError(
+                f"The saved workflow '{workflow.name}' belongs to another project.",
+                code="WORKFLOW_OF_ANOTHER_PROJECT",
+            )
+        return workflow
+
     @classmethod
-    def made_of(cls, template: StyleTemplate | None, characters: Iterable[Character]) -> Self:
-        return cls(template, {character.id: character for character in characters})
+    def made_of(
+        cls,
+        template: StyleTemplate | None,
+        characters: Iterable[Character],
+        workflows: Iterable[SavedWorkflow] = (),
+    ) -> Self:
+        return cls(
+            template,
+            {character.id: character for character in characters},
+            {workflow.id: workflow for workflow in workflows},
+        )
 
 
 class RenderContextLoader:
-    def __init__(self, characters: CharacterRepository, templates: TemplateRepository) -> None:
+    def __init__(
+        self,
+        characters: CharacterRepository,
+        templates: TemplateRepository,
+        workflows: WorkflowRepository,
+    ) -> None:
         self._characters = characters
         self._templates = templates
+        self._workflows = workflows
 
-    async def load(self, clips: Iterable[Clip], template_id: str | None = None) -> RenderContexts:
+    async def load(self, clips: Iterable[Clip], order: RenderOrderDTO) -> RenderContexts:
         """One read for the template and one for all characters, however many clips.
 
-        ResourceNotFoundError (TEMPLATE_NOT_FOUND) for an unknown template.
+        ResourceNotFoundError (TEMPLATE_NOT_FOUND, WORKFLOW_NOT_FOUND) for what the order names
+        and is not there.
         """
-        template = await self._templates.get(template_id) if template_id else None
+        template = await self._templates.get(order.template_id) if order.template_id else None
         wanted = {clip.character_id for clip in clips if clip.character_id}
         characters = await self._characters.list_by_ids(wanted) if wanted else []
-        return RenderContexts.made_of(template, characters)
+        kept = [character.generation_params for character in characters]
+        kept += [template.params] if template else []
+        workflows = await self._load_workflows(order.params.workflow_id, kept)
+        return RenderContexts.made_of(template, characters, workflows)
+
+    async def _load_workflows(
+        self, asked: str | None, kept: Iterable[Mapping[str, Any]]
+    ) -> list[SavedWorkflow]:
+        """What the order asks for must be there; what else names one may never be rendered."""
+        named = {str(params["workflow_id"]) for params in kept if params.get("workflow_id")}
+        wanted = named | ({asked} if asked else set())
+        found = await self._workflows.list_by_ids(wanted) if wanted else []
+        if asked and all(workflow.id != asked for workflow in found):
+            raise ResourceNotFoundError.of("workflow", asked)
+        return found
 
 
 def _given(params: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in params.items() if value is not None}
+
+
+def _over(upper: Mapping[str, Any], lower: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay values over others; who says which graph to render leaves no other one."""
+    said = upper.keys() & _GRAPHS or upper.get("use_custom_workflow") is False
+    left = {name: value for name, value in lower.items() if not (said and name in _GRAPHS)}
+    return {**left, **upper}
 
 
 def _weighed(own: LoraDTO, brought: LoraDTO | None) -> LoraDTO:

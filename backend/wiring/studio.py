@@ -17,6 +17,7 @@ from backend.services.story_reader import StoryReader
 from backend.services.template_service import TemplateService
 from backend.services.timeline_analyst import TimelineAnalyst
 from backend.services.webhook_service import WebhookService
+from backend.services.workflow_service import WorkflowService
 from backend.utils.clock import utc_now
 from backend.wiring.queue import QueueParts
 
@@ -34,8 +35,10 @@ class StudioParts(QueueParts):
             repos.scenes,
             repos.clips,
             characters=repos.characters,
+            workflows=repos.workflows,
             pool=repos.pool,
             webhooks=self.webhooks,
+            graphs=repos.graphs,
             **self._shared,
         )
 
@@ -80,8 +83,15 @@ class StudioParts(QueueParts):
         return TemplateService(self.repositories.templates, clock=utc_now)
 
     @cached_property
+    def workflows(self) -> WorkflowService:
+        return WorkflowService(
+            self.repositories.workflows, self.repositories.projects, clock=utc_now
+        )
+
+    @cached_property
     def render_contexts(self) -> RenderContextLoader:
-        return RenderContextLoader(self.repositories.characters, self.repositories.templates)
+        repos = self.repositories
+        return RenderContextLoader(repos.characters, repos.templates, repos.workflows)
 
     @cached_property
     def alternates(self) -> AlternatesService:

@@ -21,6 +21,7 @@ from backend.api.v1 import (
     pool_router,
     projects_router,
     queue_router,
+    regeneration_router,
     scenes_router,
     selection_router,
     spa_media_router,
@@ -29,6 +30,7 @@ from backend.api.v1 import (
     templates_router,
     webhooks_router,
     worker_results_router,
+    workflows_router,
 )
 from backend.dtos.common_dto import ErrorDTO
 
@@ -43,9 +45,11 @@ _ROUTERS = (
     comfyui_router,
     media_router,
     openai_router,
+    regeneration_router,
     selection_router,
     alternates_router,
     pool_router,
+    workflows_router,
     models_router,
     spa_router,
     spa_media_router,

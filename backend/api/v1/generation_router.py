@@ -11,10 +11,10 @@ from backend.api.dependencies import (
     PageDep,
     Prefer,
 )
+from backend.api.generated import generated
 from backend.api.strict_json import StrictJsonRoute
 from backend.dtos.batch_dto import BatchCreateDTO, BatchListDTO, BatchResponseDTO
 from backend.dtos.generation_dto import GeneratedDTO, GenerateDTO, GenerationQueuedDTO
-from backend.services.generation_service import Generated
 
 router = APIRouter(prefix="/generate", tags=["Generation"], route_class=StrictJsonRoute)
 
@@ -25,7 +25,7 @@ router = APIRouter(prefix="/generate", tags=["Generation"], route_class=StrictJs
     summary="Generate an image or video for a clip and wait for it",
     responses={
         202: {"model": GenerationQueuedDTO, "description": "It waits or runs; ask for the job."},
-        404: {"description": "No such clip, server or template."},
+        404: {"description": "No such clip, server, template or workflow."},
         409: {"description": "The job was cancelled, or its take removed, meanwhile."},
         429: {"description": "QUEUE_FULL: as many jobs wait as may."},
         502: {"description": "The server, or the video provider, could not make it."},
@@ -49,17 +49,7 @@ async def generate(
     instead, WORKFLOW_REJECTED with ComfyUI's words.
     """
     result = await generation.generate(body, wait="respond-async" not in (prefer or ""))
-    if isinstance(result, Generated):
-        return {
-            "message": f"One {result.content.content_type} generated.",
-            "content": result.content,
-            "total_images": len(result.clip.generated_images),
-            "total_videos": len(result.clip.generated_videos),
-            "job_id": result.job.id,
-        }
-    response.status_code = 202
-    message = "The job is in the queue; GET /queue/jobs/{id} tells how it goes."
-    return {"job_id": result.id, "status": result.status, "message": message}
+    return generated(result, response)
 
 
 @router.post(
@@ -68,7 +58,7 @@ async def generate(
     status_code=201,
     summary="Queue a job for each of up to 10,000 clips",
     responses={
-        404: {"description": "No such server or template."},
+        404: {"description": "No such server, template or workflow."},
         429: {"description": "QUEUE_FULL: the queue has no room for all of it."},
     },
 )

@@ -102,7 +102,7 @@ CompleteReportDep = Annotated[CompleteJobDTO, Depends(_complete_report)]
     summary="Queue a job",
     responses={
         400: {"description": "The clip belongs to another project."},
-        404: {"description": "No such clip, server or template."},
+        404: {"description": "No such clip, server, template or workflow."},
         429: {"description": "QUEUE_FULL: as many jobs wait as may."},
     },
 )

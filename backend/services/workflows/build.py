@@ -153,6 +153,7 @@ def _custom(request: RenderRequest, catalog: ServerCatalog) -> BuiltWorkflow:
         fps=_first(graph, (int, float), "fps"),
         seed=request.seed if seed is None else seed,
         output_node=output,
+        inputs=custom.images(request),
     )
 
 

@@ -1,6 +1,5 @@
 """Graphs that users bring: checked, filled with the request's values, never trusted."""
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import PureWindowsPath
 from typing import Any, NoReturn
@@ -8,14 +7,21 @@ from typing import Any, NoReturn
 from backend.models.render import RenderRequest
 from backend.services.model_config import detect_family, family_of_checkpoint
 from backend.services.server_catalog import ServerCatalog, has_model_extension
+from backend.services.workflows.bindings import (
+    PLACEHOLDER,
+    idle_title,
+    image_inputs,
+    mixed_image,
+    with_titles_bound,
+)
 from backend.services.workflows.files import FOLDERS, FileNeed
-from backend.services.workflows.graph import Graph
+from backend.services.workflows.graph import UPLOADS, Graph, InputImage, placeholder_of
 from backend.services.workflows.recipe import settings_of
 from backend.utils.errors import WorkflowError
+from backend.utils.json_depth import deeper_than
 
 MAX_NODES = 2_000
 _MAX_DEPTH = 12
-_PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _HOW_TO_EXPORT = (
     "This is a workflow as ComfyUI's editor saves it. Export it in API format: menu Workflow, "
     "Export (API); in older versions switch on the dev mode options, then Save (API Format)."
@@ -28,11 +34,11 @@ def prepare(request: RenderRequest) -> Graph:
     Raises WorkflowError when it is not a graph in API format, or reaches for files outside the
     server's folders. Whether the server has its nodes and files is for `requirements`.
     """
-    nodes = _unwrapped(request.workflow_json or {})
-    _check_shape(nodes)
+    nodes = _bound(unwrapped(request.workflow_json or {}))
+    _check_image(nodes, request)
     values = placeholders(request)
     graph = {
-        node_id: {**node, "inputs": _filled(node["inputs"], values, depth=0)}
+        node_id: {**node, "inputs": _filled(node["inputs"], values)}
         for node_id, node in nodes.items()
     }
     for node_id, node in graph.items():
@@ -54,7 +60,25 @@ def placeholders(request: RenderRequest) -> Mapping[str, Any]:
         "steps": settings.steps,
         "cfg": settings.cfg,
         "filename_prefix": request.filename_prefix,
+        "image": placeholder_of(picture_of(request) or ""),
     }
+
+
+def picture_of(request: RenderRequest) -> str | None:
+    """What `{{image}}` stands for: what is begun from, else the reference."""
+    return request.init_image or request.input_reference_url
+
+
+def may_need_picture(workflow_json: str) -> bool:
+    """Whether a graph as text may have `{{image}}`: a quick look, for thousands of jobs."""
+    return "image" in PLACEHOLDER.findall(workflow_json)
+
+
+def images(request: RenderRequest) -> tuple[InputImage, ...]:
+    """List what must be at the server first. `prepare` has looked at the graph before."""
+    nodes = _bound(unwrapped(request.workflow_json or {}))
+    source = picture_of(request) or ""
+    return tuple(InputImage(node_id, name, source) for node_id, name in image_inputs(nodes))
 
 
 def file_needs(graph: Graph) -> Iterator[FileNeed]:
@@ -94,13 +118,43 @@ def _files(graph: Graph) -> Iterator[tuple[str, str, FileNeed]]:
                 yield node_id, name, FileNeed(folder, (value,), node["class_type"], name)
 
 
-def _unwrapped(workflow: Mapping[str, Any]) -> Mapping[str, Any]:
+def unwrapped(workflow: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Take the nodes out of what /prompt takes. WorkflowError for the editor's own format."""
     if isinstance(workflow.get("nodes"), list) and isinstance(workflow.get("links"), list):
         _refuse(_HOW_TO_EXPORT, kind="ui_format")
     inner = workflow.get("prompt")
     if isinstance(inner, Mapping) and "class_type" not in inner:
-        return _unwrapped(inner) if "prompt" not in inner else inner
+        return unwrapped(inner) if "prompt" not in inner else inner
     return workflow
+
+
+def _bound(nodes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Nodes that are known to be some, with what their titles bind."""
+    _check_shape(nodes)
+    for node_id, node in nodes.items():
+        idle = idle_title(node)
+        if idle is not None:
+            words = (
+                f"Node {node_id} has {{{{{idle}}}}} in its title, and no input of its own for it."
+            )
+            _refuse(words, node_id, kind="title_idle")
+    return with_titles_bound(nodes)
+
+
+def _check_image(nodes: Mapping[str, Any], request: RenderRequest) -> None:
+    for node_id, node in nodes.items():
+        name = mixed_image(node)
+        if name is not None:
+            words = f"Node {node_id} must have nothing but {{{{image}}}} in '{name}'."
+            _refuse(words, node_id, name, kind="image_not_alone")
+    wanted = image_inputs(nodes)
+    source = picture_of(request)
+    if wanted and source is None:
+        words = "It begins from a picture: send params.init_image, or params.input_reference_url."
+        _refuse(words, *wanted[0], kind="picture_missing")
+    if wanted and source is not None and not source.startswith(UPLOADS):
+        words = f"Its picture must be under {UPLOADS}; upload it first."
+        _refuse(words, *wanted[0], kind="picture_elsewhere")
 
 
 def _check_shape(nodes: Mapping[str, Any]) -> None:
@@ -115,24 +169,24 @@ def _check_shape(nodes: Mapping[str, Any]) -> None:
             _refuse(f"Node {node_id} has no class_type.", node_id)
         if not isinstance(node.get("inputs"), Mapping):
             _refuse(f"Node {node_id} has no inputs object.", node_id)
+        if deeper_than(node["inputs"], _MAX_DEPTH):
+            _refuse("Its inputs are nested too deeply.", node_id, kind="too_large")
 
 
-def _filled(value: Any, values: Mapping[str, Any], *, depth: int) -> Any:
+def _filled(value: Any, values: Mapping[str, Any]) -> Any:
     """Replace placeholders: one that is the whole text gives its value, others become text."""
-    if depth > _MAX_DEPTH:
-        _refuse("Its inputs are nested too deeply.", kind="too_large")
     if isinstance(value, Mapping):
-        return {key: _filled(item, values, depth=depth + 1) for key, item in value.items()}
+        return {key: _filled(item, values) for key, item in value.items()}
     if isinstance(value, list):
-        return [_filled(item, values, depth=depth + 1) for item in value]
+        return [_filled(item, values) for item in value]
     return _filled_text(value, values) if isinstance(value, str) else value
 
 
 def _filled_text(text: str, values: Mapping[str, Any]) -> Any:
-    whole = _PLACEHOLDER.fullmatch(text.strip())
+    whole = PLACEHOLDER.fullmatch(text.strip())
     if whole is not None and whole.group(1) in values:
         return values[whole.group(1)]
-    return _PLACEHOLDER.sub(lambda m: str(values.get(m.group(1), m.group(0))), text)
+    return PLACEHOLDER.sub(lambda m: str(values.get(m.group(1), m.group(0))), text)
 
 
 def _check_inputs(node_id: str, node: Mapping[str, Any], graph: Graph) -> None:

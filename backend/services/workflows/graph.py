@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
+#: Where pictures of ours lie: only those are sent to a server.
+UPLOADS = "/uploads/"
 Graph = dict[str, dict[str, Any]]
 #: `[node id, output slot]`: how an input takes what another node gives.
 Link = list[Any]

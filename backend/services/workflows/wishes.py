@@ -12,9 +12,9 @@ from backend.services.model_config import (
     family_of_checkpoint,
     is_large,
 )
+from backend.services.workflows.graph import UPLOADS
 from backend.utils.errors import WorkflowError
 
-_UPLOADS = "/uploads/"
 _NEEDS = {
     Kind.IMAGE_TO_IMAGE: "a picture to begin from (params.init_image)",
     Kind.INPAINT: "a picture and a mask (params.init_image, params.mask)",
@@ -25,7 +25,7 @@ _NEEDS = {
 _WORDS = {kind: kind.value.replace("_", " ") for kind in Kind}
 _LARGE = 1024
 #: Stand for sources where only their being there matters.
-_SOURCES = {name: f"{_UPLOADS}{name}" for name in ("init_image", "end_image", "mask")}
+_SOURCES = {name: f"{UPLOADS}{name}" for name in ("init_image", "end_image", "mask")}
 
 
 _PICTURES = {
@@ -44,8 +44,8 @@ def essence(request: RenderRequest) -> RenderRequest:
     }
     if request.mask is not None and request.mask == request.init_image:
         sources["mask"] = sources["init_image"]
-    references = tuple(f"{_UPLOADS}{number}" for number, _ in enumerate(request.reference_images))
-    hint = f"{_UPLOADS}hint" if request.input_reference_url else None
+    references = tuple(f"{UPLOADS}{number}" for number, _ in enumerate(request.reference_images))
+    hint = f"{UPLOADS}hint" if request.input_reference_url else None
     loras = tuple(
         use._replace(weight=1.0, clip_weight=None if use.clip_weight is None else 1.0)
         for use in request.loras
@@ -139,8 +139,8 @@ def check_sources(request: RenderRequest) -> None:
     given = {name: getattr(request, name) for name in _SOURCES}
     numbered = {f"reference_images.{n}": s for n, s in enumerate(request.reference_images)}
     for name, source in (given | numbered).items():
-        if source is not None and not source.startswith(_UPLOADS):
-            words = f"params.{name} must be a picture under {_UPLOADS}; upload it first."
+        if source is not None and not source.startswith(UPLOADS):
+            words = f"params.{name} must be a picture under {UPLOADS}; upload it first."
             _refuse(["params", *name.split(".")], words, "picture_elsewhere")
 
 

@@ -14,6 +14,7 @@ from backend.models.content import ContentType
 from backend.models.style_template import StyleTemplate
 from backend.repositories.character_repository import CharacterRepository
 from backend.repositories.template_repository import TemplateRepository
+from backend.repositories.workflow_repository import WorkflowRepository
 from backend.services.character_words import applied
 from backend.services.render_context import RenderContext, RenderContextLoader, RenderContexts
 from backend.utils.clock import utc_now
@@ -207,28 +208,33 @@ def database() -> Any:
     return AsyncMongoMockClient(tz_aware=True)["film"]
 
 
+def loader_of(database: Any, characters: CharacterRepository) -> RenderContextLoader:
+    templates = TemplateRepository(database, lambda: None)
+    return RenderContextLoader(characters, templates, WorkflowRepository(database, lambda: None))
+
+
 async def test_ten_thousand_clips_cost_one_read(database: Any) -> None:
     characters = Queries(database, lambda: None)
     await characters.add_many([character(id=f"c{n}") for n in range(40)])
     await characters.add(MARA)
     clips = [clip(id=str(n), character_id=f"c{n % 50}") for n in range(9_999)]
     clips.append(clip(id="m", character_id="c"))
-    loader = RenderContextLoader(characters, TemplateRepository(database, lambda: None))
-    found = await loader.load(clips)
+    loader = loader_of(database, characters)
+    found = await loader.load(clips, order())
     assert characters.asked == 1
     assert len(found.characters) == 41
     assert found.of(clips[-1]).character == MARA
     assert found.of(clips[45]).character is None
-    assert await loader.load([clip()]) == RenderContexts()
+    assert await loader.load([clip()], order()) == RenderContexts()
     assert characters.asked == 1
 
 
 async def test_a_template_is_loaded_or_not_found(database: Any) -> None:
     templates = TemplateRepository(database, lambda: None)
     await templates.add(NOIR)
-    loader = RenderContextLoader(CharacterRepository(database, lambda: None), templates)
-    found = await loader.load([clip()], "t")
+    loader = loader_of(database, CharacterRepository(database, lambda: None))
+    found = await loader.load([clip()], order(template_id="t"))
     assert found.of(clip()) == RenderContext(None, NOIR)
     with pytest.raises(ResourceNotFoundError) as refused:
-        await loader.load([clip()], "none")
+        await loader.load([clip()], order(template_id="none"))
     assert refused.value.code == "TEMPLATE_NOT_FOUND"

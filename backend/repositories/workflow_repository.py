@@ -1,0 +1,32 @@
+"""The graphs that projects keep."""
+
+from collections.abc import Collection
+
+from backend.models.saved_workflow import SavedWorkflow
+from backend.repositories.base import BaseRepository
+from backend.repositories.by_age import OLDEST_FIRST, of_project
+from backend.utils.index_spec import IndexSpec
+
+
+class WorkflowRepository(BaseRepository[SavedWorkflow]):
+    collection = "workflows"
+    kind = "workflow"
+    model = SavedWorkflow
+    indexes = (
+        IndexSpec(name="by_project", keys=(("project_id", 1), ("created_at", 1))),
+        IndexSpec(name="by_age", keys=(("created_at", 1),)),
+    )
+
+    async def page(
+        self, project_id: str | None, *, skip: int, limit: int
+    ) -> tuple[list[SavedWorkflow], int]:
+        """Oldest first, of one project or, with None, all there are."""
+        where = of_project(project_id)
+        return await self._page(where, sort=OLDEST_FIRST, skip=skip, limit=limit)
+
+    async def list_by_ids(self, workflow_ids: Collection[str]) -> list[SavedWorkflow]:
+        """Those that exist, in no order."""
+        return await self._list_by_ids(sorted(workflow_ids))
+
+    async def delete_for_project(self, project_id: str) -> int:
+        return await self._delete_where({"project_id": project_id})
