@@ -11,7 +11,6 @@ from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.comfyui_repository import ComfyUIRepository
 from backend.repositories.estimates_repository import EstimatesRepository
 from backend.repositories.event_repository import EventRepository
-from backend.repositories.graph_repository import GraphRepository
 from backend.repositories.job_repository import JobRepository
 from backend.repositories.lease_repository import LeaseRepository
 from backend.repositories.pool_repository import PoolRepository
@@ -44,7 +43,6 @@ REPOSITORIES = (
     WebhookRepository,
     DeliveryRepository,
     AnimaticRepository,
-    GraphRepository,
 )
 
 
@@ -68,7 +66,6 @@ class Repositories:
     webhooks: WebhookRepository
     deliveries: DeliveryRepository
     animatics: AnimaticRepository
-    graphs: GraphRepository
 
 
 def repositories_on(
@@ -94,5 +91,4 @@ def repositories_on(
         webhooks=WebhookRepository(database, gate, box),
         deliveries=DeliveryRepository(database, gate),
         animatics=AnimaticRepository(database, gate),
-        graphs=GraphRepository(database, gate),
     )
