@@ -40,7 +40,6 @@ class ProjectService:
         workflows: WorkflowRepository,
         pool: PoolRepository,
         webhooks: Belongings,
-        graphs: Belongings,
         jobs: JobCanceller,
         media: MediaFiles,
         clock: Clock,
@@ -52,7 +51,6 @@ class ProjectService:
         self._workflows = workflows
         self._pool = pool
         self._webhooks = webhooks
-        self._graphs = graphs
         self._jobs = jobs
         self._media = media
         self._clock = clock
@@ -106,7 +104,6 @@ class ProjectService:
         removed += await self._workflows.delete_for_project(project_id)
         removed += await self._pool.delete_for_project(project_id)
         removed += await self._webhooks.delete_for_project(project_id)
-        removed += await self._graphs.delete_for_project(project_id)
         await self._media.remove_folder(project_folder(project_id))
         await self._projects.delete(project_id)
         # What was being created or queued until now found the project still there.
