@@ -31,6 +31,7 @@ from backend.services.queue_view import QueueView
 from backend.services.scene_service import SceneService
 from backend.services.story_reader import StoryReader
 from backend.services.storyboard_service import StoryboardService
+from backend.services.take_graphs import TakeGraphs
 from backend.services.template_service import TemplateService
 from backend.services.timeline_analyst import TimelineAnalyst
 from backend.services.timing_service import TimingService
@@ -192,6 +193,11 @@ async def _event_streams(connection: HTTPConnection) -> EventStreams:
     return service
 
 
+async def _take_graphs(request: Request) -> TakeGraphs:
+    service: TakeGraphs = request.app.state.container.take_graphs
+    return service
+
+
 async def _openai_videos(request: Request) -> OpenAIVideoService:
     service: OpenAIVideoService = request.app.state.container.openai_videos
     return service
@@ -224,6 +230,7 @@ ProjectImporterDep = Annotated[ProjectImporter, Depends(_importer)]
 AlternatesServiceDep = Annotated[AlternatesService, Depends(_alternates)]
 PoolServiceDep = Annotated[PoolService, Depends(_pool)]
 WebhookServiceDep = Annotated[WebhookService, Depends(_webhooks)]
+TakeGraphsDep = Annotated[TakeGraphs, Depends(_take_graphs)]
 EventStreamsDep = Annotated[EventStreams, Depends(_event_streams)]
 OpenAIVideoServiceDep = Annotated[OpenAIVideoService, Depends(_openai_videos)]
 

@@ -1,5 +1,6 @@
 """The output, input and temp folders, and ComfyUI's way of naming files in them."""
 
+import hashlib
 import re
 import tempfile
 import time
@@ -68,12 +69,11 @@ class Folders:
             return None
 
     def stamp(self, text: str) -> str:
-        """Changes when the file's bytes do; the cache looks at it."""
+        """Changes when the file's bytes do; the cache looks at it [nodes.py, IS_CHANGED]."""
         path = self.loadable(text)
         if not self.owns(path) or not path.is_file():
             return ""
-        facts = path.stat()
-        return f"{facts.st_mtime_ns}-{facts.st_size}"
+        return hashlib.sha256(path.read_bytes()).hexdigest()
 
     def input_files(self) -> list[str]:
         return [path.name for path in self.input.iterdir() if path.is_file()]

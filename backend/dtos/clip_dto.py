@@ -17,6 +17,7 @@ from backend.dtos.common_dto import (
     Timestamp,
     request_example,
 )
+from backend.dtos.provenance_dto import ProvenanceDTO, TakeGraphDTO
 from backend.dtos.scene_dto import Lyrics, Order, TimelineSummaryDTO
 from backend.models.content import ContentType
 
@@ -168,6 +169,9 @@ class GeneratedContentDTO(ResponseDTO):
     duration: float | None = Field(description="Seconds; null for images.", examples=[None])
     fps: float | None = Field(description="Frames a second; null for images.", examples=[None])
     job_id: str | None = Field(description="The job that made it.", examples=[example_ids.JOB])
+    provenance: ProvenanceDTO | None = Field(
+        description="How it was made; null: uploaded, imported, or made where nobody tells."
+    )
     is_selected: bool = Field(description="Whether the clip shows it.", examples=[True])
     created_at: Timestamp = Field(description="UTC.", examples=[example_ids.MOMENT])
 
@@ -224,6 +228,17 @@ class GalleryDTO(ResponseDTO):
         description="The image it shows.", examples=[example_ids.TAKE]
     )
     selected_video_id: str | None = Field(description="The video it shows.", examples=[None])
+
+
+class TakeWithGraphDTO(GeneratedContentDTO, TakeGraphDTO):
+    """A take with the graph that made it."""
+
+
+class GalleryWithGraphsDTO(GalleryDTO):
+    """A gallery as `include=workflow` gives it."""
+
+    images: list[TakeWithGraphDTO] = Field(description="The clip's images, oldest first.")  # type: ignore[assignment]
+    videos: list[TakeWithGraphDTO] = Field(description="The clip's videos, oldest first.")  # type: ignore[assignment]
 
 
 class ClipMovedDTO(ResponseDTO):

@@ -9,3 +9,8 @@ class FrozenModel(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="ignore", allow_inf_nan=False, protected_namespaces=()
     )
+
+
+def is_none(value: object) -> bool:
+    """For `exclude_if`: what is not there takes no room in a document."""
+    return value is None

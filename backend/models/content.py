@@ -6,16 +6,13 @@ from typing import Any
 
 from pydantic import Field
 
-from backend.models.base import FrozenModel
+from backend.models.base import FrozenModel, is_none
+from backend.models.provenance import Provenance
 
 
 class ContentType(StrEnum):
     IMAGE = "image"
     VIDEO = "video"
-
-
-def _is_none(value: object) -> bool:
-    return value is None
 
 
 class GeneratedContent(FrozenModel):
@@ -41,8 +38,10 @@ class GeneratedContent(FrozenModel):
     duration: float | None = None
     fps: float | None = None
     #: Of the file as it was delivered: another size tells that it is no longer that file.
-    size_bytes: int | None = Field(default=None, exclude_if=_is_none)
+    size_bytes: int | None = Field(default=None, exclude_if=is_none)
     job_id: str | None = None
+    #: None for what was uploaded, and where nobody knows the graph.
+    provenance: Provenance | None = Field(default=None, exclude_if=is_none)
     is_selected: bool = False
     created_at: datetime
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from pydantic import Field
 
-from backend.models.base import FrozenModel
+from backend.models.base import FrozenModel, is_none
 from backend.models.content import ContentType
+from backend.models.provenance import Provenance
 
 
 class JobStatus(StrEnum):
@@ -70,6 +71,8 @@ class Attempt(FrozenModel):
     words: str | None = None
     #: Machine-readable, as the job's `error_code`.
     code: str | None = None
+    #: What was sent, as its takes will tell; None where nobody knows the graph.
+    made: Provenance | None = Field(default=None, exclude_if=is_none)
 
     def ended(
         self, outcome: Outcome, words: str, now: datetime, code: str | None = None
@@ -82,6 +85,7 @@ class Job(FrozenModel):
     """`progress` runs from 0 to 1. `number` grows with creation, `seq` with every change.
 
     `workflow_json` is the custom graph as JSON text: its keys may hold what a document's may not.
+    `plan_json` is a `GraphPlan` that was kept with a take, and is to be sent again as it is.
     """
 
     id: str
@@ -102,6 +106,7 @@ class Job(FrozenModel):
     params: dict[str, Any] = Field(default_factory=dict)
     loras: tuple[dict[str, Any], ...] = ()
     workflow_json: str | None = None
+    plan_json: str | None = None
     ignored_params: tuple[str, ...] = ()
     #: What the graph really asks for: model_name, model_type, seed, params, and its nodes' classes.
     render: dict[str, Any] | None = None

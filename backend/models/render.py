@@ -6,9 +6,12 @@ from pydantic import Field
 
 from backend.models.base import FrozenModel
 from backend.models.content import ContentType
+from backend.models.provenance import GraphPlan
 
 #: KSampler's own range.
 MAX_SEED = 2**64 - 1
+#: What results are called at a server, but for what tells jobs apart.
+FILE_PREFIX = "storycanvas"
 
 PresetName = Literal["fast", "quality"]
 
@@ -29,7 +32,8 @@ class RenderRequest(FrozenModel):
     begun from or changed, `mask` is white where it is painted anew, `input_reference_url` is used
     where the family has a use for it. `clip_skip` counts from 1, which leaves nothing out. `fps`
     is frames a second. `workflow_json` is a graph in ComfyUI's API format, which is then rendered
-    instead of a built-in one.
+    instead of a built-in one; `plan` is one that was kept with a take, and is sent as it is.
+    `attempt` counts from 1.
     """
 
     kind: ContentType
@@ -62,4 +66,6 @@ class RenderRequest(FrozenModel):
     reference_images: tuple[str, ...] = ()
     input_reference_url: str | None = None
     workflow_json: dict[str, Any] | None = None
-    filename_prefix: Annotated[str, Field(pattern=r"^[\w-]+(/[\w-]+)*$")] = "storycanvas"
+    plan: GraphPlan | None = None
+    attempt: Annotated[int, Field(ge=1)] = 1
+    filename_prefix: Annotated[str, Field(pattern=r"^[\w-]+(/[\w-]+)*$")] = FILE_PREFIX

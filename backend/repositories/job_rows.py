@@ -45,6 +45,7 @@ class PendingRow(NamedTuple):
     provider: str | None
     created_at: datetime
     workflow_json: str | None
+    plan_json: str | None
     excluded_server_ids: tuple[str, ...]
     tried: tuple[TriedAt, ...]
 
@@ -106,6 +107,7 @@ def pending_row(document: Mapping[str, Any]) -> PendingRow:
         provider=document.get("provider"),
         created_at=document["created_at"],
         workflow_json=document.get("workflow_json"),
+        plan_json=document.get("plan_json"),
         excluded_server_ids=tuple(document.get("excluded_server_ids") or ()),
         tried=tuple(_tried(attempt) for attempt in document.get("attempts") or ()),
     )

@@ -11,6 +11,7 @@ from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.comfyui_repository import ComfyUIRepository
 from backend.repositories.estimates_repository import EstimatesRepository
 from backend.repositories.event_repository import EventRepository
+from backend.repositories.graph_repository import GraphRepository
 from backend.repositories.job_repository import JobRepository
 from backend.repositories.lease_repository import LeaseRepository
 from backend.repositories.pool_repository import PoolRepository
@@ -43,6 +44,7 @@ REPOSITORIES = (
     WebhookRepository,
     DeliveryRepository,
     AnimaticRepository,
+    GraphRepository,
 )
 
 
@@ -66,6 +68,7 @@ class Repositories:
     webhooks: WebhookRepository
     deliveries: DeliveryRepository
     animatics: AnimaticRepository
+    graphs: GraphRepository
 
 
 def repositories_on(
@@ -91,4 +94,5 @@ def repositories_on(
         webhooks=WebhookRepository(database, gate, box),
         deliveries=DeliveryRepository(database, gate),
         animatics=AnimaticRepository(database, gate),
+        graphs=GraphRepository(database, gate),
     )

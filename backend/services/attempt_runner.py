@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from backend.models.comfyui_server import ComfyUIServer
 from backend.models.content import GeneratedContent
 from backend.models.job import Attempt, Job, JobStatus, Outcome
+from backend.models.provenance import Provenance
 from backend.repositories.job_repository import JobRepository
 from backend.repositories.server_stats_repository import ServerStatsRepository
 from backend.services.comfyui_client import ComfyUIClient
@@ -25,6 +26,7 @@ from backend.services.hands import Hands
 from backend.services.input_images import InputImages
 from backend.services.leadership import Leadership
 from backend.services.prompt_follower import Ending, PromptFollower
+from backend.services.provenance import GraphNotes
 from backend.services.render_request import render_request
 from backend.services.retry_policy import DISK_FULL, NEVER_RAN, OUT_OF_MEMORY, Failure, judge
 from backend.services.server_catalog import ServerCatalog
@@ -85,6 +87,7 @@ class AttemptRunner:
         client: ComfyUIClient,
         *,
         images: InputImages,
+        graphs: GraphNotes,
         follower: PromptFollower,
         delivery: Delivery,
         stats: ServerStatsRepository,
@@ -97,6 +100,7 @@ class AttemptRunner:
         self._jobs = jobs
         self._client = client
         self._images = images
+        self._graphs = graphs
         self._follower = follower
         self._delivery = delivery
         self._stats = stats
@@ -123,7 +127,8 @@ class AttemptRunner:
         except UnprocessableError as error:
             await refuse(self._jobs, job, error, now=self._clock())
             return
-        attempt = self._new_attempt(job, server, known)
+        made = await self._graphs.note(job, server, built, job.attempt + 1)
+        attempt = self._new_attempt(job, server, known, made)
         claimed = await self._claim(job, attempt, placement, built)
         if claimed is None:
             return
@@ -224,7 +229,9 @@ class AttemptRunner:
                 return attempt
         return None
 
-    def _new_attempt(self, job: Job, server: ComfyUIServer, known: Attempt | None) -> Attempt:
+    def _new_attempt(
+        self, job: Job, server: ComfyUIServer, known: Attempt | None, made: Provenance
+    ) -> Attempt:
         return Attempt(
             number=job.attempt + 1,
             server_id=server.id,
@@ -232,6 +239,7 @@ class AttemptRunner:
             prompt_id=known.prompt_id if known else new_id(),
             client_id=known.client_id if known else new_id(),
             started_at=self._clock(),
+            made=known.made if known else made,
         )
 
     async def _claim(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from backend.services.prompt_cache import nothing_rendered
 from backend.utils.errors import UpstreamError, WorkflowError
 
 #: Where nodes put files: core uses `images` even for video; VideoHelperSuite uses `gifs`.
@@ -48,7 +49,7 @@ class ExecutionFailure:
 
 @dataclass(frozen=True)
 class PromptOutcome:
-    """How a prompt ended. `cached`: nothing was rendered, the files are those of an earlier run.
+    """How a prompt ended. `cached`: nothing was rendered, the server had it all.
 
     `seconds` is how long it ran by the server's own clock, if it told.
     """
@@ -146,7 +147,9 @@ def _outcome(entry: Mapping[str, Any]) -> PromptOutcome:
         state=state,
         files=files,
         error=_failure(messages) if state is PromptState.ERROR else None,
-        cached=_is_cached(messages, _output_nodes(entry, outputs)),
+        cached=nothing_rendered(
+            _graph(entry), _output_nodes(entry, outputs), _cached_nodes(messages)
+        ),
         seconds=_seconds(messages),
     )
 
@@ -219,15 +222,19 @@ def _output_nodes(entry: Mapping[str, Any], outputs: Mapping[str, Any]) -> set[s
     return wanted or set(outputs)
 
 
-def _is_cached(messages: Iterable[tuple[str, Mapping[str, Any]]], wanted: set[str]) -> bool:
-    cached = {
+def _graph(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    item = _list(entry.get("prompt"))
+    return _mapping(item[2]) if len(item) > 2 else {}
+
+
+def _cached_nodes(messages: Iterable[tuple[str, Mapping[str, Any]]]) -> set[str]:
+    return {
         node
         for name, data in messages
         if name == "execution_cached"
         for node in _list(data.get("nodes"))
         if isinstance(node, str)
     }
-    return bool(cached) and bool(wanted) and wanted <= cached
 
 
 def parse_queue(answer: object) -> ServerQueue:

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
-from backend.models.comfyui_server import ComfyUIServer
+from backend.models.comfyui_server import ComfyUIServer, ServerType
 from backend.models.content import GeneratedContent
 from backend.models.job import Job, Outcome
+from backend.models.provenance import Provenance
 from backend.repositories.clip_repository import ClipRepository
 from backend.services.comfyui_messages import OutputFile, PromptOutcome
 from backend.services.media_files import MediaFiles, clip_folder
@@ -59,7 +60,8 @@ class Delivery:
             stored = await self._fetch(job, server, file)
             if isinstance(stored, Failure):
                 return stored
-            takes.append(self._take(job, stored, _content_id(job, file)))
+            take = self._take(job, stored, _content_id(job, file))
+            takes.append(take.model_copy(update={"provenance": _made(job, server, outcome)}))
         return await self.hang_up(job, takes)
 
     async def hang_up(
@@ -142,6 +144,15 @@ class Delivery:
             job_id=job.id,
             created_at=self._clock(),
         )
+
+
+def _made(job: Job, server: ComfyUIServer, outcome: PromptOutcome) -> Provenance | None:
+    """What the attempt noted, and whether anything was rendered at all, if its server tells."""
+    attempt = job.current_attempt
+    if attempt is None or attempt.made is None:
+        return None
+    cached = None if server.server_type is ServerType.RUNPOD else outcome.cached
+    return attempt.made.model_copy(update={"from_cache": cached})
 
 
 def _worker_of(job: Job) -> ComfyUIServer:

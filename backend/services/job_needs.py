@@ -95,7 +95,8 @@ class JobNeeds(Mapping[str, frozenset[str]]):
     def _name_of(self, row: PendingRow) -> str:
         told = {key: value for key, value in row.params.items() if key not in _NEVER_NEEDED}
         asked = [row.generation_type, row.model, [lora["name"] for lora in row.loras], told]
-        text = orjson.dumps([*asked, row.workflow_json], default=str, option=orjson.OPT_SORT_KEYS)
+        asked += [row.workflow_json, row.plan_json]
+        text = orjson.dumps(asked, default=str, option=orjson.OPT_SORT_KEYS)
         order = hashlib.blake2b(text, digest_size=16).digest()
         if order not in self._by_order:
             if len(self._by_order) >= _MOST_KEPT:
@@ -147,5 +148,6 @@ def _as_job(row: PendingRow) -> Job:
         params={"seed": 0, **row.params},
         loras=row.loras,
         workflow_json=row.workflow_json,
+        plan_json=row.plan_json,
         created_at=row.created_at,
     )

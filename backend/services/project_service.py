@@ -40,6 +40,7 @@ class ProjectService:
         workflows: WorkflowRepository,
         pool: PoolRepository,
         webhooks: Belongings,
+        graphs: Belongings,
         jobs: JobCanceller,
         media: MediaFiles,
         clock: Clock,
@@ -51,6 +52,7 @@ class ProjectService:
         self._workflows = workflows
         self._pool = pool
         self._webhooks = webhooks
+        self._graphs = graphs
         self._jobs = jobs
         self._media = media
         self._clock = clock
@@ -104,11 +106,13 @@ class ProjectService:
         removed += await self._workflows.delete_for_project(project_id)
         removed += await self._pool.delete_for_project(project_id)
         removed += await self._webhooks.delete_for_project(project_id)
+        await self._graphs.delete_for_project(project_id)
         await self._media.remove_folder(project_folder(project_id))
         await self._projects.delete(project_id)
         # What was being created or queued until now found the project still there.
         await self._jobs.cancel_for("project_id", project_id, project_id=project_id)
         removed += await self._characters.delete_for_project(project_id)
+        await self._graphs.delete_for_project(project_id)
         removed += await self._workflows.delete_for_project(project_id)
         return removed + await self._pool.delete_for_project(project_id) + 1
 

@@ -4,7 +4,8 @@ import json
 from typing import Any
 
 from backend.models.job import Job
-from backend.models.render import LoraUse, RenderRequest
+from backend.models.provenance import GraphPlan
+from backend.models.render import FILE_PREFIX, LoraUse, RenderRequest
 
 #: Params that a request knows under the same name.
 _SAME = (
@@ -36,5 +37,12 @@ def render_request(job: Job, attempt: int) -> RenderRequest:
         reference_images=tuple(params.get("reference_images") or ()),
         batch_size=params.get("batch_size") or 1,
         workflow_json=json.loads(job.workflow_json) if job.workflow_json else None,
-        filename_prefix=f"storycanvas/{job.id}_{attempt}",
+        plan=GraphPlan.model_validate_json(job.plan_json) if job.plan_json else None,
+        attempt=attempt,
+        filename_prefix=file_prefix(job.id, attempt),
     )
+
+
+def file_prefix(job_id: str, attempt: int) -> str:
+    """What an attempt's results are called at the server."""
+    return f"{FILE_PREFIX}/{job_id}_{attempt}"

@@ -56,7 +56,7 @@ def run_order(job: Job, attempt: int, pictures: Sequence[InputPicture] = ()) -> 
     one that /run would not take.
     """
     request = render_request(job, attempt)
-    if request.model is None and request.workflow_json is None:
+    if request.model is None and request.workflow_json is None and request.plan is None:
         request = request.model_copy(update={"model": _DEFAULT_MODELS[request.kind]})
     built = build_workflow(request, assumed_catalog(request))
     body = orjson.dumps({"input": _input(built.graph, pictures)})

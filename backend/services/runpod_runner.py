@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from backend.models.comfyui_server import ComfyUIServer
 from backend.models.job import Attempt, Job, JobStatus, Outcome
+from backend.models.provenance import Provenance
 from backend.repositories.job_repository import JobRepository
 from backend.repositories.server_stats_repository import ServerStatsRepository
 from backend.services.attempt_runner import (
@@ -26,6 +27,7 @@ from backend.services.comfyui_messages import PromptOutcome, PromptState
 from backend.services.delivery import Delivery
 from backend.services.input_images import InputImages
 from backend.services.paid_work import save_receipt, until_saved, whatever_stops
+from backend.services.provenance import GraphNotes
 from backend.services.provider_policy import verdict
 from backend.services.retry_policy import Failure, Verdict
 from backend.services.runpod_client import REFUSES_US, RunPodClient, outputs_of
@@ -68,6 +70,7 @@ class RunPodRunner:
         client: RunPodClient,
         *,
         images: InputImages,
+        graphs: GraphNotes,
         follower: RunPodFollower,
         delivery: Delivery,
         stats: ServerStatsRepository,
@@ -79,6 +82,7 @@ class RunPodRunner:
         self._jobs = jobs
         self._client = client
         self._images = images
+        self._graphs = graphs
         self._follower = follower
         self._delivery = delivery
         self._stats = stats
@@ -102,7 +106,8 @@ class RunPodRunner:
         except UnprocessableError as error:
             await self._turn_away(job, server, error)
             return
-        attempt = self._new_attempt(job, server, known)
+        made = await self._graphs.note(job, server, order.built, job.attempt + 1)
+        attempt = self._new_attempt(job, server, known, made)
         claimed = await self._claim(job, attempt, placement, order)
         if claimed is not None and known is None:
             claimed = await whatever_stops(self._send(claimed, server, order))
@@ -201,7 +206,9 @@ class RunPodRunner:
                 return attempt
         return None
 
-    def _new_attempt(self, job: Job, server: ComfyUIServer, known: Attempt | None) -> Attempt:
+    def _new_attempt(
+        self, job: Job, server: ComfyUIServer, known: Attempt | None, made: Provenance
+    ) -> Attempt:
         """`prompt_id` is RunPod's id, empty until its answer came."""
         return Attempt(
             number=job.attempt + 1,
@@ -210,6 +217,7 @@ class RunPodRunner:
             prompt_id=known.prompt_id if known else "",
             client_id=new_id(),
             started_at=self._clock(),
+            made=known.made if known else made,
         )
 
     async def _claim(

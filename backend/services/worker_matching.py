@@ -15,6 +15,7 @@ def why_not(job: Job, worker: Worker, now: datetime) -> str | None:
     kinds = worker.generation_types
     reasons = (
         (job.provider is not None, "It is for the video provider."),
+        (job.plan_json is not None, "Its graph is sent as it is, and only to a ComfyUI server."),
         (job.not_before is not None and job.not_before > now, "It waits before its next try."),
         (job.pinned_server_id not in {None, worker.id}, "It was asked for another server."),
         (

@@ -9,6 +9,7 @@ from backend.services.export_service import ExportService
 from backend.services.film import FilmLoader
 from backend.services.generation_service import GenerationService
 from backend.services.project_import import ProjectImporter
+from backend.services.take_graphs import TakeGraphs
 from backend.services.timing_service import TimingService
 from backend.utils.clock import utc_now
 from backend.wiring.studio import StudioParts
@@ -28,6 +29,18 @@ class MakingParts(StudioParts):
             queue=self.queue,
             fleet=self.fleet,
             wait_seconds=self._settings.generate_wait_seconds,
+            max_retries=self._settings.queue_max_retries,
+            clock=utc_now,
+        )
+
+    @cached_property
+    def take_graphs(self) -> TakeGraphs:
+        return TakeGraphs(
+            self.repositories.clips,
+            self.repositories.graphs,
+            servers=self.repositories.servers,
+            fleet=self.fleet,
+            generation=self.generation,
             max_retries=self._settings.queue_max_retries,
             clock=utc_now,
         )

@@ -14,6 +14,7 @@ from backend.services.live_board import LiveBoard
 from backend.services.openai_video_client import OpenAIVideoClient, VideoDownloads
 from backend.services.openai_video_service import OpenAIVideoService
 from backend.services.prompt_follower import Patience, PromptFollower
+from backend.services.provenance import GraphNotes
 from backend.services.provider_follower import VideoFollower
 from backend.services.provider_runner import ProviderRunner
 from backend.services.queue_limits import QueueLimits
@@ -65,6 +66,7 @@ class QueueParts(DeskParts):
             self.repositories.jobs,
             self._roads.comfyui,
             images=self.images,
+            graphs=self._graph_notes,
             follower=self._follower,
             delivery=self.delivery,
             stats=self.repositories.stats,
@@ -80,6 +82,10 @@ class QueueParts(DeskParts):
         return InputImages(self.media_files, self._roads.comfyui)
 
     @cached_property
+    def _graph_notes(self) -> GraphNotes:
+        return GraphNotes(self.repositories.graphs, self.fleet, clock=utc_now)
+
+    @cached_property
     def runners(self) -> ServerRunners:
         return ServerRunners(self.runner, self._runpod_runner, self._roads.comfyui)
 
@@ -91,6 +97,7 @@ class QueueParts(DeskParts):
             repos.jobs,
             client,
             images=self.images,
+            graphs=self._graph_notes,
             follower=RunPodFollower(
                 repos.jobs,
                 client,

@@ -38,6 +38,7 @@ class StudioParts(QueueParts):
             workflows=repos.workflows,
             pool=repos.pool,
             webhooks=self.webhooks,
+            graphs=repos.graphs,
             **self._shared,
         )
 

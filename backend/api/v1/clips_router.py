@@ -1,10 +1,17 @@
 """Clips (8)."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 
-from backend.api.dependencies import ClipServiceDep, GenerationServiceDep, Id, PageDep
+from backend.api.dependencies import (
+    ClipServiceDep,
+    GenerationServiceDep,
+    Id,
+    PageDep,
+    TakeGraphsDep,
+)
+from backend.api.gallery_json import gallery_json
 from backend.api.strict_json import StrictJsonRoute
 from backend.dtos.clip_dto import (
     ClipCreatedDTO,
@@ -13,6 +20,7 @@ from backend.dtos.clip_dto import (
     ClipResponseDTO,
     ClipUpdateDTO,
     GalleryDTO,
+    GalleryWithGraphsDTO,
     PromptsDTO,
     TimelinePositionDTO,
 )
@@ -66,16 +74,31 @@ async def read_clip(clip_id: Id, clips: ClipServiceDep) -> Clip:
     return await clips.get(clip_id)
 
 
-@router.get("/{clip_id}/gallery", response_model=GalleryDTO, summary="Read a clip's takes")
-async def read_gallery(clip_id: Id, clips: ClipServiceDep) -> dict[str, object]:
+@router.get(
+    "/{clip_id}/gallery",
+    response_model=GalleryDTO | GalleryWithGraphsDTO,
+    summary="Read a clip's takes",
+)
+async def read_gallery(
+    clip_id: Id,
+    clips: ClipServiceDep,
+    graphs: TakeGraphsDep,
+    include: Annotated[
+        Literal["workflow"] | None,
+        Query(description="workflow: the graph of each take comes along."),
+    ] = None,
+) -> dict[str, object] | Response:
     """The first take of a kind is selected by itself."""
     clip = await clips.get(clip_id)
-    return {
+    gallery: dict[str, object] = {
         "images": clip.generated_images,
         "videos": clip.generated_videos,
         "selected_image_id": clip.selected_image_id,
         "selected_video_id": clip.selected_video_id,
     }
+    if include is None:
+        return gallery
+    return await gallery_json(GalleryDTO.model_validate(gallery), await graphs.of_clip(clip))
 
 
 @router.put(

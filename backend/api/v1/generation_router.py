@@ -11,10 +11,10 @@ from backend.api.dependencies import (
     PageDep,
     Prefer,
 )
+from backend.api.generated import generated
 from backend.api.strict_json import StrictJsonRoute
 from backend.dtos.batch_dto import BatchCreateDTO, BatchListDTO, BatchResponseDTO
 from backend.dtos.generation_dto import GeneratedDTO, GenerateDTO, GenerationQueuedDTO
-from backend.services.generation_service import Generated
 
 router = APIRouter(prefix="/generate", tags=["Generation"], route_class=StrictJsonRoute)
 
@@ -49,17 +49,7 @@ async def generate(
     instead, WORKFLOW_REJECTED with ComfyUI's words.
     """
     result = await generation.generate(body, wait="respond-async" not in (prefer or ""))
-    if isinstance(result, Generated):
-        return {
-            "message": f"One {result.content.content_type} generated.",
-            "content": result.content,
-            "total_images": len(result.clip.generated_images),
-            "total_videos": len(result.clip.generated_videos),
-            "job_id": result.job.id,
-        }
-    response.status_code = 202
-    message = "The job is in the queue; GET /queue/jobs/{id} tells how it goes."
-    return {"job_id": result.id, "status": result.status, "message": message}
+    return generated(result, response)
 
 
 @router.post(

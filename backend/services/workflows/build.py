@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from backend.models.provenance import GraphPlan
 from backend.models.render import RenderRequest
 from backend.services.model_config import NegativeRule, detect_family
 from backend.services.server_catalog import ServerCatalog
-from backend.services.workflows import custom
+from backend.services.workflows import custom, kept
 from backend.services.workflows.files import FoundFile
 from backend.services.workflows.graph import Draft, Graph, InputImage, with_names
 from backend.services.workflows.recipe import (
@@ -22,6 +23,11 @@ from backend.services.workflows.recipe import (
 from backend.services.workflows.requirements import choose_model, require, requirements, way_for
 from backend.services.workflows.ways import BUILDERS, Way, loras_for
 from backend.services.workflows.wishes import check_sources, with_hint
+
+_SAME_IN_PLAN = (
+    "model_name", "family", "width", "height", "frames", "fps", "seed", "output_node", "sampling",
+    "kind",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,8 @@ def build_workflow(request: RenderRequest, catalog: ServerCatalog) -> BuiltWorkf
     Raises ModelUnavailableError for a node or file the server lacks (details["missing"], with
     the nearest names) and WorkflowError for a request that makes no sense.
     """
+    if request.plan is not None:
+        return _again(request, request.plan, catalog)
     if request.workflow_json is not None:
         return _custom(request, catalog)
     require(requirements(request), catalog)
@@ -140,6 +148,7 @@ def _custom(request: RenderRequest, catalog: ServerCatalog) -> BuiltWorkflow:
     graph = custom.with_server_names(custom.prepare(request), catalog)
     custom.check_uploads(graph, catalog)
     output = custom.output_node(graph, catalog)
+    graph = _told_apart(graph, request, catalog)
     model = _first(graph, str, "ckpt_name", "unet_name")
     family = detect_family(model) if model else None
     seed = _first(graph, int, "seed", "noise_seed")
@@ -155,6 +164,23 @@ def _custom(request: RenderRequest, catalog: ServerCatalog) -> BuiltWorkflow:
         output_node=output,
         inputs=custom.images(request),
     )
+
+
+def _again(request: RenderRequest, plan: GraphPlan, catalog: ServerCatalog) -> BuiltWorkflow:
+    """A kept graph as it is, but for what its results are called at the server."""
+    require(requirements(request), catalog)
+    custom.check_uploads(plan.graph, catalog)
+    graph = kept.with_prefix(plan.graph, request.filename_prefix)
+    facts = {name: getattr(plan, name) for name in _SAME_IN_PLAN}
+    graph = _told_apart(graph, request, catalog)
+    return BuiltWorkflow(graph=graph, inputs=kept.inputs_of(plan), **facts)
+
+
+def _told_apart(graph: Graph, request: RenderRequest, catalog: ServerCatalog) -> Graph:
+    if request.attempt == 1:
+        return graph
+    ending = f"_{request.attempt}"
+    return kept.renamed(graph, catalog, prefix=request.filename_prefix, ending=ending)
 
 
 def _first(graph: Graph, kind: type | tuple[type, ...], *names: str) -> Any:

@@ -39,13 +39,17 @@ class FoundFile:
 
 @dataclass(frozen=True)
 class FileNeed:
-    """Any of `names` will do, the first that the server has is taken. `role`: see FileSlot."""
+    """Any of `names` will do, the first that the server has is taken. `role`: see FileSlot.
+
+    `exact`: nothing but these very names, as the server spells them.
+    """
 
     folder: str
     names: tuple[str, ...]
     class_type: str
     input_name: str
     role: str = ""
+    exact: bool = False
 
     def located(self, catalog: ServerCatalog) -> FoundFile | None:
         """Find it: under a name, in a subfolder, in another precision, last as GGUF."""
@@ -74,7 +78,7 @@ class FileNeed:
 
     def _loaders(self, catalog: ServerCatalog) -> tuple[str, ...]:
         gguf = GGUF_LOADERS.get(self.class_type)
-        if gguf is None or gguf not in catalog.node_classes:
+        if self.exact or gguf is None or gguf not in catalog.node_classes:
             return (self.class_type,)
         # Where no list says otherwise, a name that ends in .gguf belongs to the loader for those.
         return (gguf, self.class_type) if is_gguf(self.names[0]) else (self.class_type, gguf)
@@ -83,6 +87,8 @@ class FileNeed:
         offered = catalog.options.get((class_type, self.input_name))
         if offered is None:
             return self.names[0]
+        if self.exact:
+            return next((name for name in self.names if name in offered), None)
         resolved = (resolve_file(name, offered) for name in self.names)
         known = next((name for name in resolved if name is not None), None)
         return known or _same_model(self.names, offered)

@@ -7,7 +7,7 @@ from backend.models.content import ContentType
 from backend.models.render import RenderRequest
 from backend.services.model_config import detect, needs_other_graph, stage_of
 from backend.services.server_catalog import ServerCatalog
-from backend.services.workflows import custom
+from backend.services.workflows import custom, kept
 from backend.services.workflows.files import GGUF_LOADERS, FileNeed
 from backend.services.workflows.ways import Way, ways_of
 from backend.services.workflows.wishes import check_sources, essence
@@ -47,6 +47,8 @@ class Missing:
 
 def requirements(request: RenderRequest) -> Requirements:
     """Say what the request needs. Raises WorkflowError when no server could ever render it."""
+    if request.plan is not None:
+        return Requirements(*kept.needs_of(request.plan))
     if request.workflow_json is not None:
         graph = custom.prepare(request)
         classes = frozenset(node["class_type"] for node in graph.values())

@@ -66,7 +66,7 @@ async def new_film(media: MediaFiles) -> Film:
     shared: dict[str, Any] = {"jobs": NoJobs(), "media": media, "clock": utc_now}
     timeline = ClipTimeline(repos.projects, repos.scenes, repos.clips, clock=utc_now)
     beside: dict[str, Any] = {"characters": repos.characters, "pool": repos.pool}
-    beside |= {"webhooks": repos.webhooks, "workflows": repos.workflows}
+    beside |= {"webhooks": repos.webhooks, "workflows": repos.workflows, "graphs": repos.graphs}
     projects = ProjectService(repos.projects, repos.scenes, repos.clips, **beside, **shared)
     scenes = SceneService(repos.projects, repos.scenes, repos.clips, timeline=timeline, **shared)
     clips = ClipService(repos.scenes, repos.clips, timeline=timeline, **shared)

@@ -1,0 +1,21 @@
+"""What those hear who wait for a take."""
+
+from fastapi import Response
+
+from backend.models.job import Job
+from backend.services.generation_service import Generated
+
+
+def generated(result: Job | Generated, response: Response) -> dict[str, object]:
+    """The take, or 202 and the job that is to make it."""
+    if isinstance(result, Generated):
+        return {
+            "message": f"One {result.content.content_type} generated.",
+            "content": result.content,
+            "total_images": len(result.clip.generated_images),
+            "total_videos": len(result.clip.generated_videos),
+            "job_id": result.job.id,
+        }
+    response.status_code = 202
+    message = "The job is in the queue; GET /queue/jobs/{id} tells how it goes."
+    return {"job_id": result.id, "status": result.status, "message": message}
