@@ -88,6 +88,7 @@ _NAMES = {
     "job_id": "job",
     "server_id": "server",
     "item_id": "pool item",
+    "content_id": "take",
     "workflow_id": "workflow",
     "webhook_id": "webhook",
     "delivery_id": "delivery",

@@ -108,6 +108,12 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("put", "/api/v1/characters/{character_id}"): {"name": "b", "trigger_words": "c"},
     ("post", "/api/v1/style-templates"): {"name": "a"},
     ("put", "/api/v1/style-templates/{template_id}"): {"name": "b"},
+    ("post", "/api/v1/workflows"): {
+        "project_id": "project_id",
+        "name": "a",
+        "workflow_json": {"1": {"class_type": "SaveImage", "inputs": {}}},
+    },
+    ("put", "/api/v1/workflows/{workflow_id}"): {"name": "b"},
     ("post", "/api/v1/pool"): {
         "project_id": "project_id",
         "source_clip_id": "clip_id",
@@ -119,6 +125,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
 }
 QUERIES = [
     "/projects?search=a",
+    "/clips/{clip_id}/gallery?include=workflow",
     "/projects?skip=1&limit=1",
     "/queue/jobs?status=pending",
     "/queue/jobs?status=completed,failed,cancelled",
@@ -127,6 +134,8 @@ QUERIES = [
     "/queue/jobs?batch_id={batch_id}",
     "/characters?project_id={project_id}",
     "/characters",
+    "/workflows?project_id={project_id}",
+    "/workflows",
     "/style-templates?category=general",
     "/style-templates?search=a",
     "/pool/{project_id}?content_type=image",
@@ -157,6 +166,7 @@ async def test_no_route_scans(
         ids = {
             "project_id": clip["project_id"], "scene_id": clip["scene_id"], "clip_id": clip["id"],
             "server_id": server_id, "job_id": job_id, "format": "json", "name": "sdxl",
+            "content_id": (await desk.takes(clip))[0]["id"],
         }  # fmt: skip
         ids |= await more_things(desk, ids)
         with RECORDER.recording() as queries:
@@ -165,6 +175,7 @@ async def test_no_route_scans(
     seen = await assert_all_indexed(database, queries)
     assert seen >= {"projects", "scenes", "clips", "jobs", "comfyui_servers"}
     assert seen >= {"batches", "characters", "style_templates", "pool_items", "workers"}
+    assert seen >= {"workflows", "graphs"}
 
 
 async def more_things(desk: Studio, ids: dict[str, str]) -> dict[str, str]:
@@ -172,7 +183,7 @@ async def more_things(desk: Studio, ids: dict[str, str]) -> dict[str, str]:
     made = {}
     for name, path in (
         ("batch_id", "/generate/batch"), ("character_id", "/characters"),
-        ("template_id", "/style-templates"), ("item_id", "/pool"),
+        ("template_id", "/style-templates"), ("item_id", "/pool"), ("workflow_id", "/workflows"),
     ):  # fmt: skip
         body = named(BODIES["post", f"/api/v1{path}"], ids)
         response = await desk.client.post(f"{API}{path}", json=body)

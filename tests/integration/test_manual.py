@@ -82,15 +82,22 @@ class Placeholders:
         item = await desk.post(
             "/pool", {"project_id": clip["project_id"], "source_clip_id": clip["id"]}
         )
+        graph = {"1": {"class_type": "SaveImage", "inputs": {}}}
+        workflow = {"project_id": clip["project_id"], "name": "Mine", "workflow_json": graph}
+        webhooks = f"/projects/{clip['project_id']}/webhooks"
+        told = {"url": "https://hooks.example.com/a", "secret": "at-least-16-characters"}
         self.real = {
             example_ids.SERVER: server,
             example_ids.PROJECT: clip["project_id"],
             example_ids.SCENE: clip["scene_id"],
             example_ids.CLIP: clip["id"],
             example_ids.JOB: done["id"],
+            example_ids.TAKE: done["content_id"],
             example_ids.POOL_ITEM: item["id"],
             example_ids.CHARACTER: (await desk.post("/characters", {"name": "Mara"}))["id"],
             example_ids.TEMPLATE: (await desk.post("/style-templates", {"name": "Noir"}))["id"],
+            example_ids.WORKFLOW: (await desk.post("/workflows", workflow))["id"],
+            example_ids.WEBHOOK: (await desk.post(webhooks, told))["id"],
         }
 
     def in_body(self, example: Any) -> Any:
@@ -108,8 +115,11 @@ class Placeholders:
             "job_id": example_ids.JOB,
             "server_id": example_ids.SERVER,
             "item_id": example_ids.POOL_ITEM,
+            "content_id": example_ids.TAKE,
             "character_id": example_ids.CHARACTER,
             "template_id": example_ids.TEMPLATE,
+            "workflow_id": example_ids.WORKFLOW,
+            "webhook_id": example_ids.WEBHOOK,
         }
         return re.sub(r"\{(\w+)\}", lambda found: self.real[names[found[1]]], path)
 

@@ -42,7 +42,8 @@ READS = (
     "/scenes/project/{project}", "/scenes/{scene}", "/scenes/{scene}/clips",
     "/scenes/{scene}/timeline-analysis", "/clips/scene/{scene}", "/clips/{clip}",
     "/clips/{clip}/gallery", "/characters", "/characters/{character}", "/style-templates",
-    "/style-templates/{template}", "/comfyui/servers", "/comfyui/servers/{server}",
+    "/style-templates/{template}", "/workflows", "/workflows/{workflow}",
+    "/comfyui/servers", "/comfyui/servers/{server}",
     "/comfyui/servers/{server}/info", "/comfyui/servers/{server}/workflows", "/queue/jobs",
     "/queue/status", "/queue/projects/{project}/jobs", "/generate/batches", "/openai/videos",
     "/pool/{project}", "/projects/{project}/export/preflight",
@@ -166,6 +167,33 @@ async def generate(story: Story) -> None:
     assert (await story.do("GET", "/queue/jobs/{job}"))["progress"] == 1
 
 
+async def repeat(story: Story) -> None:
+    """A take once more, by the graph that made it."""
+    (take,) = await story.desk.takes({"id": story.ids["last_clip"]})
+    story.ids["take"] = take["id"]
+    made = await story.do("POST", "/clips/{last_clip}/gallery/{take}/regenerate")
+    assert made["content"]["provenance"]["graph_hash"] == take["provenance"]["graph_hash"]
+    gallery = await story.do("GET", "/clips/{last_clip}/gallery?include=workflow")
+    assert gallery["images"][0]["workflow"] == gallery["images"][1]["workflow"]
+
+
+async def own_graph(story: Story) -> None:
+    """A graph of one's own, rendered by its id."""
+    canvas = {"width": "{{width}}", "height": 64, "batch_size": 1, "color": 255}
+    saving = {"images": ["1", 0], "filename_prefix": "mine"}
+    graph = {
+        "1": {"class_type": "EmptyImage", "inputs": canvas},
+        "2": {"class_type": "SaveImage", "inputs": saving},
+    }
+    project = story.ids["project"]
+    await story.make("workflow", "/workflows", project_id=project, name="Mine", workflow_json=graph)
+    await story.do("PUT", "/workflows/{workflow}", json={"description": "A red canvas."})
+    order = {"clip_id": story.ids["last_clip"], "prompt": "red"}
+    params = {"workflow_id": story.ids["workflow"], "width": 96, "height": 64}
+    made = await story.do("POST", "/generate", json={**order, "params": params})
+    assert made["content"]["width"] == 96
+
+
 async def choose(story: Story) -> None:
     """Another take, another go, and what is kept for later."""
     takes = await story.desk.takes({"id": story.ids["clip"]})
@@ -179,7 +207,7 @@ async def choose(story: Story) -> None:
     await story.do("PUT", "/pool/item/{item}", json={"tags": ["rain"]})
     await story.do("GET", "/pool/item/{item}")
     await story.do("POST", "/pool/item/{item}/apply-to-clip/{last_clip}")
-    assert len(await story.desk.takes({"id": story.ids["last_clip"]})) == 2
+    assert len(await story.desk.takes({"id": story.ids["last_clip"]})) == 3
 
 
 async def read_all(story: Story) -> None:
@@ -242,15 +270,15 @@ async def strike(story: Story) -> None:
     """Everything goes, the smallest first."""
     for path in (
         "/pool/item/{item}", "/clips/{last_clip}", "/scenes/{last_scene}",
-        "/characters/{character}", "/style-templates/{template}", "/projects/{project}",
-        "/projects/{copy}",
+        "/characters/{character}", "/style-templates/{template}", "/workflows/{workflow}",
+        "/projects/{project}", "/projects/{copy}",
     ):  # fmt: skip
         assert (await story.do("DELETE", path))["deleted"] >= 1, path
     assert await story.do("GET", "/projects") == {"projects": [], "total": 0}
 
 
 async def test_a_film_from_start_to_end(story: Story) -> None:
-    for chapter in (plan, cast, generate, choose, read_all, hand_over, lend, strike):
+    for chapter in (plan, cast, generate, repeat, choose, own_graph, read_all, hand_over, lend, strike):
         await chapter(story)
     document = (await story.desk.client.get("/openapi.json")).json()
     missing = story.unreached(document)
