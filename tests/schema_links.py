@@ -23,6 +23,7 @@ MAKERS = {
     "job_id": ("create_job", "job_id"),
     "server_id": ("create_server", "id"),
     "item_id": ("create_pool_item", "id"),
+    "workflow_id": ("create_workflow", "id"),
 }
 
 

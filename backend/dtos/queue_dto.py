@@ -161,7 +161,8 @@ class LeasedJobDTO(JobResponseDTO):
 
     workflow_json: Annotated[dict[str, Any] | None, BeforeValidator(_unpacked)] = Field(
         description="A graph of the user in ComfyUI's API format, to run instead of one of your"
-        " own; `{{prompt}}`, `{{seed}}` and such in it stand for the job's values.",
+        " own; `{{prompt}}`, `{{seed}}` and such, in inputs or in nodes' titles, stand for the"
+        " job's values.",
         examples=[None],
     )
 

@@ -119,6 +119,14 @@ async def test_keep_a_character(desk: Desk) -> None:
     ]
 
 
+async def test_use_a_workflow_of_your_own(desk: Desk) -> None:
+    told = (await desk.run("workflows")).splitlines()
+    assert told[:4] == [
+        "5 width gets width", "5 height gets height", "6 text gets prompt", "3 seed gets seed",
+    ]  # fmt: skip
+    assert told[4:] == ["768 432 7", "2"]
+
+
 async def test_several_servers(desk: Desk) -> None:
     told = (await desk.run("servers")).splitlines()
     assert "sd15 yes []" in told

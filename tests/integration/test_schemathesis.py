@@ -50,6 +50,8 @@ NASTY = [
     "", " ", "\ud7ff", "\U0010ffff", "\U0001d54f" * 50, "../..", "%00", "$where", "a.b", "\r\n",
     "'\"", "\x00",
 ]  # fmt: skip
+#: The least that can be rendered.
+OWN_GRAPH = {"1": {"class_type": "SaveImage", "inputs": {"filename_prefix": "x"}}}
 #: Random requests for each operation, and stories with so many steps.
 EXAMPLES, STORIES, STEPS = 2, 20, 20
 
@@ -165,6 +167,9 @@ def ids(server: ServerProcess) -> dict[str, str]:
             "server_id": make("/comfyui/servers", name="Away", url="http://127.0.0.1:9"),
             "character_id": make("/characters", name="Mara"),
             "template_id": make("/style-templates", name="Noir"),
+            "workflow_id": make(
+                "/workflows", project_id=project, name="Mine", workflow_json=OWN_GRAPH
+            ),
         }  # fmt: skip
 
 

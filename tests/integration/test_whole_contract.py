@@ -278,7 +278,18 @@ async def strike(story: Story) -> None:
 
 
 async def test_a_film_from_start_to_end(story: Story) -> None:
-    for chapter in (plan, cast, generate, repeat, choose, own_graph, read_all, hand_over, lend, strike):
+    for chapter in (
+        plan,
+        cast,
+        generate,
+        repeat,
+        choose,
+        own_graph,
+        read_all,
+        hand_over,
+        lend,
+        strike,
+    ):
         await chapter(story)
     document = (await story.desk.client.get("/openapi.json")).json()
     missing = story.unreached(document)
