@@ -13,6 +13,7 @@ from backend.dtos.common_dto import (
     Timestamp,
     request_example,
 )
+from backend.dtos.spa_dto import MissingDTO
 from backend.models.comfyui_server import ServerType
 
 Url = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
@@ -105,6 +106,31 @@ class ServerModelDTO(ResponseDTO):
     type: str = Field(description="Its family, or 'unknown'.", examples=["sdxl"])
 
 
+class FamilyLackDTO(ResponseDTO):
+    """What keeps a server from some kinds of a family, for the model that comes closest."""
+
+    kinds: list[str] = Field(description="What it cannot do.", examples=[["image_to_video"]])
+    model: str = Field(
+        description="A file of the server; where it has none, the official one.",
+        examples=["wan2.1_i2v_480p_14B_fp16.safetensors"],
+    )
+    missing: list[MissingDTO] = Field(description="Node classes and files that it lacks for that.")
+
+
+class ServerFamilyDTO(ResponseDTO):
+    family: str = Field(description="The family's id.", examples=["wan_2_1"])
+    name: str = Field(description="For people.", examples=["Wan 2.1"])
+    can_run: bool = Field(description="Whether it can do any of it now.", examples=[True])
+    kinds: list[str] = Field(
+        description="What it can do: what is made, from what.", examples=[["text_to_video"]]
+    )
+    models: list[str] = Field(
+        description="The server's files of that family.",
+        examples=[["wan2.1_t2v_1.3B_fp16.safetensors"]],
+    )
+    lacks: list[FamilyLackDTO] = Field(description="What is missing for the other kinds.")
+
+
 class ServerInfoDTO(ResponseDTO):
     """What a server has; offline it is empty and `is_online` false."""
 
@@ -113,6 +139,9 @@ class ServerInfoDTO(ResponseDTO):
     models: list[ServerModelDTO] = Field(description="Its checkpoints and diffusion models.")
     loras: list[str] = Field(description="Its LoRA files.", examples=[["film_grain.safetensors"]])
     vaes: list[str] = Field(description="Its VAE files.", examples=[["sdxl_vae.safetensors"]])
+    text_encoders: list[str] = Field(
+        description="Its text encoder files.", examples=[["clip_l.safetensors"]]
+    )
     samplers: list[str] = Field(description="KSampler's samplers.", examples=[["euler"]])
     schedulers: list[str] = Field(description="KSampler's schedulers.", examples=[["normal"]])
     version: str | None = Field(description="Of ComfyUI.", examples=["0.3.60"])
@@ -137,4 +166,8 @@ class ServerInfoDTO(ResponseDTO):
     )
     supported_model_types: list[str] = Field(
         description="Families that it has models of.", examples=[["sdxl", "wan_2_1"]]
+    )
+    families: list[ServerFamilyDTO] = Field(
+        description="Every family that is known: what the server can run of it, and what it lacks "
+        "for the rest. Empty offline, and for RunPod, which cannot be asked."
     )

@@ -1,5 +1,6 @@
 """Registered ComfyUI servers: create, look into, change, remove."""
 
+import asyncio
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from backend.services.queue_manager import QueueManager
 from backend.services.runpod_messages import EndpointHealth, endpoint_url
 from backend.services.server_catalog import ServerCatalog
 from backend.services.server_events import ServerEvents
+from backend.services.server_families import families_on
 from backend.services.server_workflows import workflows_of
 from backend.utils.clock import Clock
 from backend.utils.errors import ConflictError
@@ -68,7 +70,9 @@ class ComfyUIService:
     async def info(self, server_id: str) -> dict[str, Any]:
         """Ask the server now, as ServerInfoDTO has it; offline is an answer, not an error."""
         server = await self._servers.get(server_id)
-        return info_of(await self._fleet.check(server, fresh=True))
+        state = await self._fleet.check(server, fresh=True)
+        # What a server with thousands of files can run takes longer than others may wait.
+        return await asyncio.to_thread(info_of, state)
 
     async def update(self, server_id: str, dto: ServerUpdateDTO) -> ComfyUIServer:
         changes = _with_address(await self._servers.get(server_id), dto.changes())
@@ -112,6 +116,7 @@ def info_of(state: ServerState) -> dict[str, Any]:
         "models": models,
         "loras": sorted(catalog.loras),
         "vaes": sorted(catalog.vaes),
+        "text_encoders": sorted(catalog.text_encoders),
         "samplers": list(catalog.samplers),
         "schedulers": list(catalog.schedulers),
         "version": stats.version,
@@ -120,6 +125,7 @@ def info_of(state: ServerState) -> dict[str, Any]:
         "queue_pending": endpoint.in_queue if endpoint else len(queue.pending),
         "latency_ms": state.latency_ms if state.online else None,
         "supported_model_types": sorted({model.type for model in models} - {"unknown"}),
+        "families": families_on(catalog) if catalog.node_classes else [],
     }
 
 
@@ -156,7 +162,7 @@ def _address(server_type: ServerType, url: str, endpoint_id: str | None) -> dict
 
 def models_of(catalog: ServerCatalog) -> list[ServerModel]:
     """Checkpoints and diffusion models with the family their names tell."""
-    names = sorted({*catalog.checkpoints, *catalog.unets})
+    names = sorted({*catalog.checkpoints, *catalog.unets, *catalog.gguf_models})
     return [ServerModel(name, _family_of(name)) for name in names]
 
 

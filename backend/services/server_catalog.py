@@ -2,13 +2,17 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from backend.utils.errors import UpstreamError
 
 Options = Mapping[tuple[str, str], tuple[str, ...]]
+T = TypeVar("T")
+
+#: Beyond that all are forgotten, and worked out again.
+_MOST_ANSWERS = 10_000
 
 _EXTENSION = re.compile(r"\.(safetensors|sft|ckpt|pth|pt|bin|gguf)$", re.IGNORECASE)
 
@@ -24,6 +28,7 @@ class ServerCatalog:
     options: Options = field(default_factory=dict)
     #: (class, input) pairs that name a file in the server's input folder.
     uploads: frozenset[tuple[str, str]] = frozenset()
+    _answers: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def from_object_info(cls, info: object) -> "ServerCatalog":
@@ -42,6 +47,15 @@ class ServerCatalog:
             uploads=frozenset((c, name) for c, name, kind in inputs if _takes_upload(kind)),
         )
 
+    def remembered(self, question: Hashable, answer: Callable[["ServerCatalog"], T]) -> T:
+        """Work something out about this snapshot once: among thousands of files it takes long."""
+        if question not in self._answers:
+            if len(self._answers) >= _MOST_ANSWERS:
+                self._answers.clear()
+            self._answers[question] = answer(self)
+        found: T = self._answers[question]
+        return found
+
     def choices(self, class_type: str, input_name: str) -> tuple[str, ...]:
         return self.options.get((class_type, input_name), ())
 
@@ -53,6 +67,11 @@ class ServerCatalog:
     def unets(self) -> tuple[str, ...]:
         """Files of models/diffusion_models."""
         return self.choices("UNETLoader", "unet_name")
+
+    @property
+    def gguf_models(self) -> tuple[str, ...]:
+        """Files that the custom nodes ComfyUI-GGUF load."""
+        return self.choices("UnetLoaderGGUF", "unet_name")
 
     @property
     def loras(self) -> tuple[str, ...]:

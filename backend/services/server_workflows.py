@@ -57,8 +57,8 @@ def _makes(family: ModelFamily, files: Iterable[str]) -> frozenset[str]:
 
 def _files(family: ModelFamily, catalog: ServerCatalog) -> list[str]:
     """List the server's files of a family; those of no known one may still be plain checkpoints."""
-    gguf = catalog.choices("UnetLoaderGGUF", "unet_name")
-    offered = {*catalog.unets, *gguf} if family.folder == "diffusion_models" else set()
+    loaded = {*catalog.unets, *catalog.gguf_models}
+    offered = loaded if family.folder == "diffusion_models" else set()
     if family.folder == "checkpoints" or family.single_file:
         offered.update(catalog.checkpoints)
     return sorted(name for name in offered if _family_id(name) == family.id)

@@ -28,6 +28,7 @@ FIELDS = {
 INFO_FIELDS = {
     "server", "is_online", "models", "loras", "vaes", "samplers", "schedulers", "version",
     "devices", "queue_running", "queue_pending", "latency_ms", "supported_model_types",
+    "text_encoders", "families",
 }  # fmt: skip
 #: Nothing listens there.
 CLOSED = "http://127.0.0.1:9"
@@ -130,6 +131,37 @@ class TestInfo:
         assert info["latency_ms"] > 0
         assert "unknown" not in info["supported_model_types"]
 
+    async def test_what_it_can_run_and_what_it_lacks(self, client: httpx.AsyncClient) -> None:
+        options = SimulatorOptions(
+            models={"text_encoders": ("umt5_base.safetensors",)},
+            without_nodes=("SVD_img2vid_Conditioning",),
+        )
+        async with Simulator(options) as simulator:
+            server = await register(client, simulator.url)
+            info = (await client.get(f"{API}/comfyui/servers/{server['id']}/info")).json()
+        assert info["text_encoders"] == ["umt5_base.safetensors"]
+        assert all(device["vram_total"] > 0 for device in info["devices"])
+        families = {family["family"]: family for family in info["families"]}
+        assert len(families) == 18
+        sdxl, wan = families["sdxl"], families["wan_2_1"]
+        assert (sdxl["can_run"], sdxl["lacks"]) == (True, [])
+        assert sdxl["kinds"] == ["text_to_image", "image_to_image", "inpaint"]
+        assert sdxl["models"] == ["sd_xl_base_1.0.safetensors"]
+        assert (wan["can_run"], wan["kinds"], len(wan["models"])) == (False, [], 1)
+        text = next(lack for lack in wan["lacks"] if lack["kinds"] == ["text_to_video"])
+        assert text["model"] == "wan2.1_t2v_1.3B_fp16.safetensors"
+        assert text["missing"] == [
+            {
+                "folder": "text_encoders",
+                "name": "umt5_xxl_fp8_e4m3fn_scaled.safetensors",
+                "nearest": ["umt5_base.safetensors"],
+            }
+        ]
+        (svd,) = families["svd"]["lacks"]
+        assert ("nodes", "SVD_img2vid_Conditioning") in [
+            (each["folder"], each["name"]) for each in svd["missing"]
+        ]
+
     async def test_offline_is_an_answer(
         self, client: httpx.AsyncClient, simulator: Simulator
     ) -> None:
@@ -141,6 +173,7 @@ class TestInfo:
         info = response.json()
         assert (response.status_code, info["is_online"]) == (200, False)
         assert (info["models"], info["version"], info["latency_ms"]) == ([], None, None)
+        assert (info["families"], info["text_encoders"], info["devices"]) == ([], [], [])
         assert info["server"]["is_online"] is False
 
 

@@ -53,6 +53,9 @@ class FileNeed:
 
     def located(self, catalog: ServerCatalog) -> FoundFile | None:
         """Find it: under a name, in a subfolder, in another precision, last as GGUF."""
+        return catalog.remembered(("located", self), self._located)
+
+    def _located(self, catalog: ServerCatalog) -> FoundFile | None:
         loaders = self._loaders(catalog)
         for class_type in loaders:
             name = self._name_at(class_type, catalog)
@@ -67,6 +70,9 @@ class FileNeed:
 
     def nearest(self, catalog: ServerCatalog) -> tuple[str, ...]:
         """Give the names that look most like it, of all that its loaders offer."""
+        return catalog.remembered(("nearest", self), self._nearest)
+
+    def _nearest(self, catalog: ServerCatalog) -> tuple[str, ...]:
         loaders = self._loaders(catalog)
         offered = {name for one in loaders for name in catalog.choices(one, self.input_name)}
         return nearest(self.names[0], offered)

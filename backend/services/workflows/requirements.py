@@ -68,9 +68,11 @@ def missing(needs: Requirements, catalog: ServerCatalog) -> tuple[Missing, ...]:
         if chosen is None:
             return (_no_model(needs.wish),)
         return chosen[1]
-    lacks = [tuple(_missing(needs.node_classes, needs.files, catalog))]
-    lacks += [lacks_of(way, catalog) for way in needs.otherwise]
-    return min(lacks, key=len)
+    ways = [(needs.node_classes, needs.files)]
+    ways += [(way.node_classes, way.files) for way in needs.otherwise]
+    # Where the model lies in none of their folders, the first is where it belongs.
+    found = [way for way in ways if _has_model(way[1], catalog)] or ways[:1]
+    return min((tuple(_missing(*way, catalog)) for way in found), key=len)
 
 
 def require(needs: Requirements, catalog: ServerCatalog) -> None:
@@ -151,6 +153,11 @@ def _missing(
             yield Missing("nodes", GGUF_LOADERS[need.class_type])
         elif need.class_type in catalog.node_classes and found is None:
             yield Missing(need.folder, need.names[0], need.nearest(catalog))
+
+
+def _has_model(files: tuple[FileNeed, ...], catalog: ServerCatalog) -> bool:
+    """The model stands first among the files of a built-in graph."""
+    return bool(files) and files[0].found(catalog) is not None
 
 
 def _no_model(wish: RenderRequest) -> Missing:

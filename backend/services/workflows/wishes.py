@@ -71,7 +71,11 @@ def essence(request: RenderRequest) -> RenderRequest:
 
 def sample_request(family: ModelFamily, model: str) -> RenderRequest:
     """Give a request that wants nothing but what the family does first."""
-    kind = next(kind for kind in Kind if kind in family.kinds)
+    return request_for(next(kind for kind in Kind if kind in family.kinds), model)
+
+
+def request_for(kind: Kind, model: str) -> RenderRequest:
+    """Give a request that wants just this of a model."""
     pictures: dict[str, Any] = {name: _SOURCES[name] for name in _PICTURES.get(kind, ())}
     return RenderRequest(kind=kind.makes, model=model, seed=0, **pictures)
 
