@@ -146,6 +146,9 @@ async def move_clip(
     "/{clip_id}/prompts",
     response_model=ClipResponseDTO,
     summary="Change a clip's prompts, by query or by body",
+    responses={
+        400: {"description": "MALFORMED_REQUEST: an address of over 64 KiB; long words fit a body."}
+    },
 )
 async def update_prompts(
     clip_id: Id,
