@@ -28,6 +28,8 @@ class ServerCatalog:
     options: Options = field(default_factory=dict)
     #: (class, input) pairs that name a file in the server's input folder.
     uploads: frozenset[tuple[str, str]] = frozenset()
+    #: Those of `options` whose values ComfyUI 0.3.64 does not look at before it runs a node.
+    unchecked: frozenset[tuple[str, str]] = frozenset()
     _answers: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
@@ -45,6 +47,7 @@ class ServerCatalog:
             output_nodes=frozenset(c for c, told in info.items() if told.get("output_node")),
             options={pair: found for pair, found in choices.items() if found is not None},
             uploads=frozenset((c, name) for c, name, kind in inputs if _takes_upload(kind)),
+            unchecked=frozenset((c, name) for c, name, kind in inputs if _is_new_style(kind)),
         )
 
     def remembered(self, question: Hashable, answer: Callable[["ServerCatalog"], T]) -> T:
@@ -162,6 +165,10 @@ def _choices(kind: object) -> tuple[str, ...] | None:
     if not isinstance(listed, list):
         return None
     return tuple(choice for choice in listed if isinstance(choice, str))
+
+
+def _is_new_style(kind: object) -> bool:
+    return isinstance(kind, list) and bool(kind) and kind[0] == "COMBO"
 
 
 def _takes_upload(kind: object) -> bool:

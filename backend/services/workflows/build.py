@@ -9,6 +9,7 @@ from backend.models.render import RenderRequest
 from backend.services.model_config import NegativeRule, detect_family
 from backend.services.server_catalog import ServerCatalog
 from backend.services.workflows import custom, kept
+from backend.services.workflows.choices import check_unchecked
 from backend.services.workflows.files import FoundFile
 from backend.services.workflows.graph import Draft, Graph, InputImage, with_names
 from backend.services.workflows.recipe import (
@@ -147,6 +148,7 @@ def _custom(request: RenderRequest, catalog: ServerCatalog) -> BuiltWorkflow:
     require(requirements(request), catalog)
     graph = custom.with_server_names(custom.prepare(request), catalog)
     custom.check_uploads(graph, catalog)
+    check_unchecked(graph, catalog)
     output = custom.output_node(graph, catalog)
     graph = _told_apart(graph, request, catalog)
     model = _first(graph, str, "ckpt_name", "unet_name")
@@ -170,6 +172,7 @@ def _again(request: RenderRequest, plan: GraphPlan, catalog: ServerCatalog) -> B
     """A kept graph as it is, but for what its results are called at the server."""
     require(requirements(request), catalog)
     custom.check_uploads(plan.graph, catalog)
+    check_unchecked(plan.graph, catalog)
     graph = kept.with_prefix(plan.graph, request.filename_prefix)
     facts = {name: getattr(plan, name) for name in _SAME_IN_PLAN}
     graph = _told_apart(graph, request, catalog)
