@@ -26,7 +26,7 @@ class Reachability:
 
 def pauses(longest: float = 1.0) -> Iterator[float]:
     """Give growing waits between tries, each varied so that many processes do not knock as one."""
-    pause = 0.1
+    pause, jitter = 0.1, random.SystemRandom()
     while True:
-        yield pause * (0.5 + random.random() / 2)  # noqa: S311 - jitter, not a secret
+        yield pause * (0.5 + jitter.random() / 2)
         pause = min(pause * 2, longest)

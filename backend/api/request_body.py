@@ -12,6 +12,8 @@ _LONGEST_LENGTH = 18
 _READ_AHEAD = 65_536
 #: How long the rest of a refused body is read and thrown away, in seconds: at all, and for nothing.
 _LINGER, _LINGER_IDLE = 5.0, 1.0
+#: So much of a body that does not say its length: one without an end must end here.
+_UNDECLARED_REST = 1_048_576
 
 
 class RequestBody:
@@ -38,16 +40,17 @@ class RequestBody:
         return not self._ended and (self._chunked or rest > _READ_AHEAD)
 
     async def drain(self) -> None:
-        """Throw away what a client still sends of a length that it declared, for a few seconds.
+        """Throw away what a client still sends, for a few seconds.
 
         A socket that is closed with unread bytes in it is reset, and the answer with it may never
         be seen; browsers read it only once they have sent everything. (nginx: lingering_close.)
         """
         if self._asks_first and not self.received:
             return  # it waits for our word before it sends, and this answer is the word
+        until = self.received + _UNDECLARED_REST if self._chunked else self.declared
         with suppress(TimeoutError):
             async with asyncio.timeout(_LINGER):
-                while not self._ended and self.received < self.declared:
+                while not self._ended and self.received < until:
                     async with asyncio.timeout(_LINGER_IDLE):
                         await self.read()
 

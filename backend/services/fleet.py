@@ -106,6 +106,7 @@ class Fleet:
         self._runpod = runpod
         self._check_seconds = check_seconds
         self._clock = clock
+        self._jitter = random.SystemRandom()
         self.on_change = on_change
         #: Called when a server that was known comes or goes, with whether it is online.
         self.on_turned: Callable[[ComfyUIServer, bool], None] = lambda server, online: None
@@ -152,7 +153,7 @@ class Fleet:
             except DatabaseUnavailableError:
                 logger.debug("The list of servers cannot be read while the database is away.")
             self.on_change()
-            await asyncio.sleep(self._check_seconds * random.uniform(0.5, 0.75))  # noqa: S311
+            await asyncio.sleep(self._check_seconds * self._jitter.uniform(0.5, 0.75))
 
     async def check_all(self, *, spread: float = 0.0) -> None:
         """Ask every registered server; those known already within `spread` seconds from now."""
@@ -163,7 +164,7 @@ class Fleet:
 
     async def _check_within(self, server: ComfyUIServer, spread: float) -> None:
         if spread and server.id in self._states:
-            await asyncio.sleep(random.uniform(0, spread))  # noqa: S311
+            await asyncio.sleep(self._jitter.uniform(0, spread))
         await self.check(server)
         self.on_change()
 

@@ -248,6 +248,14 @@ class TestOnTheWire:
         assert data.count(b"HTTP/1.1") == 1
         assert data.endswith(b"}")
 
+    def test_a_body_that_nobody_reads_costs_no_answer(self, server: ServerProcess) -> None:
+        with socket.create_connection(("127.0.0.1", server.port), 15) as wire:
+            wire.sendall(head("/metrics", CHUNKED) + chunk(bytes(LIMIT // 2)) + b"0\r\n\r\n")
+            data = b""
+            while piece := wire.recv(65_536):
+                data += piece
+        assert data.startswith(b"HTTP/1.1 405 ")
+
     async def test_a_small_refusal_keeps_the_connection(self, server: ServerProcess) -> None:
         async with httpx.AsyncClient(base_url=server.url) as client:
             response = await client.post(IMAGE_URL, files={"file": ("a", b"no picture at all")})
