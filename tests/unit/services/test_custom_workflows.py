@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from backend.models.content import ContentType
 from backend.models.render import RenderRequest
-from backend.services.workflows import build_workflow, missing, requirements
+from backend.services.workflows import InputImage, build_workflow, missing, requirements
+from backend.services.workflows.bindings import bindings_of, unknown_names
 from backend.utils.errors import ModelUnavailableError, WorkflowError
 from tests.unit.services.catalogs import catalog
 
@@ -66,6 +67,67 @@ def test_a_placeholder_inside_a_text_becomes_text_and_is_not_read_twice() -> Non
     inputs = build_workflow(wanted, catalog()).graph["2"]["inputs"]
     assert inputs["text"] == "say {{seed}}, 5, {{unknown}}, {a|b}"
     assert inputs["more"] == [["no"]]
+
+
+def titled(class_type: str, title: str, **inputs: Any) -> dict[str, Any]:
+    return {"class_type": class_type, "inputs": inputs, "_meta": {"title": title}}
+
+
+def test_a_title_binds_the_nodes_own_inputs() -> None:
+    nodes = {
+        "n2": titled("CLIPTextEncode", "Words: {{prompt}}", text="as saved", clip=["1", 1]),
+        "n4": titled(
+            "KSampler", "{{seed}} {{ steps }} {{cfg}} {{steps}}", seed=1, steps=2, cfg=3.5
+        ),
+    }
+    built = build_workflow(request(graph(**nodes), steps=9, cfg=4), catalog())
+    assert built.graph["2"]["inputs"] == {"text": "a boat", "clip": ["1", 1]}
+    assert built.graph["4"]["inputs"] == {"seed": 2**60, "steps": 9, "cfg": 4.0}
+
+
+def test_a_title_leaves_alone_what_comes_from_another_node() -> None:
+    linked = titled("KSampler", "{{seed}}", seed=["3", 0], noise_seed=5)
+    built = build_workflow(request(graph(n4=linked)), catalog())
+    assert built.graph["4"]["inputs"] == {"seed": ["3", 0], "noise_seed": 2**60}
+    error = refusal(graph(n4=titled("KSampler", "{{seed}}", seed=["3", 0])))
+    assert error.details["errors"][0]["type"] == "title_idle"
+
+
+def test_other_words_in_a_title_mean_nothing() -> None:
+    node = titled("KSampler", "prompt {{promt}} {seed}", seed=7)
+    assert build_workflow(request(graph(n4=node)), catalog()).seed == 7
+
+
+def test_its_pictures_are_named_where_they_go() -> None:
+    nodes = {
+        "n5": {"class_type": "LoadImage", "inputs": {"image": " {{ image }} "}},
+        "n6": titled("LoadImage", "{{image}}", image="example.png"),
+    }
+    built = build_workflow(request(graph(**nodes), init_image="/uploads/a.png"), catalog())
+    assert built.inputs == (
+        InputImage("5", "image", "/uploads/a.png"),
+        InputImage("6", "image", "/uploads/a.png"),
+    )
+    placed = built.with_pictures({"/uploads/a.png": "storycanvas/a.png"})
+    assert {placed.graph[name]["inputs"]["image"] for name in "56"} == {"storycanvas/a.png"}
+
+
+@pytest.mark.parametrize("value", ["see {{image}}", ["{{image}}"], {"a": "{{image}}"}])
+def test_a_picture_stands_alone(value: Any) -> None:
+    node = {"class_type": "LoadImage", "inputs": {"image": value}}
+    error = refusal(graph(n5=node), init_image="/uploads/a.png")
+    assert error.details["errors"][0]["type"] == "image_not_alone"
+
+
+def test_what_is_bound_is_told_in_order() -> None:
+    node = titled("CLIPTextEncode", "Words", text="{{prompt}} {{seed}} {{prompt}} {{promt}}")
+    told = list(bindings_of(graph(n2=node)))
+    assert [(each.node_id, each.input_name, each.bound_to) for each in told] == [
+        ("2", "text", "prompt"), ("2", "text", "seed"), ("3", "width", "width"),
+        ("3", "height", "height"), ("4", "seed", "seed"), ("4", "steps", "steps"),
+        ("4", "cfg", "cfg"),
+    ]  # fmt: skip
+    assert unknown_names(graph(n2=node)) == ["promt"]
 
 
 def test_the_users_graph_itself_is_not_changed() -> None:
@@ -177,11 +239,27 @@ def test_requirements_name_every_class() -> None:
 
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.text(max_size=8)
+        | st.sampled_from(["{{image}}", "x {{image}}", "{{seed}} {{prompt}}"]),
         lambda inner: (
             st.lists(inner, max_size=3)
             | st.dictionaries(
-                st.sampled_from(["prompt", "nodes", "links", "1", "class_type", "inputs", "image"]),
+                st.sampled_from(
+                    [
+                        "prompt",
+                        "nodes",
+                        "links",
+                        "1",
+                        "class_type",
+                        "inputs",
+                        "image",
+                        "_meta",
+                        "title",
+                    ]
+                ),
                 inner,
                 max_size=4,
             )
