@@ -1,6 +1,7 @@
 """`python3 scripts/test.py [pytest arguments]`: install what tests need, run what CI runs.
 
-All checks, then all tests with coverage; with arguments, pytest gets those and no coverage.
+All checks, then all tests; with arguments, pytest gets those. `--coverage` alone runs all tests
+and fails if they reach too little of the code.
 Standard library only, and readable for old Pythons, so that they can say that they are too old.
 """
 
