@@ -22,6 +22,7 @@ from backend.services.runpod_policy import (
     undelivered,
 )
 from backend.services.runpod_request import MAX_BODY, InputPicture, run_order
+from backend.services.workflows.graph import placeholder_of
 from backend.utils.errors import (
     ServerUnreachableError,
     SubmissionUncertainError,
@@ -86,6 +87,17 @@ class TestOrder:
         order = run_order(job(workflow_json=json.dumps(OWN_GRAPH)), 1)
         assert graph_of(order.body) == OWN_GRAPH
         assert order.built.output_node == "3"
+
+    def test_the_picture_of_a_graph_of_the_user(self) -> None:
+        graph = {
+            "1": {"class_type": "LoadImage", "inputs": {"image": "{{image}}"}},
+            "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0]}},
+        }
+        params = {"seed": 1, "init_image": "/uploads/a.png"}
+        order = run_order(job(workflow_json=json.dumps(graph), params=params), 1)
+        (picture,) = order.built.inputs
+        assert picture.source == "/uploads/a.png"
+        assert graph_of(order.body)["1"]["inputs"]["image"] == placeholder_of(picture.source)
 
     def test_a_broken_graph(self) -> None:
         broken = {"1": {"class_type": "SaveImage", "inputs": {"images": ["9", 0]}}}
