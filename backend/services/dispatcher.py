@@ -20,10 +20,10 @@ from backend.services.attempt_runner import Placement
 from backend.services.fleet import ServerState
 from backend.services.hands import Hand
 from backend.services.late_results import LateFind, LateResults
-from backend.services.planning import plan
 from backend.services.provider_runner import PROVIDER_ID, ProviderRunner, due
 from backend.services.queue_desk import QueueDesk
 from backend.services.retry_policy import Failure
+from backend.services.scheduling import plan
 from backend.services.scheduling_types import Assignment, TakeBack
 from backend.services.server_catalog import ServerCatalog
 from backend.services.server_runners import Runner

@@ -1,112 +1,93 @@
-"""Which job goes to which server: a pure decision, with a reason for each.
+"""Which job goes to which server, and why: a pure decision.
 
-Order: priority, then age. A job goes to the least busy server that may run it, to one that costs
-money only when none of the others is free; a server takes no more than `capacity` of our jobs at
-once.
+`plan` looks at tiers of equal standing (scheduling_standing) and lets each server that can take a
+job choose (scheduling_choice), those that are free soonest first. Nothing here looks at a clock.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Sequence
+from heapq import heapify, heappop, heappush
+
+from backend.services.backlog import Backlog, WaitingJob
+from backend.services.estimates import Estimates
+from backend.services.scheduling_allotment import allot
+from backend.services.scheduling_board import Board
+from backend.services.scheduling_choice import Choice, choose
+from backend.services.scheduling_lanes import Lane, lanes_of
+from backend.services.scheduling_standing import tiers
+from backend.services.scheduling_take_back import take_backs
+from backend.services.scheduling_types import Assignment, Capable, Plan, Rules, ServerView
+from backend.services.scheduling_words import reason
 
 
-@dataclass(frozen=True, slots=True)
-class WaitingJob:
-    """`capable` names the servers that have every file and node the job needs."""
+def plan(
+    backlog: Backlog,
+    servers: Sequence[ServerView],
+    estimates: Estimates,
+    *,
+    now: float,
+    capable: Capable,
+    rules: Rules = Rules(),  # noqa: B008 - frozen
+) -> Plan:
+    """Decide for every server that can take a job. The backlog is only read.
 
-    id: str
-    priority: int
-    number: int
-    capable: frozenset[str]
-    pinned_server_id: str | None = None
-    not_before: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ServerSlots:
-    """`running` counts our jobs there, `strangers` the prompts others have put in its queue."""
-
-    id: str
-    name: str
-    available: bool
-    capacity: int
-    running: int = 0
-    strangers: int = 0
-    #: Each job there costs money: RunPod's endpoints.
-    paid: bool = False
-
-    @property
-    def free(self) -> int:
-        return max(0, self.capacity - self.running) if self.available else 0
+    Call `backlog.release_due(now)` before; afterwards `backlog.take` what was assigned, and
+    `backlog.add` what came back.
+    """
+    lanes = lanes_of(servers, estimates, rules)
+    board = Board(lanes, backlog, estimates, capable=capable, rules=rules, now=now)
+    assignments = _assign(board, backlog)
+    back = take_backs(board, backlog, frozenset(each.job_id for each in assignments))
+    full = len(assignments) >= rules.most_at_once
+    return Plan(tuple(assignments), tuple(back), 0.0 if full else _look_again(board))
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    job_id: str
-    server_id: str
-    reason: str
+def _assign(board: Board, backlog: Backlog) -> list[Assignment]:
+    made: list[Assignment] = []
+    lanes = _open_lanes(board.lanes, board)
+    if not lanes:
+        return made
+    for shares in tiers(backlog, board.rules.age_window):
+        board.open_tier(shares)
+        board.allotted = allot(board, lanes)
+        made.extend(_serve(board, lanes, board.rules.most_at_once - len(made)))
+        lanes = _open_lanes(lanes, board)
+        if not lanes or len(made) >= board.rules.most_at_once:
+            break
+    return made
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    assignments: tuple[Assignment, ...] = ()
-    #: Why each job that was looked at stays where it is.
-    waiting: Mapping[str, str] = field(default_factory=dict)
+def _serve(board: Board, lanes: Sequence[Lane], most: int) -> list[Assignment]:
+    """Let lanes choose from the open tier until each has enough or finds nothing."""
+    made: list[Assignment] = []
+    offers = [(lane.start, lane.order, lane) for lane in lanes]
+    heapify(offers)
+    while offers and len(made) < most:
+        lane = heappop(offers)[2]
+        choice = choose(board, lane)
+        job = board.draw(choice.demand) if choice else None
+        if choice is None or job is None:
+            continue
+        made.append(_book(board, lane, choice, job))
+        if lane.may_take(board.rules.ahead_seconds):
+            heappush(offers, (lane.start, lane.order, lane))
+    return made
 
 
-def plan(jobs: Iterable[WaitingJob], servers: Sequence[ServerSlots], now: datetime) -> Plan:
-    """Assign jobs to free slots; each job at most once, no server beyond its capacity."""
-    running = {server.id: server.running for server in servers}
-    assignments: list[Assignment] = []
-    waiting: dict[str, str] = {}
-    for job in sorted(jobs, key=lambda job: (-job.priority, job.number)):
-        candidates = [server for server in servers if _may_run(job, server)]
-        free = [server for server in candidates if running[server.id] < server.capacity]
-        if job.not_before is not None and job.not_before > now:
-            waiting[job.id] = "It waits before its next try."
-        elif not free:
-            waiting[job.id] = _why_waiting(job, servers, candidates)
-        else:
-            chosen = min(free, key=lambda server: _load(server, running[server.id]))
-            assignments.append(
-                Assignment(job.id, chosen.id, _why(job, chosen, running[chosen.id], candidates))
-            )
-            running[chosen.id] += 1
-    return Plan(tuple(assignments), waiting)
+def _book(board: Board, lane: Lane, choice: Choice, job: WaitingJob) -> Assignment:
+    load = board.costs.swap(lane, job.model)
+    pinned = job.pinned_server_id is not None
+    words = reason(lane, choice.demand, choice.why, pinned=pinned, load=load)
+    starts_in = lane.start
+    seconds = board.assign(lane, choice.demand, job)
+    lane.use_slot()
+    return Assignment(job.id, lane.server.id, words, seconds, starts_in=starts_in, swaps=load > 0)
 
 
-def _may_run(job: WaitingJob, server: ServerSlots) -> bool:
-    wanted = job.pinned_server_id is None or job.pinned_server_id == server.id
-    return wanted and server.available and server.id in job.capable
+def _open_lanes(lanes: Sequence[Lane], board: Board) -> list[Lane]:
+    return [lane for lane in lanes if lane.may_take(board.rules.ahead_seconds)]
 
 
-def _load(server: ServerSlots, running: int) -> tuple[bool, float, int, str]:
-    """Own servers first, then the share in use, strangers included; the larger one wins a tie."""
-    share = (running + server.strangers) / server.capacity
-    return (server.paid, share, -server.capacity, server.id)
-
-
-def _why(
-    job: WaitingJob, chosen: ServerSlots, running: int, candidates: Sequence[ServerSlots]
-) -> str:
-    slots = f"{running} of {chosen.capacity} slots in use"
-    if job.pinned_server_id:
-        return f"'{chosen.name}' was asked for ({slots})."
-    if len(candidates) == 1:
-        return f"'{chosen.name}' is the only server that can run it now ({slots})."
-    return f"'{chosen.name}' is the least busy of {len(candidates)} servers ({slots})."
-
-
-def _why_waiting(
-    job: WaitingJob, servers: Sequence[ServerSlots], candidates: Sequence[ServerSlots]
-) -> str:
-    if candidates:
-        return "Every server that can run it is busy."
-    online = [server for server in servers if server.available]
-    if job.pinned_server_id:
-        if all(server.id != job.pinned_server_id for server in online):
-            return "The server it was sent to is offline or takes no work."
-        return "The server it was sent to lacks a model or node that it needs."
-    if not online:
-        return "No ComfyUI server is online."
-    return "No online server has every model and node that it needs."
+def _look_again(board: Board) -> float | None:
+    ahead = board.rules.ahead_seconds
+    waits = [lane.start - ahead for lane in board.lanes if lane.spare and lane.start > ahead]
+    return min(waits, default=None)

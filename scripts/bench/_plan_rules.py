@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from backend.services.backlog import Backlog, WaitingJob
 from backend.services.estimates import Estimates, Run, remaining
-from backend.services.planning import plan
+from backend.services.scheduling import plan
 from backend.services.scheduling_types import AheadJob, Rules, ServerView
 from scripts.bench._plan_world import Machine, Order, Task, World
 

@@ -5,7 +5,7 @@ import time
 
 from backend.services.backlog import Backlog, WaitingJob
 from backend.services.estimates import Estimates, Run
-from backend.services.planning import plan
+from backend.services.scheduling import plan
 from backend.services.scheduling_types import AheadJob, ServerView
 from scripts.bench._plan_world import seeded
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.services.backlog import SLICE_SECONDS, Amount, Backlog, Line, WaitingJob
-from tests.unit.services.planning_worlds import NOW, job
+from tests.unit.services.scheduling_worlds import NOW, job
 
 
 def lines(backlog: Backlog) -> list[Line]:

@@ -6,7 +6,7 @@ from backend.services.backlog import Backlog, WaitingJob
 from backend.services.scheduling_forecast import Forecast
 from backend.services.scheduling_types import ServerView
 from backend.services.scheduling_words import seconds
-from tests.unit.services.planning_worlds import CAPABLE, NOW, job, learnt, server
+from tests.unit.services.scheduling_worlds import CAPABLE, NOW, job, learnt, server
 
 EVEN = learnt(a=4.0, b=4.0, c=4.0)
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from backend.services.backlog import Backlog, WaitingJob
 from backend.services.estimates import Estimates, Run
-from backend.services.planning import plan
+from backend.services.scheduling import plan
 from backend.services.scheduling_types import AheadJob, Plan, Rules, ServerView
 
 NOW = 10_000.0

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from backend.services.backlog import Backlog, WaitingJob
 from backend.services.estimates import Estimates
-from backend.services.planning import plan
+from backend.services.scheduling import plan
 from backend.services.scheduling_forecast import Forecast
 from backend.services.scheduling_types import Rules, ServerView
-from tests.unit.services.planning_worlds import (
+from tests.unit.services.scheduling_worlds import (
     CAPABLE,
     NOW,
     decide,
