@@ -103,7 +103,8 @@ class GenerationService:
     async def create_clip(self, dto: ClipCreateDTO) -> tuple[Clip, list[str]]:
         """Create a clip and queue a job for its prompt; gives the ids of the jobs queued.
 
-        When the queue is full there is none: the clip is what was asked for, and is there.
+        When the queue is full there is none, nor when what its character brings makes no job, such
+        as a workflow of another project: the clip is what was asked for, and is there.
         """
         clip = await self._intake.add(dto)
         if not dto.auto_generate or not (clip.image_prompt or clip.video_prompt):
@@ -113,7 +114,7 @@ class GenerationService:
         contexts = await self.contexts([clip], order)
         try:
             job = await self._queue.add_job(self.job_for(clip, kind, order, contexts))
-        except QueueFullError:
+        except (QueueFullError, UnprocessableError):
             return clip, []
         return clip, [job.id]
 

@@ -274,6 +274,20 @@ class TestRendering:
         assert (await desk.finished(shown["job_id"]))["status"] == "completed"
         assert (without["job_id"], "begins from a picture" in without["error"]) == (None, True)
 
+    async def test_a_new_clip_is_there_even_if_its_character_brings_anothers(
+        self, desk: Studio
+    ) -> None:
+        clip, other = await desk.clip(), await desk.clip()
+        made = await saved(desk, other["project_id"], CANVAS)
+        params = {"workflow_id": made["id"]}
+        mara = await desk.post("/characters", {"name": "Mara", "generation_params": params})
+        body = {"image_prompt": "x", "character_id": mara["id"]}
+        new = await desk.post("/clips", {"scene_id": clip["scene_id"], **body})
+        assert new["queued_job_ids"] == []
+        mine = await desk.post("/clips", {"scene_id": other["scene_id"], **body})
+        (job_id,) = mine["queued_job_ids"]
+        assert (await desk.get(f"/queue/jobs/{job_id}"))["params"]["workflow_id"] == made["id"]
+
     async def test_a_template_brings_one_and_the_request_wins(self, desk: Studio) -> None:
         clip = await desk.clip()
         made = await saved(desk, clip["project_id"], CANVAS)
