@@ -163,7 +163,10 @@ class GeneratedContentDTO(ResponseDTO):
     generation_params: dict[str, Any] = Field(
         description="With the seed really used.", examples=[{"steps": 20, "seed": 421_337}]
     )
-    seed: int | None = Field(description="The seed really used.", examples=[421_337])
+    seed: int | None = Field(
+        description="The seed really used; null: unknown, or over 2^63, and then in the graph.",
+        examples=[421_337],
+    )
     width: int | None = Field(description="Pixels.", examples=[1024])
     height: int | None = Field(description="Pixels.", examples=[576])
     duration: float | None = Field(description="Seconds; null for images.", examples=[None])

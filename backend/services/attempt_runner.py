@@ -45,6 +45,8 @@ logger = logging.getLogger(__name__)
 
 #: Older attempts than these are dropped from the job: a document must not grow for ever.
 _ATTEMPTS_KEPT = 20
+#: What a document may hold; ComfyUI takes seeds of twice that, which then stand in the graph alone.
+_LARGEST_KEPT_SEED = 2**63 - 1
 _ADOPTABLE = frozenset({Outcome.LOST, Outcome.FORGOTTEN, Outcome.UNREACHABLE})
 #: A server that was away or hung may end the prompt after all.
 _MAY_COME_LATE = frozenset({Outcome.LOST, Outcome.HUNG})
@@ -358,7 +360,7 @@ def facts_of(built: BuiltWorkflow) -> dict[str, Any]:
     return {
         "model_name": built.model_name,
         "model_type": built.family,
-        "seed": built.seed,
+        "seed": built.seed if built.seed <= _LARGEST_KEPT_SEED else None,
         "params": {name: value for name, value in used.items() if value is not None},
         "nodes": {node_id: node["class_type"] for node_id, node in built.graph.items()},
     }

@@ -248,6 +248,18 @@ class TestAgain:
             )
 
 
+    async def test_a_seed_too_large_for_a_document_stands_in_the_graph(
+        self, desk: Studio, simulator: Simulator
+    ) -> None:
+        graph = {"use_custom_workflow": True, "workflow_json": text_to_image(2**64 - 1)}
+        clip, take = await made(desk, params=graph)
+        assert take["seed"] is None
+        (shown,) = await with_graphs(desk, clip)
+        assert shown["workflow"]["3"]["inputs"]["seed"] == 2**64 - 1
+        content = (await again(desk, clip, take))["content"]
+        assert content["provenance"]["graph_hash"] == take["provenance"]["graph_hash"]
+
+
 class TestRefused:
     async def test_what_nobody_knows_the_graph_of(self, desk: Studio, simulator: Simulator) -> None:
         clip = await desk.clip()
