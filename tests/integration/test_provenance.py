@@ -247,7 +247,6 @@ class TestAgain:
                 answer["content"]["provenance"]["graph_hash"] == (take["provenance"]["graph_hash"])
             )
 
-
     async def test_a_seed_too_large_for_a_document_stands_in_the_graph(
         self, desk: Studio, simulator: Simulator
     ) -> None:
