@@ -62,9 +62,10 @@ class TakeGraphs:
         clip = await self._clips.get(clip_id)
         take = _take_of(clip, content_id)
         plan = await self._plan_of(clip, take)
-        if server_id is not None:
-            (await self._servers.get(server_id)).require_key()
-        job = self._job(clip, take, plan).model_copy(update={"pinned_server_id": server_id})
+        pinned = None if server_id in {None, "auto"} else server_id
+        if pinned is not None:
+            (await self._servers.get(pinned)).require_key()
+        job = self._job(clip, take, plan).model_copy(update={"pinned_server_id": pinned})
         check_capability(job, self._fleet.states)
         return await self._generation.carry_out(job, wait=wait)
 

@@ -24,7 +24,8 @@ def a_graph(project_id: str = "p", graph_hash: str = "h", **inputs: Any) -> Kept
 
 
 async def test_what_a_document_may_not_hold_comes_back_whole(repos: Repositories) -> None:
-    kept = a_graph(**{"$set": 1, "a.b": [1, 1.0, 1e-7, True, None], "\u202e🎬": {"": {}}})
+    odd: dict[str, Any] = {"$set": 1, "a.b": [1, 1.0, 1e-7, True, None], "\u202e🎬": {"": {}}}
+    kept = a_graph(**odd)
     await repos.graphs.keep(kept)
     assert await repos.graphs.get(kept.id) == kept
     literals = (await repos.graphs.get(kept.id)).plan.graph["1"]["inputs"]["a.b"]

@@ -193,7 +193,7 @@ class TestAgain:
 
     async def test_and_of_that_one_again(self, desk: Studio, simulator: Simulator) -> None:
         clip, take = await made(desk)
-        second = (await again(desk, clip, take))["content"]
+        second = (await again(desk, clip, take, server_id="auto"))["content"]
         third = (await again(desk, clip, second))["content"]
         assert third["provenance"]["graph_hash"] == take["provenance"]["graph_hash"]
         assert len({take["url"], second["url"], third["url"]}) == 3
