@@ -1,6 +1,7 @@
 """A cancel at the worst moment: the attempt is saved, the POST is still on its way."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -67,9 +68,11 @@ async def test_cancels_at_every_moment_hurt_nobody_else(tmp_path: Path) -> None:
         )
         jobs = {job_id: await desk.finished(job_id) for job_id in job_ids}
         assert all(jobs[job_id]["status"] == "completed" for job_id in job_ids[1::2])
-        done = [job for job in jobs.values() if job["status"] == "completed"]
+        done = {job_id for job_id, job in jobs.items() if job["status"] == "completed"}
         assert {jobs[job_id]["status"] for job_id in unlucky} <= {"completed", "cancelled"}
-        assert len(await desk.takes(clip)) == len(done)
+        made = Counter(take["job_id"] for take in await desk.takes(clip))
+        assert set(made.values()) == {1}
+        assert done <= made.keys() <= done | set(unlucky)  # one may be stored, and then cancelled
         rendered = simulator.stats["rendered"]
         assert set(rendered.values()) <= {1}
         queue = (await desk.get("/queue/status"))["pending_jobs"]
