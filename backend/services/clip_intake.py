@@ -79,6 +79,7 @@ class ClipIntake:
                 scene = await self._scenes.get(scene_id)
                 made = self._placed(scene, wishes)
             await self._store(scene_id, _clips(made))
+            self._timeline.stored(scene, _clips(made))
             return made
 
     async def _read(self, scene_id: str) -> Scene:

@@ -63,9 +63,9 @@ class ClipService:
         async with self._timeline.lock(clip.scene_id):
             await self._write(clip, {**changes, "updated_at": self._clock()})
             if _ON_TIMELINE & changes.keys():
-                await self._timeline.recount(clip.scene_id)
+                await self._timeline.follow(clip.scene_id, clip_id)
             elif "name" in changes:
-                await self._timeline.touch(clip.scene_id)
+                await self._timeline.renamed(clip.scene_id, clip_id, changes["name"])
         return await self._clips.get(clip_id)
 
     async def _write(self, clip: Clip, changes: dict[str, Any]) -> None:
@@ -108,7 +108,7 @@ class ClipService:
         # New clips are counted before they are stored: nobody may count in between.
         async with self._timeline.lock(clip.scene_id):
             removed = await self._clips.delete(clip_id)
-            await self._timeline.recount(clip.scene_id)
+            await self._timeline.follow(clip.scene_id, clip_id)
         # What was being queued until now found the clip still there.
         await self._jobs.cancel_for("clip_id", clip_id, project_id=clip.project_id)
         await self._media.remove_folder(clip_folder(clip.project_id, clip_id))

@@ -6,7 +6,7 @@ no list has to load clips for them. Alternates lie outside the timeline and coun
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 from weakref import WeakValueDictionary
@@ -16,6 +16,7 @@ from backend.models.scene import Scene
 from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.project_repository import ProjectRepository
 from backend.repositories.scene_repository import SceneRepository, Totals
+from backend.services.scene_spans import SceneSpans, span_of, totals_of
 from backend.utils.clock import Clock
 from backend.utils.errors import TimelineOverlapError
 from backend.utils.timeline_validator import (
@@ -57,7 +58,7 @@ class TimelineReport(NamedTuple):
         return sum(span.end - span.start for span in self.spans)
 
 
-def report_on(spans: list[Span]) -> TimelineReport:
+def report_on(spans: Iterable[Span]) -> TimelineReport:
     ordered = in_order(spans)
     # Last first: each one then moves into room that the one behind it has just left.
     moves = [(span, start) for span, start in reversed(ripple(ordered)) if start <= LATEST_START]
@@ -71,11 +72,13 @@ class ClipTimeline:
         scenes: SceneRepository,
         clips: ClipRepository,
         *,
+        spans: SceneSpans,
         clock: Clock,
     ) -> None:
         self._projects = projects
         self._scenes = scenes
         self._clips = clips
+        self._spans = spans
         self._clock = clock
         # Two moves in one scene must not both find the same free place. Processes beside this
         # one are not held back; the analysis shows what they did.
@@ -88,9 +91,13 @@ class ClipTimeline:
         return lock
 
     async def place(self, clip: Clip, position: float, *, check_overlap: bool) -> TimelineReport:
-        """Move a clip along its scene; TimelineOverlapError carries a position that fits."""
+        """Move a clip along its scene.
+
+        ResourceNotFoundError without the scene; TimelineOverlapError carries a position that fits.
+        """
         async with self.lock(clip.scene_id):
-            spans = await self._clips.spans(clip.scene_id)
+            scene = await self._scenes.get(clip.scene_id)
+            spans = await self._spans.of(scene)
             others = in_order(span for span in spans if span.id != clip.id)
             start, length = to_ms(position), to_ms(clip.length)
             if check_overlap and not clip.is_alternate and overlaps_at(others, start, length):
@@ -99,9 +106,25 @@ class ClipTimeline:
             await self._clips.update(clip.id, {"timeline_position": position, "updated_at": now})
             if not clip.is_alternate:
                 others.append(Span(clip.id, clip.name, start, start + length))
-            moved = report_on(others)
-            await self._keep(clip.scene_id, Totals(len(others), to_seconds(moved.end)))
-        return moved
+            await self._set(scene, others)
+            return report_on(others)
+
+    async def follow(self, scene_id: str, clip_id: str) -> None:
+        """Set a scene's totals after one of its clips was changed or deleted."""
+        scene = await self._scenes.find_by_id(scene_id)
+        if scene is None:
+            return
+        spans = [span for span in await self._spans.of(scene) if span.id != clip_id]
+        clip = await self._clips.find_by_id(clip_id)
+        if clip is not None and not clip.is_alternate:
+            spans.append(span_of(clip))
+        await self._set(scene, spans)
+
+    async def _set(self, scene: Scene, spans: Sequence[Span]) -> None:
+        if await self._replace(scene, totals_of(spans)):
+            self._spans.changed(scene, spans)
+        else:
+            await self.recount(scene.id)
 
     async def count_in(self, scene: Scene, clips: Sequence[Clip]) -> bool:
         """Count clips in that are about to be stored; False when the scene is not as just read.
@@ -113,17 +136,26 @@ class ClipTimeline:
         totals = Totals(scene.clip_count + len(clips), max(scene.duration, end))
         return await self._replace(scene, totals)
 
+    def stored(self, scene: Scene, clips: Sequence[Clip]) -> None:
+        """Say that clips which were counted in on `scene` are stored."""
+        self._spans.added(scene, clips)
+
     async def touch(self, scene_id: str) -> None:
-        """Say that a clip was renamed, or an alternate added: no total shows that."""
+        """Say that an alternate was added, or anything else that no total shows."""
         await self._scenes.raise_revision(scene_id)
+
+    async def renamed(self, scene_id: str, clip_id: str, name: str) -> None:
+        """Say that a clip has another name now."""
+        scene = await self._scenes.find_by_id(scene_id)
+        if scene is not None and await self._scenes.raise_revision(scene_id):
+            self._spans.renamed(scene, clip_id, name)
 
     async def recount(self, scene_id: str) -> None:
         """Set a scene's totals to what its clips say."""
         await self._keep(scene_id, await self._counted(scene_id))
 
     async def _counted(self, scene_id: str) -> Totals:
-        spans = await self._clips.spans(scene_id)
-        return Totals(len(spans), to_seconds(max((span.end for span in spans), default=0)))
+        return totals_of(await self._clips.spans(scene_id))
 
     async def recount_recent(self, seconds: float) -> None:
         """Mend the totals of what changed last, after a stop between a write and its count."""

@@ -1,21 +1,21 @@
-"""The analysis of a scene's timeline, read from its clips only when they changed.
+"""The analysis of a scene's timeline, worked out only when its clips changed.
 
-Reading 10,000 clips takes the embedded database a second. So the finished answer is kept, under
-the scene's timeline revision, which every write raises that the answer depends on, whichever
-process makes it: a repeat costs one read of the scene.
+The finished answer is kept under the scene's timeline revision: a repeat costs one read of the
+scene.
 """
 
 import asyncio
+from collections.abc import Sequence
 
 import orjson
 
 from backend.models.scene import Scene
-from backend.repositories.clip_repository import ClipRepository
-from backend.repositories.scene_repository import SceneRepository, Totals
+from backend.repositories.scene_repository import SceneRepository
 from backend.services.clip_timeline import report_on
+from backend.services.scene_spans import SceneSpans, is_settled
 from backend.services.timeline_analysis import analysis_of
 from backend.utils.revision_shelf import RevisionShelf
-from backend.utils.timeline_validator import Span, to_seconds
+from backend.utils.timeline_validator import Span
 
 #: Bytes of finished answers that are kept; one of 10,000 clips with a gap behind each has 2.3 MB.
 _KEPT_BYTES = 16_000_000
@@ -25,12 +25,12 @@ class TimelineAnalyst:
     def __init__(
         self,
         scenes: SceneRepository,
-        clips: ClipRepository,
+        spans: SceneSpans,
         *,
         shelf: RevisionShelf[bytes] | None = None,
     ) -> None:
         self._scenes = scenes
-        self._clips = clips
+        self._spans = spans
         self._shelf = shelf or RevisionShelf(_KEPT_BYTES)
         # One reading at a time bounds memory; who waited may find done what it came for.
         self._reading = asyncio.Lock()
@@ -44,7 +44,7 @@ class TimelineAnalyst:
             return self._shelf.get(scene_id, scene.timeline_revision) or await self._fresh(scene)
 
     async def _fresh(self, scene: Scene) -> bytes:
-        spans = await self._clips.spans(scene.id)
+        spans = await self._spans.of(scene)
         # In a thread: 10,000 clips take longer than others should wait for the event loop.
         answer = await asyncio.to_thread(_written, scene.id, spans)
         if is_settled(scene, spans):
@@ -52,14 +52,5 @@ class TimelineAnalyst:
         return answer
 
 
-def is_settled(scene: Scene, spans: list[Span]) -> bool:
-    """Whether the clips are those that the scene, read before them, has counted.
-
-    New clips are counted before they are stored, so a scene may be ahead of its clips.
-    """
-    end = to_seconds(max((span.end for span in spans), default=0))
-    return Totals(len(spans), end) == (scene.clip_count, scene.duration)
-
-
-def _written(scene_id: str, spans: list[Span]) -> bytes:
+def _written(scene_id: str, spans: Sequence[Span]) -> bytes:
     return orjson.dumps(analysis_of(scene_id, report_on(spans)))

@@ -13,6 +13,7 @@ from backend.services.pool_service import PoolService
 from backend.services.project_service import ProjectService
 from backend.services.render_context import RenderContextLoader
 from backend.services.scene_service import SceneService
+from backend.services.scene_spans import SceneSpans
 from backend.services.story_reader import StoryReader
 from backend.services.template_service import TemplateService
 from backend.services.timeline_analyst import TimelineAnalyst
@@ -62,7 +63,13 @@ class StudioParts(QueueParts):
     @cached_property
     def timeline(self) -> ClipTimeline:
         repos = self.repositories
-        return ClipTimeline(repos.projects, repos.scenes, repos.clips, clock=utc_now)
+        return ClipTimeline(
+            repos.projects, repos.scenes, repos.clips, spans=self.scene_spans, clock=utc_now
+        )
+
+    @cached_property
+    def scene_spans(self) -> SceneSpans:
+        return SceneSpans(self.repositories.clips)
 
     @cached_property
     def story(self) -> StoryReader:
@@ -71,7 +78,7 @@ class StudioParts(QueueParts):
 
     @cached_property
     def timeline_analyst(self) -> TimelineAnalyst:
-        return TimelineAnalyst(self.repositories.scenes, self.repositories.clips)
+        return TimelineAnalyst(self.repositories.scenes, self.scene_spans)
 
     @cached_property
     def characters(self) -> CharacterService:

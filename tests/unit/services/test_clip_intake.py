@@ -17,6 +17,7 @@ from backend.repositories.registry import repositories_on
 from backend.repositories.totals_behind import TotalsBehind
 from backend.services.clip_intake import ClipIntake
 from backend.services.clip_timeline import ClipTimeline
+from backend.services.scene_spans import SceneSpans
 from backend.utils.clock import utc_now
 from backend.utils.errors import ConflictError, DatabaseUnavailableError, ResourceNotFoundError
 
@@ -43,7 +44,9 @@ class Set:
     def __init__(self, database: Any) -> None:
         self.repos = repos = repositories_on(database, lambda: None)
         self.clips = CountedClips(database, lambda: None)
-        timeline = ClipTimeline(repos.projects, repos.scenes, repos.clips, clock=utc_now)
+        timeline = ClipTimeline(
+            repos.projects, repos.scenes, repos.clips, spans=SceneSpans(repos.clips), clock=utc_now
+        )
         self.intake = ClipIntake(repos.scenes, self.clips, timeline=timeline, clock=utc_now)
 
     async def add(self, **fields: Any) -> Any:

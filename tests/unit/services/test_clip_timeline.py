@@ -21,6 +21,7 @@ from backend.services.clip_timeline import ClipTimeline, report_on
 from backend.services.media_files import MediaFiles
 from backend.services.project_service import ProjectService
 from backend.services.scene_service import SceneService
+from backend.services.scene_spans import SceneSpans
 from backend.services.timeline_analysis import analysis_of, summary_of
 from backend.utils.clock import utc_now
 from backend.utils.errors import ConflictError, TimelineOverlapError
@@ -64,7 +65,9 @@ class Film(NamedTuple):
 async def new_film(media: MediaFiles) -> Film:
     repos = repositories_on(AsyncMongoMockClient(tz_aware=True)["film"], lambda: None)
     shared: dict[str, Any] = {"jobs": NoJobs(), "media": media, "clock": utc_now}
-    timeline = ClipTimeline(repos.projects, repos.scenes, repos.clips, clock=utc_now)
+    timeline = ClipTimeline(
+        repos.projects, repos.scenes, repos.clips, spans=SceneSpans(repos.clips), clock=utc_now
+    )
     beside: dict[str, Any] = {"characters": repos.characters, "pool": repos.pool}
     beside |= {"webhooks": repos.webhooks, "workflows": repos.workflows, "graphs": repos.graphs}
     projects = ProjectService(repos.projects, repos.scenes, repos.clips, **beside, **shared)

@@ -22,6 +22,7 @@ from backend.services.clip_service import ClipService
 from backend.services.clip_timeline import ClipTimeline, report_on
 from backend.services.media_files import MediaFiles
 from backend.services.scene_service import SceneService
+from backend.services.scene_spans import SceneSpans
 from backend.services.story_reader import StoryReader
 from backend.services.timeline_analysis import analysis_of
 from backend.services.timeline_analyst import TimelineAnalyst
@@ -69,14 +70,15 @@ def process_on(database: Any, folder: Path) -> Process:
     media = MediaFiles(folder)
     shared: dict[str, Any] = {"jobs": NoJobs(), "media": media, "clock": utc_now}
     trio = (repos.projects, repos.scenes, repos.clips)
-    timeline = ClipTimeline(*trio, clock=utc_now)
+    spans = SceneSpans(repos.clips)
+    timeline = ClipTimeline(*trio, spans=spans, clock=utc_now)
     return Process(
         repos,
         SceneService(*trio, timeline=timeline, **shared),
         ClipService(repos.scenes, repos.clips, timeline=timeline, **shared),
         ClipIntake(repos.scenes, repos.clips, timeline=timeline, clock=utc_now),
         AlternatesService(*trio, timeline=timeline, media=media, clock=utc_now),
-        TimelineAnalyst(repos.scenes, repos.clips),
+        TimelineAnalyst(repos.scenes, spans),
         StoryReader(*trio),
     )
 
