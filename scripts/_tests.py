@@ -1,5 +1,6 @@
 """Checks and tests in one go."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from scripts.check import run_checks
 #: their fixtures (a database, a simulator) are made once a file. In the order of their names:
 #: files of few tests would come last, and those take longest.
 _PARALLEL = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+_NOT_KEPT = "PYTHONDONTWRITEBYTECODE"
 _COVERAGE = ["--cov", "--cov-report=term:skip-covered"]
 
 
@@ -28,8 +30,13 @@ def run_everything(arguments: Sequence[str]) -> int:
         print(f"\nFailed: {', '.join(failed)}. The tests run all the same.", flush=True)
     print("\n=== pytest ===", flush=True)
     command = [str(python), "-m", "pytest", *pytest_arguments(arguments)]
-    tests = subprocess.run(command, cwd=ROOT, check=False).returncode
+    tests = subprocess.run(command, cwd=ROOT, env=_environment(), check=False).returncode
     return tests or int(bool(failed))
+
+
+def _environment() -> dict[str, str]:
+    """Ours, but compiled code is kept: tests start a hundred processes of this code."""
+    return {name: value for name, value in os.environ.items() if name != _NOT_KEPT}
 
 
 def pytest_arguments(arguments: Sequence[str]) -> list[str]:

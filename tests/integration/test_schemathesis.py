@@ -43,9 +43,10 @@ NO_PROJECT_OF_THAT_NAME = {
     "include-path": f"{API}/projects/import",
     "checks": {name: {"enabled": False} for name in (*NOT_PROMISED, "allow_header_conformance")},
 }
-#: Setting a storyboard takes a second: every border of its eight options would take minutes.
+#: Setting a storyboard takes a second: every border of its eight options would take minutes. And
+#: the legacy exports are those of v1.
 TAKES_LONG = {
-    "include-path-regex": "/export/(storyboard|animatic)",
+    "include-path-regex": "/export/(storyboard|animatic|bundle)|^/api/projects/",
     "phases": {"coverage": {"enabled": False}},
 }
 #: DELETE ends a rendering; GET begins the next one, where a 404 would be expected of a thing.

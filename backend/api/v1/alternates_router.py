@@ -1,15 +1,13 @@
 """Alternates (2), beyond the 65: another go at a clip or a scene, beside the timeline."""
 
-from fastapi import APIRouter
-
 from backend.api.dependencies import AlternatesServiceDep, Id
-from backend.api.strict_json import StrictJsonRoute
+from backend.api.versioned_router import versioned_router
 from backend.dtos.clip_dto import ClipResponseDTO
 from backend.dtos.scene_dto import SceneResponseDTO
 from backend.models.clip import Clip
 from backend.models.scene import Scene
 
-router = APIRouter(tags=["Alternates"], route_class=StrictJsonRoute)
+router = versioned_router(tags=["Alternates"])
 
 
 @router.post(

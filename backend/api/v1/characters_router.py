@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from backend.api.dependencies import CharacterServiceDep, Id, PageDep
-from backend.api.strict_json import StrictJsonRoute
+from backend.api.versioned_router import versioned_router
 from backend.dtos.character_dto import (
     CharacterCreateDTO,
     CharacterResponseDTO,
@@ -16,7 +16,7 @@ from backend.dtos.common_dto import DeletedDTO, ErrorDTO
 from backend.models.character import Character
 from backend.models.clip import Clip
 
-router = APIRouter(prefix="/characters", tags=["Characters"], route_class=StrictJsonRoute)
+router = versioned_router("/characters", tags=["Characters"])
 
 
 @router.post(

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from backend.api.dependencies import (
     ClipServiceDep,
@@ -12,7 +12,7 @@ from backend.api.dependencies import (
     TakeGraphsDep,
 )
 from backend.api.gallery_json import gallery_json
-from backend.api.strict_json import StrictJsonRoute
+from backend.api.versioned_router import versioned_router
 from backend.dtos.clip_dto import (
     ClipCreatedDTO,
     ClipCreateDTO,
@@ -28,7 +28,7 @@ from backend.dtos.common_dto import DeletedDTO, OverlapErrorDTO, Prompt
 from backend.models.clip import Clip
 from backend.services.timeline_analysis import summary_of
 
-router = APIRouter(prefix="/clips", tags=["Clips"], route_class=StrictJsonRoute)
+router = versioned_router("/clips", tags=["Clips"])
 
 
 @router.post(

@@ -1,9 +1,9 @@
 """ComfyUI servers (5)."""
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from backend.api.dependencies import ComfyUIServiceDep, Id, PageDep
-from backend.api.strict_json import StrictJsonRoute
+from backend.api.versioned_router import versioned_router
 from backend.dtos.comfyui_dto import (
     ServerCreateDTO,
     ServerInfoDTO,
@@ -13,7 +13,7 @@ from backend.dtos.comfyui_dto import (
 from backend.dtos.common_dto import DeletedDTO
 from backend.models.comfyui_server import ComfyUIServer
 
-router = APIRouter(prefix="/comfyui/servers", tags=["ComfyUI servers"], route_class=StrictJsonRoute)
+router = versioned_router("/comfyui/servers", tags=["ComfyUI servers"])
 
 
 @router.post(

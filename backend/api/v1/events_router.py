@@ -2,16 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, WebSocket
+from fastapi import Depends, Header, Query, WebSocket
 from fastapi.exceptions import RequestValidationError
 
 from backend.api.dependencies import EventStreamsDep
 from backend.api.event_streams import EventResponse, speak
-from backend.api.strict_json import StrictJsonRoute
+from backend.api.versioned_router import versioned_router
 from backend.dtos.event_dto import EventDTO
 from backend.models.event import STREAMED, EventFilter
 
-router = APIRouter(tags=["Events"], route_class=StrictJsonRoute)
+router = versioned_router(tags=["Events"])
 
 OneId = Annotated[str | None, Query(min_length=1, max_length=100, description="Only of this one.")]
 LastEventId = Annotated[

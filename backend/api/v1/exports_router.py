@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 
 from backend.api.dependencies import ExportServiceDep, Id
 from backend.api.downloads import ExportOptionsDep, ExportQueryDep, download
-from backend.api.strict_json import StrictJsonRoute
+from backend.api.versioned_router import versioned_router
 from backend.dtos.common_dto import ErrorDTO
 from backend.dtos.preflight_dto import PreflightDTO
 from backend.models.preflight import Preflight
@@ -30,7 +30,7 @@ EXPORT_ANSWERS: dict[int | str, dict[str, Any]] = {
     },
 }
 
-router = APIRouter(prefix="/projects", tags=["Exports"], route_class=StrictJsonRoute)
+router = versioned_router("/projects", tags=["Exports"])
 
 
 @router.get(

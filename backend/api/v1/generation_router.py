@@ -1,6 +1,6 @@
 """Generation (4)."""
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from backend.api.batch_json import batch_json
 from backend.api.dependencies import (
@@ -12,11 +12,11 @@ from backend.api.dependencies import (
     Prefer,
 )
 from backend.api.generated import generated
-from backend.api.strict_json import StrictJsonRoute
+from backend.api.versioned_router import versioned_router
 from backend.dtos.batch_dto import BatchCreateDTO, BatchListDTO, BatchResponseDTO
 from backend.dtos.generation_dto import GeneratedDTO, GenerateDTO, GenerationQueuedDTO
 
-router = APIRouter(prefix="/generate", tags=["Generation"], route_class=StrictJsonRoute)
+router = versioned_router("/generate", tags=["Generation"])
 
 
 @router.post(

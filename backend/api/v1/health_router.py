@@ -1,13 +1,13 @@
 """Health (2)."""
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from backend.api.dependencies import HealthServiceDep
-from backend.api.strict_json import StrictJsonRoute
+from backend.api.versioned_router import versioned_router
 from backend.dtos.health_dto import ApiRootDTO, HealthDTO
 from backend.services.health_service import HealthReport
 
-router = APIRouter(tags=["Health"], route_class=StrictJsonRoute)
+router = versioned_router(tags=["Health"])
 
 
 @router.get("/", response_model=ApiRootDTO, summary="What this is")

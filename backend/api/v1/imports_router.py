@@ -2,17 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from backend.api.dependencies import Id, ProjectImporterDep, TimingServiceDep
-from backend.api.strict_json import StrictJsonRoute
 from backend.api.upload_stream import UploadedFile, file_body, upload_errors
+from backend.api.versioned_router import versioned_router
 from backend.dtos.common_dto import ErrorDTO
 from backend.dtos.project_file_dto import ProjectImportedDTO
 from backend.dtos.timing_dto import TimingDTO
 from backend.services.project_import import ImportedProject
 
-router = APIRouter(prefix="/projects", tags=["Imports"], route_class=StrictJsonRoute)
+router = versioned_router("/projects", tags=["Imports"])
 
 _CUT_CONFLICT = {
     "model": ErrorDTO,

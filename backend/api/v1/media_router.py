@@ -1,10 +1,8 @@
 """Media (2)."""
 
-from fastapi import APIRouter
-
 from backend.api.dependencies import Id, MediaServiceDep
-from backend.api.strict_json import StrictJsonRoute
 from backend.api.upload_stream import UploadedFile, file_body, upload_errors
+from backend.api.versioned_router import versioned_router
 from backend.dtos.media_dto import FaceImageUploadedDTO, MusicUploadedDTO
 from backend.services.media_service import StoredImage, StoredMusic
 
@@ -13,7 +11,7 @@ IMAGE_BODY = file_body("The picture: png, jpeg, webp or gif, up to MAX_IMAGE_SIZ
 MUSIC_ERRORS = upload_errors(_404="No such project.")
 IMAGE_ERRORS = upload_errors()
 
-router = APIRouter(prefix="/media", tags=["Media"], route_class=StrictJsonRoute)
+router = versioned_router("/media", tags=["Media"])
 
 
 @router.post(

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 
-from backend.api.strict_json import StrictJsonRoute
+from backend.api.versioned_router import versioned_router
 from backend.dtos.models_dto import (
     ModelDefaultsDTO,
     ModelPresetsDTO,
@@ -14,7 +14,7 @@ from backend.dtos.models_dto import (
 from backend.models.render import PresetName
 from backend.services import model_settings
 
-router = APIRouter(prefix="/models", tags=["Models"], route_class=StrictJsonRoute)
+router = versioned_router("/models", tags=["Models"])
 
 _UNKNOWN: dict[int | str, dict[str, Any]] = {
     404: {"description": "MODEL_UNKNOWN: it names no family; `details.families` lists them."}

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 
 from backend.api.dependencies import OpenAIVideoServiceDep
-from backend.api.strict_json import StrictJsonRoute
+from backend.api.versioned_router import versioned_router
 from backend.dtos.common_dto import ErrorDTO
 from backend.dtos.openai_dto import VideoDeletedDTO, VideoDTO, VideoListDTO
 
@@ -20,12 +20,7 @@ _UPSTREAM: dict[int | str, dict[str, Any]] = {
     504: {"model": ErrorDTO, "description": "The provider did not answer in time."},
 }
 
-router = APIRouter(
-    prefix="/openai/videos",
-    tags=["OpenAI-compatible videos"],
-    route_class=StrictJsonRoute,
-    responses=_UPSTREAM,
-)
+router = versioned_router("/openai/videos", tags=["OpenAI-compatible videos"], responses=_UPSTREAM)
 
 VideoId = Annotated[
     str,

@@ -3,7 +3,7 @@
 from contextlib import aclosing
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BeforeValidator
 from starlette.responses import StreamingResponse
@@ -11,8 +11,8 @@ from starlette.types import Send
 
 from backend.api.dependencies import AnimaticServiceDep, BundleServiceDep, Id
 from backend.api.downloads import ExportQueryDep, IfNoneMatch, disposition, has_copy
-from backend.api.strict_json import StrictJsonRoute
 from backend.api.uploads import RangedFile
+from backend.api.versioned_router import versioned_router
 from backend.dtos.animatic_dto import AnimaticDTO, animatic_dto
 from backend.dtos.common_dto import DeletedDTO, ErrorDTO
 from backend.models.animatic import AnimaticOptions, AnimaticRender, BurnIn, Height
@@ -20,7 +20,7 @@ from backend.services.animatic_service import AnimaticFile
 from backend.services.bundle_service import Bundle
 from backend.services.timeline_media import MediaMode, ShortVideo
 
-router = APIRouter(prefix="/projects", tags=["Exports"], route_class=StrictJsonRoute)
+router = versioned_router("/projects", tags=["Exports"])
 
 #: Seconds after which those who ask for an animatic that is not finished should ask again.
 _RETRY_AFTER = "2"

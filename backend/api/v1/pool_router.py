@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from backend.api.dependencies import Id, PageDep, PoolServiceDep
-from backend.api.strict_json import StrictJsonRoute
+from backend.api.versioned_router import versioned_router
 from backend.dtos.clip_dto import ClipResponseDTO
 from backend.dtos.common_dto import DeletedDTO
 from backend.dtos.pool_dto import PoolItemCreateDTO, PoolItemResponseDTO, PoolItemUpdateDTO
@@ -13,7 +13,7 @@ from backend.models.clip import Clip
 from backend.models.content import ContentType
 from backend.models.pool_item import PoolItem
 
-router = APIRouter(prefix="/pool", tags=["Pool"], route_class=StrictJsonRoute)
+router = versioned_router("/pool", tags=["Pool"])
 
 
 @router.post(

@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from backend.api.dependencies import Id, PageDep, ProjectServiceDep, StoryReaderDep
 from backend.api.story_stream import JSON, clip_array, film_chunks, project_json, streamed
-from backend.api.strict_json import StrictJsonRoute
+from backend.api.versioned_router import versioned_router
 from backend.dtos.clip_dto import ClipResponseDTO
 from backend.dtos.common_dto import DeletedDTO
 from backend.dtos.project_dto import (
@@ -18,7 +18,7 @@ from backend.dtos.project_dto import (
 )
 from backend.models.project import Project
 
-router = APIRouter(prefix="/projects", tags=["Projects"], route_class=StrictJsonRoute)
+router = versioned_router("/projects", tags=["Projects"])
 
 
 @router.post("", response_model=ProjectResponseDTO, status_code=201, summary="Create a project")

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, NamedTuple
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 from fastapi.exceptions import RequestValidationError
 
 from backend.api.dependencies import (
@@ -17,7 +17,7 @@ from backend.api.dependencies import (
     WorkerReportsDep,
     WorkerServiceDep,
 )
-from backend.api.strict_json import StrictJsonRoute
+from backend.api.versioned_router import versioned_router
 from backend.dtos.common_dto import DeletedDTO
 from backend.dtos.queue_dto import (
     CompleteJobDTO,
@@ -35,7 +35,7 @@ from backend.dtos.queue_dto import (
 from backend.models.job import Job, JobStatus
 from backend.services.queue_view import parse_statuses
 
-router = APIRouter(prefix="/queue", tags=["Queue"], route_class=StrictJsonRoute)
+router = versioned_router("/queue", tags=["Queue"])
 
 FilterId = Annotated[
     str | None, Query(min_length=1, max_length=100, description="Only those of this id.")

@@ -1,14 +1,14 @@
 """Takes made once more (1), beyond the 65."""
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from backend.api.dependencies import Id, Prefer, TakeGraphsDep
 from backend.api.generated import generated
-from backend.api.strict_json import StrictJsonRoute
+from backend.api.versioned_router import versioned_router
 from backend.dtos.generation_dto import GeneratedDTO, GenerationQueuedDTO
 from backend.dtos.provenance_dto import RegenerateDTO
 
-router = APIRouter(prefix="/clips", tags=["Generation"], route_class=StrictJsonRoute)
+router = versioned_router("/clips", tags=["Generation"])
 
 
 @router.post(

@@ -1,9 +1,9 @@
 """Scenes (6)."""
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from backend.api.dependencies import Id, PageDep, SceneServiceDep, TimelineAnalystDep
-from backend.api.strict_json import StrictJsonRoute
+from backend.api.versioned_router import versioned_router
 from backend.dtos.common_dto import DeletedDTO
 from backend.dtos.scene_dto import (
     SceneCreateDTO,
@@ -13,7 +13,7 @@ from backend.dtos.scene_dto import (
 )
 from backend.models.scene import Scene
 
-router = APIRouter(prefix="/scenes", tags=["Scenes"], route_class=StrictJsonRoute)
+router = versioned_router("/scenes", tags=["Scenes"])
 
 
 @router.post(

@@ -2,15 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from backend.api.dependencies import ClipServiceDep, Id
-from backend.api.strict_json import StrictJsonRoute
+from backend.api.versioned_router import versioned_router
 from backend.dtos.clip_dto import ClipResponseDTO
 from backend.models.clip import Clip
 from backend.models.content import ContentType
 
-router = APIRouter(prefix="/clips", tags=["Selection"], route_class=StrictJsonRoute)
+router = versioned_router("/clips", tags=["Selection"])
 
 
 @router.put(

@@ -1,15 +1,13 @@
 """Uploads at the addresses that the single-page app has for them; the same as in media_router."""
 
-from fastapi import APIRouter
-
 from backend.api.dependencies import Id, MediaServiceDep
-from backend.api.strict_json import StrictJsonRoute
 from backend.api.upload_stream import UploadedFile
 from backend.api.v1.media_router import IMAGE_BODY, IMAGE_ERRORS, MUSIC_BODY, MUSIC_ERRORS
+from backend.api.versioned_router import versioned_router
 from backend.dtos.media_dto import FaceImageUploadedDTO, MusicUploadedDTO
 from backend.services.media_service import StoredImage, StoredMusic
 
-router = APIRouter(tags=["Media"], route_class=StrictJsonRoute)
+router = versioned_router(tags=["Media"])
 
 
 @router.post(

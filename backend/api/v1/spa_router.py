@@ -1,6 +1,6 @@
 """Reads that the web client makes (5), beyond the 65."""
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from backend.api.dependencies import (
     ClipServiceDep,
@@ -11,7 +11,7 @@ from backend.api.dependencies import (
     StoryReaderDep,
 )
 from backend.api.story_stream import film_chunks, project_json, streamed
-from backend.api.strict_json import StrictJsonRoute
+from backend.api.versioned_router import versioned_router
 from backend.dtos.clip_dto import ClipResponseDTO
 from backend.dtos.comfyui_dto import ServerResponseDTO
 from backend.dtos.scene_dto import SceneResponseDTO
@@ -20,7 +20,7 @@ from backend.models.clip import Clip
 from backend.models.comfyui_server import ComfyUIServer
 from backend.models.scene import Scene
 
-router = APIRouter(tags=["Web client"], route_class=StrictJsonRoute)
+router = versioned_router(tags=["Web client"])
 
 
 @router.get(

@@ -3,19 +3,19 @@
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 from starlette.responses import FileResponse
 from starlette.types import Receive, Scope, Send
 
 from backend.api.dependencies import Id, StoryboardServiceDep
 from backend.api.downloads import IfNoneMatch, disposition, has_copy
-from backend.api.strict_json import StrictJsonRoute
+from backend.api.versioned_router import versioned_router
 from backend.dtos.common_dto import ErrorDTO
 from backend.services.film import ExportOptions
 from backend.services.storyboard.page_form import Orientation, PageForm, PanelsAPage, Paper
 from backend.services.storyboard_service import StoryboardFile
 
-router = APIRouter(prefix="/projects", tags=["Exports"], route_class=StrictJsonRoute)
+router = versioned_router("/projects", tags=["Exports"])
 
 
 def _answers(media_type: str) -> dict[int | str, dict[str, Any]]:

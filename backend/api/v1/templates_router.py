@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Response
 
 from backend.api.dependencies import Id, PageDep, TemplateServiceDep
 from backend.api.strict_json import StrictJsonRoute
+from backend.api.versioned_router import versioned_router
 from backend.dtos.common_dto import DeletedDTO, ErrorDTO
 from backend.dtos.template_dto import (
     TemplateCreateDTO,
@@ -95,3 +96,8 @@ async def use_template(template_id: Id, templates: TemplateServiceDep) -> dict[s
     """Every use counts, also of those that come at once. Generations do not count by themselves."""
     template = await templates.use(template_id)
     return {"message": f"'{template.name}' was used.", "use_count": template.use_count}
+
+
+mounted = versioned_router()
+mounted.include_router(router, prefix="/style-templates")
+mounted.include_router(router, prefix="/templates", include_in_schema=False)

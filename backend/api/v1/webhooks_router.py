@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from backend.api.dependencies import Id, PageDep, WebhookServiceDep
-from backend.api.strict_json import StrictJsonRoute
+from backend.api.versioned_router import versioned_router
 from backend.dtos.common_dto import DeletedDTO
 from backend.dtos.webhook_dto import (
     WebhookCreateDTO,
@@ -15,9 +15,7 @@ from backend.dtos.webhook_dto import (
 )
 from backend.models.webhook import Delivery, DeliveryStatus, Webhook
 
-router = APIRouter(
-    prefix="/projects/{project_id}/webhooks", tags=["Webhooks"], route_class=StrictJsonRoute
-)
+router = versioned_router("/projects/{project_id}/webhooks", tags=["Webhooks"])
 
 _URL = "INVALID_WEBHOOK_URL: no http(s) URL, or one on this machine or in a private network."
 

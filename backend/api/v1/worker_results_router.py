@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from backend.api.dependencies import Id, Reporter, WorkerReportsDep
-from backend.api.strict_json import StrictJsonRoute
 from backend.api.upload_stream import UploadedFile, file_body, upload_errors
+from backend.api.versioned_router import versioned_router
 from backend.dtos.queue_dto import JobMessageDTO
 
 RESULT_BODY = file_body("The picture or video, up to MAX_RESULT_SIZE_MB.")
@@ -16,7 +16,7 @@ RESULT_ERRORS = upload_errors(
     "worker ran out, the file is kept as an extra take.",
 )
 
-router = APIRouter(prefix="/queue", tags=["Queue"], route_class=StrictJsonRoute)
+router = versioned_router("/queue", tags=["Queue"])
 
 
 @router.post(

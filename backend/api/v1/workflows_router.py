@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from backend.api.dependencies import Id, PageDep, WorkflowServiceDep
-from backend.api.strict_json import StrictJsonRoute
+from backend.api.versioned_router import versioned_router
 from backend.dtos.common_dto import DeletedDTO
 from backend.dtos.workflow_dto import (
     WorkflowCreateDTO,
@@ -14,7 +14,7 @@ from backend.dtos.workflow_dto import (
     WorkflowUpdateDTO,
 )
 
-router = APIRouter(prefix="/workflows", tags=["Workflows"], route_class=StrictJsonRoute)
+router = versioned_router("/workflows", tags=["Workflows"])
 
 
 @router.post(
