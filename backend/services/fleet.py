@@ -169,8 +169,13 @@ class Fleet:
         self.on_change()
 
     async def check(self, server: ComfyUIServer, *, fresh: bool = False) -> ServerState:
-        """Ask one server how it is; `fresh` reads its models again. Never raises for the server."""
-        state = replace(self._states.get(server.id, ServerState(server)), server=server)
+        """Ask one server how it is; `fresh` reads its models again. Never raises for the server.
+
+        What its document says counts at once, before it answers: one that is switched off gets
+        nothing more. An older document than the known one counts for nothing.
+        """
+        known = self._states.get(server.id)
+        state = self._keep(replace(known, server=server)) if known else ServerState(server)
         try:
             async with asyncio.timeout(CHECK_TIMEOUT):
                 state = await self._ask(state, fresh=fresh)
@@ -231,6 +236,8 @@ class Fleet:
             state = replace(state, circuit=circuit.state(self._now()))
         if state.server.id not in self._gone:
             known = self._states.get(state.server.id)
+            if known is not None and known.server.updated_at > state.server.updated_at:
+                state = replace(state, server=known.server)
             self._states[state.server.id] = state
             if known is not None and known.online != state.online:
                 self.on_turned(state.server, state.online)

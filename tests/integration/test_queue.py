@@ -307,3 +307,19 @@ class TestWorkers:
         assert (server["is_active"], server["max_concurrent"]) == (False, 3)
         refused = await desk.client.get(f"/api/v1/queue/servers/{server_id}/next")
         assert (refused.status_code, refused.json()["error"]["code"]) == (409, "SERVER_IS_PUSHED")
+
+
+async def test_a_server_that_is_switched_off_takes_nothing_more(
+    tmp_path: Path, slow: Simulator
+) -> None:
+    """Though a check of it began before that, with the document as it was."""
+    async with studio(tmp_path, server_check_seconds=0.1) as desk:
+        server_id = await desk.server(slow)
+        clip = await desk.clip()
+        for _ in range(8):
+            await desk.client.put(f"/api/v1/comfyui/servers/{server_id}", json={"is_active": False})
+            job_id = await desk.job(clip, params=SMALL)
+            await asyncio.sleep(0.12)
+            assert (await desk.get(f"/queue/jobs/{job_id}"))["status"] == "pending"
+            await post(desk, f"/jobs/{job_id}/cancel")
+            await desk.client.put(f"/api/v1/comfyui/servers/{server_id}", json={"is_active": True})
