@@ -35,7 +35,9 @@ SIZE = {"width": 64, "height": 64}
 STEPS = 5
 MODELS = tuple(f"model_{number}_sd15.safetensors" for number in range(5))
 #: Seconds of a job at speed 1, and of a load, in the balance: as quick as one machine can serve.
-JOB_SECONDS, LOAD_SECONDS = 4.0, 16.0
+JOB_SECONDS, LOAD_SECONDS = 8.0, 32.0
+#: Jobs whose takes go into one gallery.
+A_CLIP = 10
 SERVERS = 16
 #: A server falls this often, for so long, in seconds.
 FALL_EVERY, FALL_SECONDS = 4.0, 6.0
@@ -59,11 +61,13 @@ class Stack:
             response.raise_for_status()
             return await response.json()
 
-    async def clip(self) -> str:
+    async def clips(self, jobs: int) -> list[str]:
+        """A clip for each job; some share one, as people try again what they do not like."""
         project = await self.post("/projects", {"name": "Bench"})
         scene = await self.post("/scenes", {"project_id": project["id"], "name": "Scene"})
         clip = {"scene_id": scene["id"], "name": "Clip", "auto_generate": False}
-        return str((await self.post("/clips", clip))["id"])
+        made = [(await self.post("/clips", clip))["id"] for _ in range(-(-jobs // A_CLIP))]
+        return [made[number // A_CLIP] for number in range(jobs)]
 
     async def register(self, number: int, simulator: Simulator) -> None:
         await self.post("/comfyui/servers", {"name": f"Server {number}", "url": simulator.url})
@@ -110,8 +114,7 @@ async def overhead(jobs: int) -> Table:
     options = SimulatorOptions(seconds_per_step=0.1, models={"checkpoints": MODELS[:1]})
     async with Simulator(options) as one, Simulator(options) as other:
         async with stack() as ours:
-            clip = await ours.clip()
-            for _ in range(jobs):
+            for clip in await ours.clips(jobs):
                 await ours.queue(clip, MODELS[0], STEPS)
             await ours.register(0, one)
             await ours.until_done(jobs, 10 * jobs)
@@ -209,8 +212,8 @@ async def through_the_stack(world: World, *, churn: bool = False) -> tuple[float
         ours = await opened.enter_async_context(
             stack(SERVER_LOST_SECONDS="2", SERVER_CHECK_SECONDS="1")
         )
-        clip = await ours.clip()
-        for task in world.tasks:
+        clips = await ours.clips(len(world.tasks))
+        for clip, task in zip(clips, world.tasks, strict=True):
             await ours.queue(clip, MODELS[task.model], STEPS)
         began = time.monotonic()
         await asyncio.gather(*(ours.register(*each) for each in enumerate(simulators)))
@@ -270,7 +273,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default=",".join(FIGURES))
     parser.add_argument("--jobs", type=int, default=200, help="of the overhead")
-    parser.add_argument("--balanced", type=int, default=600, help="of balance and churn")
+    parser.add_argument("--balanced", type=int, default=400, help="of balance and churn")
     given = parser.parse_args()
     console = Console()
     for figure in given.only.split(","):
