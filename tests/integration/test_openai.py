@@ -366,6 +366,7 @@ def _job_for(clip: dict[str, Any]) -> Job:
         generation_type=ContentType.VIDEO,
         prompt="a red car",
         model="sora-2",
+        provider="openai",
         params={"provider": "openai", "seed": 1},
         created_at=utc_now(),
     )
