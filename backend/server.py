@@ -37,6 +37,7 @@ from backend.api.middleware import (
 from backend.api.pages import STATIC, PageFiles, Pages
 from backend.api.uploads import UploadedFiles
 from backend.api.v1 import include_v1
+from backend.api.versioned_router import operation_id
 from backend.config import Settings, SettingsError
 from backend.container import Container, build_container
 from backend.embedded_database import DatabaseStartError
@@ -75,7 +76,7 @@ def create_app(settings: Settings, *, build: Build = build_container) -> FastAPI
         openapi_tags=openapi.TAGS,
         swagger_ui_parameters=openapi.SWAGGER_UI,
         lifespan=lifespan,
-        generate_unique_id_function=lambda route: route.name,
+        generate_unique_id_function=operation_id,
     )
     openapi.install(app)
     errors.install(app)

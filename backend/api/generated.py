@@ -1,9 +1,20 @@
 """What those hear who wait for a take."""
 
+from typing import Final
+
 from fastapi import Response
 
+from backend.api.versioned_router import Responses
+from backend.dtos.generation_dto import GenerationQueuedDTO
 from backend.models.job import Job
 from backend.services.generation_service import Generated
+
+#: What both routes that wait for a take may answer beside it, said the same way.
+WAITED: Final[Responses] = {
+    202: {"model": GenerationQueuedDTO, "description": "It waits or runs; ask for the job."},
+    429: {"description": "QUEUE_FULL: as many jobs wait as may."},
+    507: {"description": "The disk is full."},
+}
 
 
 def generated(result: Job | Generated, response: Response) -> dict[str, object]:

@@ -12,6 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.api.strict_json import StrictJsonRoute
+from backend.api.versioned_router import V1
 from backend.dtos.common_dto import ErrorDTO
 from backend.models.job import Job, JobStatus
 from backend.services.dispatcher import Dispatcher
@@ -23,7 +24,6 @@ router = APIRouter(
     tags=["Metrics"], responses={"default": {"model": ErrorDTO}}, route_class=StrictJsonRoute
 )
 
-_V1 = "/api/v1"
 #: Folders of files: one name for all that is in them.
 _MOUNTS = ("/uploads", "/static-offline-docs", "/static-live")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -161,5 +161,5 @@ def route_of(scope: Scope) -> str:
         return f"{mount}/{{path}}" if mount else "unmatched"
     template: str = route.path_format
     # FastAPI tells a route's template with or without its routers' prefix, depending on version.
-    is_relative = path.startswith(_V1) and not template.startswith(_V1)
-    return _V1 + template if is_relative else template
+    is_relative = path.startswith(V1) and not template.startswith(V1)
+    return V1 + template if is_relative else template

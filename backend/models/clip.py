@@ -46,6 +46,14 @@ class Clip(FrozenModel):
     def timeline_end(self) -> float:
         return round(self.timeline_position + self.length, 3)
 
+    @property
+    def takes(self) -> tuple[GeneratedContent, ...]:
+        """The whole gallery: images, then videos, each in the order in which they came."""
+        return (*self.generated_images, *self.generated_videos)
+
+    def take(self, content_id: str | None) -> GeneratedContent | None:
+        return next((take for take in self.takes if take.id == content_id), None)
+
     def selected(self, kind: ContentType) -> GeneratedContent | None:
         """The take this clip shows of a kind, if it has one."""
         if kind is ContentType.IMAGE:

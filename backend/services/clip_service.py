@@ -116,12 +116,11 @@ class ClipService:
 
 
 def _not_in_gallery(clip: Clip, content_id: str, kind: ContentType) -> StoryCanvasError:
-    takes = (*clip.generated_images, *clip.generated_videos)
-    other = next((take.content_type for take in takes if take.id == content_id), None)
-    if other is None:
+    take = clip.take(content_id)
+    if take is None:
         return ResourceNotFoundError.of("take", content_id)
     return InvalidRequestError(
-        f"That take is of type {other}, not {kind}.", code="WRONG_CONTENT_TYPE"
+        f"That take is of type {take.content_type}, not {kind}.", code="WRONG_CONTENT_TYPE"
     )
 
 

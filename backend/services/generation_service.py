@@ -210,8 +210,7 @@ class GenerationService:
 
     async def _generated(self, job: Job) -> Generated:
         clip = await self._clips.get(job.clip_id)
-        takes = (*clip.generated_images, *clip.generated_videos)
-        content = next((take for take in takes if take.id == job.content_id), None)
+        content = clip.take(job.content_id)
         if content is None:
             raise ConflictError("The take was removed.", code="TAKE_GONE", job_id=job.id)
         return Generated(job, clip, content)

@@ -4,6 +4,7 @@ import asyncio
 import calendar
 import hashlib
 import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -114,12 +115,12 @@ class StoryboardService:
         folder = tempfile.TemporaryDirectory(
             prefix="storyboard-", dir=self._workshop(), ignore_cleanup_errors=True
         )
-        try:
+        with ExitStack() as unfinished:
+            unfinished.callback(folder.cleanup)
             path = self._drawn(board, form, fmt, Path(folder.name))
-            return _file(path, board.title, fmt=fmt, folder=folder)
-        except BaseException:
-            folder.cleanup()
-            raise
+            made = _file(path, board.title, fmt=fmt, folder=folder)
+            unfinished.pop_all()
+        return made
 
     def _workshop(self) -> Path:
         """Where a start sweeps up what a killed process left."""

@@ -66,9 +66,7 @@ class TakeCopier:
         return await asyncio.to_thread(self._copy, take, folder, content_id)
 
     def _copy_gallery(self, clip: Clip, folder: str) -> Clip:
-        new_ids = {
-            take.id: self._make_id() for take in (*clip.generated_images, *clip.generated_videos)
-        }
+        new_ids = {take.id: self._make_id() for take in clip.takes}
         images = self._copy_all(clip.generated_images, folder, new_ids)
         videos = self._copy_all(clip.generated_videos, folder, new_ids)
         return clip.model_copy(

@@ -1,6 +1,6 @@
 """Graphs of takes: shown with a gallery, and rendered once more as they are."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from backend.models.clip import Clip
@@ -46,8 +46,8 @@ class TakeGraphs:
 
     async def of_clip(self, clip: Clip) -> dict[str, GraphPlan]:
         """The graphs of a clip's takes by hash; one that takes share is there once."""
-        takes = (*clip.generated_images, *clip.generated_videos)
-        ids = {graph_id_of(clip.project_id, one): one for one in dict.fromkeys(_hashes(takes))}
+        hashes = dict.fromkeys(_hashes(clip.takes))
+        ids = {graph_id_of(clip.project_id, one): one for one in hashes}
         found = await self._graphs.list_by_ids(list(ids))
         return {ids[kept.id]: kept.plan for kept in found}
 
@@ -112,8 +112,7 @@ def _hashes(takes: Iterable[GeneratedContent]) -> list[str]:
 
 
 def _take_of(clip: Clip, content_id: str) -> GeneratedContent:
-    takes: Sequence[GeneratedContent] = (*clip.generated_images, *clip.generated_videos)
-    found = next((take for take in takes if take.id == content_id), None)
+    found = clip.take(content_id)
     if found is None:
         raise ResourceNotFoundError.of("take", content_id)
     return found

@@ -119,7 +119,7 @@ class WorkerReports:
     async def _handed_in(self, job: Job) -> GeneratedContent | None:
         """The first take that this attempt brought already, of the kind that was asked for."""
         clip = await self._clips.find_by_id(job.clip_id)
-        takes = (*clip.generated_images, *clip.generated_videos) if clip else ()
+        takes = clip.takes if clip else ()
         since = job.started_at or job.created_at
         brought = [
             take

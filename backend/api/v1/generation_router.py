@@ -11,7 +11,7 @@ from backend.api.dependencies import (
     PageDep,
     Prefer,
 )
-from backend.api.generated import generated
+from backend.api.generated import WAITED, generated
 from backend.api.versioned_router import versioned_router
 from backend.dtos.batch_dto import BatchCreateDTO, BatchListDTO, BatchResponseDTO
 from backend.dtos.generation_dto import GeneratedDTO, GenerateDTO, GenerationQueuedDTO
@@ -24,14 +24,12 @@ router = versioned_router("/generate", tags=["Generation"])
     response_model=GeneratedDTO | GenerationQueuedDTO,
     summary="Generate an image or video for a clip and wait for it",
     responses={
-        202: {"model": GenerationQueuedDTO, "description": "It waits or runs; ask for the job."},
+        **WAITED,
         404: {"description": "No such clip, server, template or workflow."},
         409: {"description": "The job was cancelled, or its take removed, meanwhile."},
-        429: {"description": "QUEUE_FULL: as many jobs wait as may."},
         502: {"description": "The server, or the video provider, could not make it."},
         503: {"description": "The server, the video provider or the database is away."},
         504: {"description": "The server or the video provider took too long."},
-        507: {"description": "The disk is full."},
     },
 )
 async def generate(

@@ -3,7 +3,7 @@
 from fastapi import Response
 
 from backend.api.dependencies import Id, Prefer, TakeGraphsDep
-from backend.api.generated import generated
+from backend.api.generated import WAITED, generated
 from backend.api.versioned_router import versioned_router
 from backend.dtos.generation_dto import GeneratedDTO, GenerationQueuedDTO
 from backend.dtos.provenance_dto import RegenerateDTO
@@ -16,17 +16,15 @@ router = versioned_router("/clips", tags=["Generation"])
     response_model=GeneratedDTO | GenerationQueuedDTO,
     summary="Render the graph of a take once more, and wait for it",
     responses={
-        202: {"model": GenerationQueuedDTO, "description": "It waits or runs; ask for the job."},
+        **WAITED,
         404: {"description": "No such clip, take or server."},
         409: {
             "description": "NO_GRAPH: nobody knows the graph of this take. Or the job was"
             " cancelled, or its take removed, meanwhile."
         },
-        429: {"description": "QUEUE_FULL: as many jobs wait as may."},
         502: {"description": "The server could not make it."},
         503: {"description": "The server or the database is away."},
         504: {"description": "The server took too long."},
-        507: {"description": "The disk is full."},
     },
 )
 async def regenerate_take(

@@ -103,11 +103,7 @@ class _Writer:
         self._times = Times(timeline)
         self._clips = {clip.id: clip for clip in film.clips}
         self._scenes = {scene.id: scene for scene in film.scenes}
-        self._takes = {
-            take.id: take
-            for clip in film.clips
-            for take in (*clip.generated_images, *clip.generated_videos)
-        }
+        self._takes = {take.id: take for clip in film.clips for take in clip.takes}
         self._problems = _problems(timeline)
         self._numbers: dict[str, int] = {}
         self._spans: dict[str, _Span] = {}
