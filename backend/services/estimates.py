@@ -27,6 +27,8 @@ _PULL = 0.02
 #: From this share on the guess is not worth working out.
 _SURE = 0.9
 _LEAST_SECONDS = 0.001
+#: No guess is longer: a slow server and a long load multiply beyond what there is.
+_LONGEST_GUESS = log(86_400.0)
 
 
 class Learnt(NamedTuple):
@@ -96,7 +98,7 @@ class Table:
         if base is None:
             # Of a thing never seen: the default, which two others outweigh.
             base = (2 * log(default) + sum(self.things.values())) / (2 + len(self.things))
-        return self.servers.get(server_id, 0.0) + base
+        return min(_LONGEST_GUESS, self.servers.get(server_id, 0.0) + base)
 
     def _part_of_thing(self, cells: Cells, thing: str) -> float:
         seen = [(name, own[thing]) for name, own in cells.items() if thing in own]
