@@ -1,5 +1,6 @@
 """Where the driver's errors become ours. Nobody above the repositories names pymongo."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -39,15 +40,30 @@ def translated(seconds: float = CALL_SECONDS) -> Iterator[None]:
     The deadline counts from here on, not from when one of Motor's threads is free: behind a
     database that hangs, the calls queued for a thread then end together, not one after another.
     Give more seconds for a call that moves many documents. Never `yield` inside the block.
+
+    A task that is cancelled meanwhile ends with the block: PyMongo's own client waits with
+    asyncio.wait_for, which before Python 3.12 swallows that when its work was just done.
     """
+    before = _cancellations()
     try:
         with pymongo.timeout(seconds):
             yield
+        if _cancellations() > before:
+            raise asyncio.CancelledError
     except (PyMongoError, DocumentTooLarge) as error:
         ours = _ours(error)
         if ours is None:
             raise
         raise ours from error
+
+
+def _cancellations() -> int:
+    """How often the task that runs was cancelled, and did not say that it goes on."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # nothing runs that could be cancelled
+        return 0
+    return task.cancelling() if task else 0
 
 
 def _ours(error: PyMongoError | DocumentTooLarge) -> StoryCanvasError | None:

@@ -1,6 +1,7 @@
 """The database manager's decisions, and the parts that need no server."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from itertools import islice
@@ -118,6 +119,41 @@ class TestTranslated:
         with pytest.raises(type(fault)) as caught, translated():
             raise fault
         assert caught.value is fault
+
+    async def test_a_cancellation_that_the_driver_swallows_still_ends_the_task(self) -> None:
+        began = asyncio.Event()
+
+        async def call() -> None:
+            with translated(), contextlib.suppress(asyncio.CancelledError):
+                began.set()
+                await asyncio.sleep(20)
+
+        async def work() -> None:
+            await call()
+            pytest.fail("it went on")
+
+        task = asyncio.create_task(work())
+        await began.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    async def test_who_cleans_up_after_a_cancellation_may_call_the_database(self) -> None:
+        done: list[str] = []
+
+        async def work() -> None:
+            try:
+                await asyncio.sleep(20)
+            finally:
+                with translated():
+                    await asyncio.sleep(0)
+                done.append("cleaned up")
+
+        task = asyncio.create_task(work())
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait({task})
+        assert done == ["cleaned up"]
 
     def test_sets_one_deadline(self) -> None:
         with translated(2.0):
