@@ -214,11 +214,13 @@ class ClipRepository(BaseRepository[Clip]):
         """
         gallery, selection = _GALLERIES[take.content_type], _SELECTIONS[take.content_type]
         stored = take.model_dump(exclude={"is_selected"})
+        push = {gallery: stored}
+        changes = {"updated_at": take.created_at}
+        where = {"_id": clip_id, f"{gallery}.id": {"$ne": take.id}}
+        as_first = {"$push": push, "$set": {**changes, selection: take.id}}
         added = await self._update_one(
-            {"_id": clip_id, f"{gallery}.id": {"$ne": take.id}},
-            {"$push": {gallery: stored}, "$set": {"updated_at": take.created_at}},
-        )
-        await self._update_one({"_id": clip_id, selection: None}, {"$set": {selection: take.id}})
+            {**where, selection: None}, as_first
+        ) or await self._update_one(where, {"$push": push, "$set": changes})
         return added or await self.find_by_id(clip_id) is not None
 
     async def select(self, clip_id: str, kind: ContentType, take_id: str, now: datetime) -> bool:
