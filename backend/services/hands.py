@@ -13,6 +13,9 @@ from backend.services.scheduling_types import AheadJob, ServerView
 
 #: Prompts of ours that a server may still show in its queue when we are done with them.
 _REMEMBERED = 4_000
+#: Ended prompts of a server whose files are on their way, beside which it may have more work:
+#: with more of them the way home is too slow for it.
+_ON_THEIR_WAY = 4
 
 
 @dataclass
@@ -21,6 +24,7 @@ class Hand:
 
     Times are POSIX seconds. `expected` are seconds from its start, `swaps` says that they hold a
     load. `job` is None for one that no planner placed: what was taken up, what a provider makes.
+    `ended`: its server is done with it, only its files are not home yet.
     """
 
     job_id: str
@@ -30,6 +34,7 @@ class Hand:
     expected: float = 0.0
     swaps: bool = False
     started: float | None = None
+    ended: bool = False
     task: asyncio.Task[None] | None = None
 
     def left(self, now: float) -> float:
@@ -96,9 +101,16 @@ class Hands:
             self.on_change()
 
     def prompt_ran(self, job_id: str, seconds: float | None) -> None:
-        """A prompt ended well; `seconds` as its server measured, None for what it had cached."""
+        """A prompt ended well; `seconds` as its server measured, None for what it had cached.
+
+        Its server has room for the next one while the files come home.
+        """
         hand = self._hands.get(job_id)
-        if hand is not None and hand.job is not None and seconds:
+        if hand is None:
+            return
+        hand.ended = True
+        self.on_change()
+        if hand.job is not None and seconds:
             job = hand.job
             self._learn(
                 Run(hand.server_id, job.model, job.kind, job.work, seconds, swapped=hand.swaps)
@@ -115,6 +127,7 @@ class Hands:
     def _view(self, state: ServerState, hands: list[Hand]) -> ServerView:
         server = state.server
         is_parallel = server.server_type is ServerType.RUNPOD
+        hands = _holding(hands)
         hands.sort(key=lambda hand: (hand.started is None, hand.started or hand.sent))
         # What was sent to an idle server runs, even if nobody has told us yet.
         running = [
@@ -153,3 +166,9 @@ class Hands:
         return sum(
             prompt not in self._ours for prompt in (*state.queue.running, *state.queue.pending)
         )
+
+
+def _holding(hands: list[Hand]) -> list[Hand]:
+    """Those that hold their server: all but a few whose files only are on their way."""
+    coming = [hand for hand in hands if hand.ended]
+    return [hand for hand in hands if not hand.ended] + coming[_ON_THEIR_WAY:]
