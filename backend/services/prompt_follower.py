@@ -26,8 +26,10 @@ from backend.utils.errors import DatabaseUnavailableError, UpstreamError
 _UNKNOWN_LOOKS = 4
 _UNKNOWN_PAUSE = 0.25
 _DEAF_FACTOR = 6
-#: Progress is written at most this often, in seconds.
+#: Seconds between two notes of a prompt's progress, and between those of all prompts: each is a
+#: write, and a hundred servers must not keep the database from what counts.
 _NOTE_INTERVAL = 0.5
+_NOTE_SPACING = 0.05
 #: The server must have dropped the old socket first: a client id that two of them share goes deaf.
 _RECONNECT_PAUSE = 2.0
 
@@ -43,12 +45,14 @@ class Ending(Enum):
 class _Look:
     """What the looks so far have shown."""
 
+    progress: Progress
     unknown: int = 0
     unreachable_since: datetime | None = None
     stirred: asyncio.Event = field(default_factory=asyncio.Event)
     #: When it began to run, or last told of progress.
     moved_at: datetime | None = None
     has_told: bool = False
+    progressed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,8 @@ class PromptFollower:
         self._stall = timedelta(seconds=patience.stall)
         self._on_start = on_start
         self._clock = clock
+        #: How many prompts run that are followed here.
+        self._running_now = 0
 
     async def is_known(self, server: ComfyUIServer, prompt_id: str) -> bool:
         """Whether the server has the prompt queued, running or done. Raises UpstreamError."""
@@ -92,14 +98,19 @@ class PromptFollower:
     async def follow(
         self, job: Job, attempt: Attempt, server: ComfyUIServer
     ) -> PromptOutcome | Failure | Ending:
-        look = _Look()
-        progress = asyncio.create_task(self._tell_progress(job, attempt, server, look))
+        look = _Look(Progress((job.render or {}).get("nodes", {})))
+        beside = [
+            asyncio.create_task(self._hear_progress(job, attempt, server, look)),
+            asyncio.create_task(self._note_progress(job, look)),
+        ]
         try:
             return await self._look_until_over(job, attempt, server, look)
         finally:
             # Whatever became of the progress, it has no say in how the prompt ends.
-            progress.cancel()
-            await asyncio.gather(progress, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+            self._running_now -= look.moved_at is not None
 
     async def _look_until_over(
         self, job: Job, attempt: Attempt, server: ComfyUIServer, look: _Look
@@ -149,11 +160,9 @@ class PromptFollower:
 
     def _running(self, job: Job, server: ComfyUIServer, look: _Look) -> Failure | None:
         now = self._clock()
-        if look.moved_at is None:
-            look.moved_at = now
-            self._on_start(job.id)
+        began = look.moved_at or self._moved(job, look)
         patience = self._stall * (1 if look.has_told else _DEAF_FACTOR)
-        if now - look.moved_at < patience:
+        if now - began < patience:
             return None
         words = f"'{server.name}' made no progress for {patience.total_seconds():g} s."
         return Failure(Outcome.HUNG, words, "PROMPT_HUNG")
@@ -165,45 +174,48 @@ class PromptFollower:
             return Ending.TAKEN_AWAY
         return None if current.fence == job.fence else Ending.HANDED_OVER
 
-    async def _tell_progress(
+    async def _hear_progress(
         self, job: Job, attempt: Attempt, server: ComfyUIServer, look: _Look
     ) -> None:
-        progress = Progress((job.render or {}).get("nodes", {}))
         while True:
             # A server that is away, or silent, is /history's and /queue's business.
             with contextlib.suppress(UpstreamError):
-                progress = await self._listen(job, attempt, server, look, progress)
+                await self._listen(job, attempt, server, look)
             await asyncio.sleep(_RECONNECT_PAUSE)
 
-    async def _listen(
-        self, job: Job, attempt: Attempt, server: ComfyUIServer, look: _Look, progress: Progress
-    ) -> Progress:
-        """Tell progress until the socket closes; give how far it was."""
-        noted, due = progress, 0.0
-        loop = asyncio.get_running_loop()
+    async def _listen(self, job: Job, attempt: Attempt, server: ComfyUIServer, look: _Look) -> None:
+        """Hear of progress until the socket closes."""
         async with contextlib.aclosing(self._client.progress(server, attempt.client_id)) as events:
             async for event in events:
                 if isinstance(event, PromptFinished):
                     look.stirred.set()
-                before, progress = progress, progress.after(event, attempt.prompt_id)
-                if progress != before:
+                before = look.progress
+                look.progress = before.after(event, attempt.prompt_id)
+                if look.progress != before:
+                    look.has_told = True
                     self._moved(job, look)
-                if progress != noted and loop.time() >= due:
-                    noted, due = progress, loop.time() + _NOTE_INTERVAL
-                    await self._note(job, progress)
-        return progress
+                    look.progressed.set()
 
-    def _moved(self, job: Job, look: _Look) -> None:
-        look.moved_at, look.has_told = self._clock(), True
+    def _moved(self, job: Job, look: _Look) -> datetime:
+        self._running_now += look.moved_at is None
+        look.moved_at = now = self._clock()
         self._on_start(job.id)
+        return now
+
+    async def _note_progress(self, job: Job, look: _Look) -> None:
+        while True:
+            await look.progressed.wait()
+            await asyncio.sleep(max(_NOTE_INTERVAL, _NOTE_SPACING * self._running_now))
+            look.progressed.clear()
+            # Progress that is lost to an outage is worth nothing a moment later.
+            with contextlib.suppress(DatabaseUnavailableError):
+                await self._note(job, look.progress)
 
     async def _note(self, job: Job, progress: Progress) -> None:
-        # Progress that is lost to an outage is worth nothing a moment later.
-        with contextlib.suppress(DatabaseUnavailableError):
-            await self._jobs.note(
-                job,
-                progress=progress.fraction,
-                progress_step=progress.step,
-                progress_total=progress.total,
-                current_node=progress.node_name,
-            )
+        await self._jobs.note(
+            job,
+            progress=progress.fraction,
+            progress_step=progress.step,
+            progress_total=progress.total,
+            current_node=progress.node_name,
+        )
