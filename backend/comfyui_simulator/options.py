@@ -22,6 +22,8 @@ class SimulatorOptions:
     seconds_per_step: float = 0.0
     #: Seconds a loader needs for a checkpoint or diffusion model that is not loaded.
     model_swap_seconds: float = 0.0
+    #: The same, of single models by file name.
+    model_swap_seconds_of: Mapping[str, float] = field(default_factory=dict)
     #: Seconds between execution_success and the history entry, as on the real server.
     history_lag: float = 0.005
     #: File names by folder; a folder that is named replaces the default of that folder.

@@ -192,7 +192,9 @@ class Worker:
         model = graphs.literal(run.graph, node_id, graphs.MODEL_INPUTS)
         if model is None or model in self._loaded:
             return
-        await asyncio.sleep(self._world.options.model_swap_seconds * self._slowness())
+        options = self._world.options
+        seconds = options.model_swap_seconds_of.get(model, options.model_swap_seconds)
+        await asyncio.sleep(seconds * self._slowness())
         self._loaded.add(model)
         self._world.tally.model_loads.append(model)
 

@@ -13,11 +13,11 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 from rich.console import Console
@@ -28,17 +28,20 @@ from backend.comfyui_simulator.simulator import Simulator
 from backend.embedded_database import EmbeddedDatabase
 from scripts.bench._bench import free_port, peak_megabytes, process, ready
 from scripts.bench._plan_rules import Ours
-from scripts.bench._plan_world import Task, World, simulate
+from scripts.bench._plan_traces import make_world
+from scripts.bench._plan_world import JOB_SECONDS as PLAN_SECONDS
+from scripts.bench._plan_world import World, simulate
 
 FIGURES = ("overhead", "balance", "churn")
-SIZE = {"width": 64, "height": 64}
-STEPS = 5
+#: Of the overhead: pictures that cost nothing to draw.
+SMALL = {"width": 64, "height": 64, "steps": 5}
+STEP_SECONDS = 0.1
+#: Of balance and churn: what the planner, before it has learnt anything, takes for JOB_SECONDS.
+PAINTED = {"width": 768, "height": 512, "steps": 40}
+JOB_SECONDS = 8.0
 MODELS = tuple(f"model_{number}_sd15.safetensors" for number in range(5))
-#: Seconds of a job at speed 1, and of a load, in the balance: as quick as one machine can serve.
-JOB_SECONDS, LOAD_SECONDS = 8.0, 32.0
 #: Jobs whose takes go into one gallery.
 A_CLIP = 10
-SERVERS = 16
 #: A server falls this often, for so long, in seconds.
 FALL_EVERY, FALL_SECONDS = 4.0, 6.0
 
@@ -72,9 +75,8 @@ class Stack:
     async def register(self, number: int, simulator: Simulator) -> None:
         await self.post("/comfyui/servers", {"name": f"Server {number}", "url": simulator.url})
 
-    async def queue(self, clip: str, model: str, steps: int) -> None:
-        params = {**SIZE, "steps": steps}
-        body = {"clip_id": clip, "prompt": "a car", "model": model, "params": params}
+    async def queue(self, clip: str, model: str, params: Mapping[str, int]) -> None:
+        body = {"clip_id": clip, "prompt": "a car", "model": model, "params": {**params}}
         await self.post("/queue/jobs", body)
 
     async def until_done(self, count: int, seconds: float) -> dict[str, int]:
@@ -111,17 +113,19 @@ async def stack(**settings: str) -> AsyncIterator[Stack]:
 
 async def overhead(jobs: int) -> Table:
     """As many jobs of half a second on one server, and the same prompts posted straight to one."""
-    options = SimulatorOptions(seconds_per_step=0.1, models={"checkpoints": MODELS[:1]})
+    options = SimulatorOptions(seconds_per_step=STEP_SECONDS, models={"checkpoints": MODELS[:1]})
     async with Simulator(options) as one, Simulator(options) as other:
         async with stack() as ours:
             for clip in await ours.clips(jobs):
-                await ours.queue(clip, MODELS[0], STEPS)
+                await ours.queue(clip, MODELS[0], SMALL)
             await ours.register(0, one)
             await ours.until_done(jobs, 10 * jobs)
         mine = await runs_at(one)
         await straight(other, await graph_of(one), jobs)
         reference = await runs_at(other)
-    table = Table("", "seconds", "gap median ms", title=f"{jobs} jobs of {STEPS * 0.1:g} s")
+    table = Table(
+        "", "seconds", "gap median ms", title=f"{jobs} jobs of {SMALL['steps'] * STEP_SECONDS:g} s"
+    )
     for name, runs in (("StoryCanvas", mine), ("ComfyUI's own queue", reference)):
         table.add_row(name, f"{makespan(runs):.2f}", f"{1000 * gap(runs):.1f}")
     table.add_row("ratio", f"{makespan(mine) / makespan(reference):.3f}", "")
@@ -183,51 +187,84 @@ def gap(runs: Sequence[tuple[float, float]]) -> float:
 
 
 def world_of(jobs: int, seed: int) -> World:
-    """16 servers of speeds 1 to 8, five models, loads of four job lengths, jobs in random order."""
-    rng = random.Random(seed)  # noqa: S311 - it must be the same each time
-    speeds = [1 + 7 * index / (SERVERS - 1) for index in range(SERVERS)]
-    rng.shuffle(speeds)
-    tasks = tuple(
-        Task(f"job-{number}", rng.randrange(len(MODELS)), JOB_SECONDS) for number in range(jobs)
+    """The planner's own world, its seconds compressed to what one machine can serve.
+
+    As many of its jobs as are asked for, without the noise: simulators have their own.
+    """
+    world = make_world(seed)
+    shorter = JOB_SECONDS / PLAN_SECONDS
+    tasks = [task._replace(length=task.length * shorter) for task in world.tasks[:jobs]]
+    swaps = [tuple(load * shorter for load in loads) for loads in world.swaps]
+    return World(world.speeds, tuple(swaps), tuple(tasks), noise=0.0)
+
+
+def simulated(world: World, number: int) -> SimulatorOptions:
+    return SimulatorOptions(
+        seconds_per_step=JOB_SECONDS / PAINTED["steps"] / world.speeds[number],
+        model_swap_seconds_of=dict(zip(MODELS, world.swaps[number], strict=True)),
+        models={"checkpoints": MODELS},
     )
-    swaps = tuple((LOAD_SECONDS,) * len(MODELS) for _ in speeds)
-    return World(tuple(speeds), swaps, tasks, noise=0.0)
 
 
-async def through_the_stack(world: World, *, churn: bool = False) -> tuple[float, float, int]:
-    """Seconds until all was done, the server's peak memory, and renders beyond one a job."""
+class Served(NamedTuple):
+    """What a server did: its jobs, loads, and the seconds of its first start and last end."""
+
+    jobs: int
+    loads: int
+    start: float
+    end: float
+
+
+class Outcome(NamedTuple):
+    """Seconds until all was done, the server's peak megabytes, renders beyond one a job."""
+
+    seconds: float
+    memory: float
+    again: int
+    servers: Sequence[Served]
+
+
+async def through_the_stack(world: World, *, churn: bool = False) -> Outcome:
     async with AsyncExitStack() as opened:
         simulators = [
-            await opened.enter_async_context(
-                Simulator(
-                    SimulatorOptions(
-                        seconds_per_step=JOB_SECONDS / STEPS / speed,
-                        model_swap_seconds=LOAD_SECONDS,
-                        models={"checkpoints": MODELS},
-                    )
-                )
-            )
-            for speed in world.speeds
+            await opened.enter_async_context(Simulator(simulated(world, number)))
+            for number in range(len(world.speeds))
         ]
         ours = await opened.enter_async_context(
             stack(SERVER_LOST_SECONDS="2", SERVER_CHECK_SECONDS="1")
         )
         clips = await ours.clips(len(world.tasks))
         for clip, task in zip(clips, world.tasks, strict=True):
-            await ours.queue(clip, MODELS[task.model], STEPS)
-        began = time.monotonic()
+            await ours.queue(clip, MODELS[task.model], PAINTED)
+        began = time.time()
         await asyncio.gather(*(ours.register(*each) for each in enumerate(simulators)))
-        falling = asyncio.create_task(fall(simulators)) if churn else None
-        status = await ours.until_done(len(world.tasks), 1200)
-        took = time.monotonic() - began
-        if falling is not None:
-            falling.cancel()
-            with suppress(asyncio.CancelledError):
-                await falling
+        async with falling(simulators) if churn else nullcontext():
+            status = await ours.until_done(len(world.tasks), 1200)
+        took = time.time() - began
         if status["completed_jobs"] != len(world.tasks):
             raise RuntimeError(f"jobs failed: {status}")
         rendered = sum(sum(each.stats["rendered"].values()) for each in simulators)
-        return took, peak_megabytes(ours.pid), rendered - len(world.tasks)
+        served = [] if churn else [await served_by(each, began) for each in simulators]
+        return Outcome(took, peak_megabytes(ours.pid), rendered - len(world.tasks), served)
+
+
+async def served_by(simulator: Simulator, began: float) -> Served:
+    runs = await runs_at(simulator)
+    if not runs:
+        return Served(0, 0, 0.0, 0.0)
+    loads = len(simulator.stats["model_loads"])
+    return Served(len(runs), loads, runs[0][0] - began, max(end for _, end in runs) - began)
+
+
+@asynccontextmanager
+async def falling(simulators: Sequence[Simulator]) -> AsyncIterator[None]:
+    task = asyncio.create_task(fall(simulators))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 async def fall(simulators: Sequence[Simulator]) -> None:
@@ -242,30 +279,36 @@ async def fall(simulators: Sequence[Simulator]) -> None:
 
 async def balance(jobs: int) -> Table:
     world = world_of(jobs, seed=1)
-    planned = simulate(world, Ours(world), seed=1).makespan
-    took, memory, again = await through_the_stack(world)
-    table = Table("", "seconds", "of the bound", title=f"{jobs} jobs, {SERVERS} servers, 5 models")
-    table.add_row("lower bound", f"{world.bound():.1f}", "1.00")
-    table.add_row("planner alone", f"{planned:.1f}", f"{planned / world.bound():.2f}")
-    table.add_row("through the stack", f"{took:.1f}", f"{took / world.bound():.2f}")
-    table.add_row("stack / planner", f"{took / planned:.2f}", "")
-    table.add_row("peak memory MB", f"{memory:.0f}", "")
-    table.add_row("rendered twice", f"{again}", "")
+    planned = simulate(world, Ours(world), seed=1)
+    outcome = await through_the_stack(world)
+    table = Table("", "seconds", "of the bound", title=f"{jobs} jobs, {len(world.speeds)} servers")
+    bound, took = world.bound(), outcome.seconds
+    table.add_row("lower bound", f"{bound:.1f}", "1.00")
+    table.add_row("planner alone", f"{planned.makespan:.1f}", f"{planned.makespan / bound:.2f}")
+    table.add_row("through the stack", f"{took:.1f}", f"{took / bound:.2f}")
+    table.add_row("stack / planner", f"{took / planned.makespan:.2f}", "")
+    table.add_row("model loads, planner alone", f"{planned.swaps}", "")
+    table.add_row("model loads", f"{sum(each.loads for each in outcome.servers)}", "")
+    table.add_row("peak memory MB", f"{outcome.memory:.0f}", "")
+    table.add_row("rendered twice", f"{outcome.again}", "")
+    for speed, each in sorted(zip(world.speeds, outcome.servers, strict=True)):
+        words = f"speed {speed:.1f}: {each.jobs} jobs, {each.loads} loads"
+        table.add_row(words, f"{each.start:.1f} to {each.end:.1f}", "")
     return table
 
 
 async def churn(jobs: int) -> Table:
     world = world_of(jobs, seed=1)
-    calm, _, _ = await through_the_stack(world)
-    stormy, memory, again = await through_the_stack(world, churn=True)
-    share = 1 - FALL_SECONDS / (FALL_EVERY + FALL_SECONDS) / SERVERS
+    calm = (await through_the_stack(world)).seconds
+    stormy = await through_the_stack(world, churn=True)
+    share = 1 - FALL_SECONDS / (FALL_EVERY + FALL_SECONDS) / len(world.speeds)
     table = Table("", "seconds", title=f"a server falls every {FALL_EVERY + FALL_SECONDS:g} s")
     table.add_row("no churn", f"{calm:.1f}")
     table.add_row("no churn, on the capacity that was left", f"{calm / share:.1f}")
-    table.add_row("churn", f"{stormy:.1f}")
-    table.add_row("ratio", f"{stormy / (calm / share):.2f}")
-    table.add_row("rendered again, their server having died", f"{again}")
-    table.add_row("peak memory MB", f"{memory:.0f}")
+    table.add_row("churn", f"{stormy.seconds:.1f}")
+    table.add_row("ratio", f"{stormy.seconds / (calm / share):.2f}")
+    table.add_row("rendered again, their server having died", f"{stormy.again}")
+    table.add_row("peak memory MB", f"{stormy.memory:.0f}")
     return table
 
 
@@ -273,7 +316,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default=",".join(FIGURES))
     parser.add_argument("--jobs", type=int, default=200, help="of the overhead")
-    parser.add_argument("--balanced", type=int, default=400, help="of balance and churn")
+    parser.add_argument("--balanced", type=int, default=2_000, help="of balance and churn")
     given = parser.parse_args()
     console = Console()
     for figure in given.only.split(","):
