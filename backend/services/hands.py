@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from backend.models.comfyui_server import ServerType
@@ -56,6 +56,7 @@ class Hands:
         self._learn = learn
         self.on_change = on_change
         self._hands: dict[str, Hand] = {}
+        #: The model that each server loaded last, as far as we saw.
         self._loaded: dict[str, str] = {}
         self._prompts: deque[str] = deque(maxlen=_REMEMBERED)
         self._ours: set[str] = set()
@@ -68,8 +69,6 @@ class Hands:
 
     def take(self, hand: Hand) -> None:
         self._hands[hand.job_id] = hand
-        if hand.job is not None and hand.job.model:
-            self._loaded[hand.server_id] = hand.job.model
 
     def drop(self, job_id: str) -> None:
         self._hands.pop(job_id, None)
@@ -98,6 +97,7 @@ class Hands:
         hand = self._hands.get(job_id)
         if hand is not None and hand.started is None:
             hand.started = self._now()
+            self._note_model(hand)
             self.on_change()
 
     def prompt_ran(self, job_id: str, seconds: float | None) -> None:
@@ -109,6 +109,7 @@ class Hands:
         if hand is None:
             return
         hand.ended = True
+        self._note_model(hand)
         self.on_change()
         if hand.job is not None and seconds:
             job = hand.job
@@ -149,7 +150,7 @@ class Hands:
                 if hand not in running and hand.job is not None
             ),
             strangers=self._strangers(state),
-            loaded_model=self._loaded.get(server.id, ""),
+            loaded_model=_last_model(hands) or self._loaded.get(server.id, ""),
             sends_ahead=not is_parallel and not state.on_probation,
         )
 
@@ -160,12 +161,22 @@ class Hands:
         """It was started anew: nothing is loaded there."""
         self._loaded.pop(server_id, None)
 
+    def _note_model(self, hand: Hand) -> None:
+        if hand.job is not None and hand.job.model:
+            self._loaded[hand.server_id] = hand.job.model
+
     def _strangers(self, state: ServerState) -> int:
         if state.queue is None:
             return 0
         return sum(
             prompt not in self._ours for prompt in (*state.queue.running, *state.queue.pending)
         )
+
+
+def _last_model(hands: Sequence[Hand]) -> str:
+    """What will be loaded after all of them, in their order."""
+    models = [hand.job.model for hand in hands if hand.job is not None and hand.job.model]
+    return models[-1] if models else ""
 
 
 def _holding(hands: list[Hand]) -> list[Hand]:
