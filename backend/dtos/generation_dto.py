@@ -216,7 +216,9 @@ class RenderOrderDTO(RequestDTO):
         examples=[None],
     )
     server_id: ResourceId | None = Field(
-        default=None, description="'auto' or left out: the balancer picks.", examples=["auto"]
+        default=None,
+        description="A server, or a worker that pulls. 'auto' or left out: the balancer picks.",
+        examples=["auto"],
     )
 
 

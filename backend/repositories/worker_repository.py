@@ -1,6 +1,6 @@
 """External workers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +21,10 @@ class WorkerRepository(BaseRepository[Worker]):
         """The last heard of first."""
         newest_first = (("last_heartbeat", -1),)
         return await self._find({"last_heartbeat": {"$gte": _EVER}}, sort=newest_first)
+
+    async def list_by_ids(self, worker_ids: Sequence[str]) -> list[Worker]:
+        """Those that exist, in any order."""
+        return await self._list_by_ids(worker_ids)
 
     async def register(
         self, worker_id: str, changes: Mapping[str, Any], *, now: datetime

@@ -13,6 +13,7 @@ from datetime import datetime
 from backend.models.job import Job, JobStatus
 from backend.repositories.job_repository import JobRepository
 from backend.repositories.job_rows import PendingRow, as_pending_row
+from backend.repositories.worker_repository import WorkerRepository
 from backend.services.backlog import Backlog
 from backend.services.job_needs import JobNeeds
 from backend.utils.clock import Clock
@@ -32,8 +33,11 @@ _MOST_LOOKS = 3_600
 class BacklogFeed:
     """Add it to the listeners of the jobs, `load()`, then `refresh()` about every second."""
 
-    def __init__(self, jobs: JobRepository, needs: JobNeeds, *, clock: Clock) -> None:
+    def __init__(
+        self, jobs: JobRepository, workers: WorkerRepository, needs: JobNeeds, *, clock: Clock
+    ) -> None:
         self._jobs = jobs
+        self._workers = workers
         self._needs = needs
         self._clock = clock
         self.backlog = Backlog()
@@ -43,6 +47,8 @@ class BacklogFeed:
         self._awaited: dict[int, float] = {}
         #: Waiting jobs of the paid provider, which has a line of its own.
         self.elsewhere: dict[str, PendingRow] = {}
+        #: Names, by id, of the workers that jobs were asked for.
+        self.asked_workers: dict[str, str] = {}
         self._odd_looks = 0
         self._patience = _LOOKS_TO_RELOAD
 
@@ -68,10 +74,17 @@ class BacklogFeed:
 
     async def look_at_pins(self, server_ids: Collection[str]) -> None:
         """Read jobs again that were asked for a server that is not there any more."""
+        there = {None, *server_ids, *self.asked_workers}
+        lines = [line for line in self.backlog.lines() if line.key.pinned_server_id not in there]
+        if not lines:
+            return
+        pins = {line.key.pinned_server_id or "" for line in lines}
+        workers = await self._workers.list_by_ids(list(pins))
+        self.asked_workers |= {worker.id: worker.name for worker in workers}
         gone = [
             job
-            for line in list(self.backlog.lines())
-            if line.key.pinned_server_id not in {None, *server_ids}
+            for line in lines
+            if line.key.pinned_server_id not in self.asked_workers
             for job in line.oldest(_ROWS)
         ]
         for job in await self._jobs.list_by_ids([job.id for job in gone]) if gone else ():

@@ -13,10 +13,8 @@ from backend.models.content import ContentType, GeneratedContent
 from backend.models.job import Job, JobStatus
 from backend.models.saved_workflow import SavedWorkflow
 from backend.repositories.clip_repository import ClipRepository
-from backend.repositories.comfyui_repository import ComfyUIRepository
-from backend.services.capability import check_capability
 from backend.services.clip_intake import ClipIntake
-from backend.services.fleet import Fleet
+from backend.services.makers import Makers
 from backend.services.openai_request import PROVIDER_READS
 from backend.services.provider_runner import PROVIDER_ID, ProviderRunner, is_provider_job
 from backend.services.queue_manager import QueueManager
@@ -78,24 +76,22 @@ class GenerationService:
     def __init__(  # noqa: PLR0913 - it joins clips, servers and the queue
         self,
         clips: ClipRepository,
-        servers: ComfyUIRepository,
         *,
         intake: ClipIntake,
         contexts: RenderContextLoader,
         provider: ProviderRunner,
         queue: QueueManager,
-        fleet: Fleet,
+        makers: Makers,
         wait_seconds: float,
         max_retries: int,
         clock: Clock,
     ) -> None:
         self._clips = clips
-        self._servers = servers
         self._intake = intake
         self._contexts = contexts
         self._provider = provider
         self._queue = queue
-        self._fleet = fleet
+        self._makers = makers
         self._wait_seconds = wait_seconds
         self._max_retries = max_retries
         self._clock = clock
@@ -132,9 +128,8 @@ class GenerationService:
 
     async def prepare_generation(self, clip: Clip, kind: ContentType, order: RenderOrderDTO) -> Job:
         """Make a job that some server could run; errors say what cannot work before it queues."""
-        await self._check_pinned(order)
         job = self.job_for(clip, kind, order, await self.contexts([clip], order))
-        self._check_possible(job)
+        await self._check_possible(job)
         return job
 
     async def contexts(self, clips: Sequence[Clip], order: RenderOrderDTO) -> RenderContexts:
@@ -143,10 +138,9 @@ class GenerationService:
 
     async def check_order(self, order: RenderOrderDTO, kind: ContentType) -> None:
         """Raise what makes an order impossible for every clip, before any job is made of it."""
-        await self._check_pinned(order)
         contexts = await self.contexts([], order)
         clip, complete = _for_any_clip(contexts, kind, order)
-        self._check_possible(self.job_for(clip, kind, complete, contexts))
+        await self._check_possible(self.job_for(clip, kind, complete, contexts))
 
     def job_for(
         self, clip: Clip, kind: ContentType, order: RenderOrderDTO, contexts: RenderContexts
@@ -170,16 +164,11 @@ class GenerationService:
             custom.prepare(render_request(job, 1))
         return job
 
-    def _check_possible(self, job: Job) -> None:
+    async def _check_possible(self, job: Job) -> None:
         if job.provider is not None:
             self._provider.check(job)
         else:
-            check_capability(job, self._fleet.states)
-
-    async def _check_pinned(self, order: RenderOrderDTO) -> None:
-        server_id = _pinned(order)
-        if server_id is not None:
-            (await self._servers.get(server_id)).require_key()
+            await self._makers.check(job)
 
     async def generate(self, dto: GenerateDTO, *, wait: bool) -> Job | Generated:
         """Queue a job ahead of batch work and wait for its take.
@@ -206,7 +195,7 @@ class GenerationService:
 
     async def _may_come_soon(self, job: Job) -> bool:
         """Whether waiting makes sense: somebody is there who could make it."""
-        return job.provider is not None or bool(await self._servers.list_all(limit=1))
+        return job.provider is not None or await self._makers.any_registered()
 
     async def _generated(self, job: Job) -> Generated:
         clip = await self._clips.get(job.clip_id)

@@ -38,6 +38,9 @@ class QueueOutlook:
             return Outlook(job.assignment_reason)
         if job.provider is not None:
             return Outlook(self._at_provider(job))
+        if worker := self._desk.feed.asked_workers.get(job.pinned_server_id or ""):
+            words = f"It is for '{worker}', which asks for its jobs itself."
+            return Outlook(f"{words} {self._since(job.created_at)}")
         waiting = self._desk.needs.waiting(as_pending_row(job))
         eta = forecast.eta(waiting) if self._desk.leadership.holds() else None
         reason = f"{forecast.why_waiting(waiting)} {self._since(job.created_at)}"

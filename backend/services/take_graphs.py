@@ -8,11 +8,9 @@ from backend.models.content import GeneratedContent
 from backend.models.job import Job
 from backend.models.provenance import GraphPlan
 from backend.repositories.clip_repository import ClipRepository
-from backend.repositories.comfyui_repository import ComfyUIRepository
 from backend.repositories.graph_repository import GraphRepository
-from backend.services.capability import check_capability
-from backend.services.fleet import Fleet
 from backend.services.generation_service import Generated, GenerationService
+from backend.services.makers import Makers
 from backend.services.provenance import graph_id_of
 from backend.utils.clock import Clock
 from backend.utils.errors import ConflictError, ResourceNotFoundError
@@ -25,21 +23,19 @@ _AS_PARAMS = (("width", "width"), ("height", "height"), ("frames", "video_frames
 class TakeGraphs:
     """`max_retries`: how often such a job is tried again."""
 
-    def __init__(  # noqa: PLR0913 - it joins takes, servers and the queue
+    def __init__(
         self,
         clips: ClipRepository,
         graphs: GraphRepository,
         *,
-        servers: ComfyUIRepository,
-        fleet: Fleet,
+        makers: Makers,
         generation: GenerationService,
         max_retries: int,
         clock: Clock,
     ) -> None:
         self._clips = clips
         self._graphs = graphs
-        self._servers = servers
-        self._fleet = fleet
+        self._makers = makers
         self._generation = generation
         self._max_retries = max_retries
         self._clock = clock
@@ -63,10 +59,8 @@ class TakeGraphs:
         take = _take_of(clip, content_id)
         plan = await self._plan_of(clip, take)
         pinned = None if server_id in {None, "auto"} else server_id
-        if pinned is not None:
-            (await self._servers.get(pinned)).require_key()
         job = self._job(clip, take, plan).model_copy(update={"pinned_server_id": pinned})
-        check_capability(job, self._fleet.states)
+        await self._makers.check(job)
         return await self._generation.carry_out(job, wait=wait)
 
     async def _plan_of(self, clip: Clip, take: GeneratedContent) -> GraphPlan:

@@ -45,8 +45,9 @@ class DeskParts(Foundation):
     @cached_property
     def desk(self) -> QueueDesk:
         needs = JobNeeds()
-        feed = BacklogFeed(self.repositories.jobs, needs, clock=utc_now)
-        self.repositories.jobs.listeners.append(feed)
+        repos = self.repositories
+        feed = BacklogFeed(repos.jobs, repos.workers, needs, clock=utc_now)
+        repos.jobs.listeners.append(feed)
         return QueueDesk(
             leadership=self.leadership,
             fleet=self.fleet,

@@ -8,6 +8,7 @@ from backend.services.batch_service import BatchService
 from backend.services.export_service import ExportService
 from backend.services.film import FilmLoader
 from backend.services.generation_service import GenerationService
+from backend.services.makers import Makers
 from backend.services.project_import import ProjectImporter
 from backend.services.take_graphs import TakeGraphs
 from backend.services.timing_service import TimingService
@@ -22,24 +23,27 @@ class MakingParts(StudioParts):
     def generation(self) -> GenerationService:
         return GenerationService(
             self.repositories.clips,
-            self.repositories.servers,
             intake=self.clip_intake,
             contexts=self.render_contexts,
             provider=self.provider,
             queue=self.queue,
-            fleet=self.fleet,
+            makers=self.makers,
             wait_seconds=self._settings.generate_wait_seconds,
             max_retries=self._settings.queue_max_retries,
             clock=utc_now,
         )
 
     @cached_property
+    def makers(self) -> Makers:
+        repos = self.repositories
+        return Makers(repos.servers, repos.workers, fleet=self.fleet, clock=utc_now)
+
+    @cached_property
     def take_graphs(self) -> TakeGraphs:
         return TakeGraphs(
             self.repositories.clips,
             self.repositories.graphs,
-            servers=self.repositories.servers,
-            fleet=self.fleet,
+            makers=self.makers,
             generation=self.generation,
             max_retries=self._settings.queue_max_retries,
             clock=utc_now,

@@ -9,6 +9,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from backend.comfyui_simulator.options import SimulatorOptions
+from backend.comfyui_simulator.simulator import Simulator
 from tests.studio import Studio, studio
 from tests.unit.services.media_samples import picture, video
 
@@ -274,6 +276,55 @@ class TestAbility:
         job = await next_job(desk)
         assert job is not None
         assert (job["id"], job["workflow_json"]) == (job_id, GRAPH)
+
+
+class TestAskedFor:
+    async def test_it_waits_for_that_worker_alone(self, desk: Studio) -> None:
+        await register(desk, "node-7")
+        job_id = await desk.job(await desk.clip(), server_id="node-7")
+        # As long as it takes to look for servers that are gone, whose jobs go anywhere.
+        await asyncio.sleep(1.5)
+        reason = (await desk.get(f"/queue/jobs/{job_id}"))["assignment_reason"]
+        assert reason.startswith("It is for 'Node-7', which asks for its jobs itself. It has")
+        await register(desk, "node-8")
+        assert await next_job(desk, "node-8") is None
+        job = await next_job(desk, "node-7")
+        assert job is not None
+        assert job["id"] == job_id
+
+    async def test_not_for_what_it_cannot_make(self, desk: Studio) -> None:
+        await register(desk, "still", generation_types=["image"])
+        body = {"prompt": "rain", "generation_type": "video", "server_id": "still"}
+        clip = await desk.clip()
+        answer = await desk.client.post("/api/v1/queue/jobs", json={"clip_id": clip["id"], **body})
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"]) == (422, "MODEL_UNAVAILABLE")
+        assert error["details"]["servers"] == {"Still": ["'Still' makes no videos."]}
+
+    async def test_nobody_of_that_name(self, desk: Studio) -> None:
+        clip = await desk.clip()
+        body = {"clip_id": clip["id"], "prompt": "rain", "server_id": "nobody"}
+        answer = await desk.client.post("/api/v1/queue/jobs", json=body)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "SERVER_NOT_FOUND")
+
+    async def test_a_worker_that_can_is_enough(self, tmp_path: Path) -> None:
+        """No ComfyUI server has the model; a worker says that it has."""
+        body = {"prompt": "rain", "model": "only_here_sdxl.safetensors"}
+        async with studio(tmp_path) as desk, Simulator(SimulatorOptions()) as simulator:
+            body["clip_id"] = (await desk.clip())["id"]
+            await desk.server(simulator)
+            await register(desk, "without", models=["flux"])
+            refused = await desk.client.post("/api/v1/queue/jobs", json=body)
+            assert refused.status_code == 422
+            lacking = refused.json()["error"]["details"]["servers"]
+            assert lacking["Without"] == ["'Without' does not have 'only_here_sdxl.safetensors'."]
+            assert lacking["Sim"]
+            await register(desk, "with", models=["only_here_sdxl.safetensors"])
+            queued = await desk.client.post("/api/v1/queue/jobs", json=body)
+            assert queued.status_code == 201
+            job = await next_job(desk, "with")
+            assert job is not None
+            assert job["id"] == queued.json()["job_id"]
 
 
 class TestHeartbeats:
