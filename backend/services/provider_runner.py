@@ -14,7 +14,7 @@ from backend.models.comfyui_server import ComfyUIServer
 from backend.models.job import Attempt, Job, JobStatus, Outcome
 from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.job_repository import JobRepository
-from backend.services.attempt_runner import closed, refuse
+from backend.services.attempt_runner import JobObserver, closed, refuse
 from backend.services.comfyui_messages import OutputFile, PromptOutcome, PromptState
 from backend.services.delivery import Delivery
 from backend.services.media_files import MediaFiles
@@ -85,6 +85,7 @@ class ProviderRunner:
         follower: VideoFollower,
         delivery: Delivery,
         media: MediaFiles,
+        observer: JobObserver,
         default_model: str,
         capacity: int,
         clock: Clock,
@@ -96,6 +97,7 @@ class ProviderRunner:
         self._follower = follower
         self._delivery = delivery
         self._media = media
+        self._observer = observer
         self._default_model = default_model
         self._clock = clock
 
@@ -150,7 +152,7 @@ class ProviderRunner:
         now = self._clock()
         decided = verdict(job, failure, now)
         ended = decided.status is JobStatus.FAILED
-        await self._jobs.move(
+        moved = await self._jobs.move(
             job,
             decided.status,
             attempts=closed(job, failure.outcome, failure.words, now, failure.code),
@@ -162,6 +164,8 @@ class ProviderRunner:
             progress=job.progress if ended else 0.0,
             completed_at=now if ended else None,
         )
+        if moved is not None and ended:
+            self._observer.job_ended(moved, None)
         logger.info("Job %s: order %s %s: %s", job.id, job.attempt, failure.outcome, failure.words)
 
     async def _is_ready(self, job: Job) -> bool:
@@ -251,7 +255,7 @@ class ProviderRunner:
             await self.fail(job, undelivered(delivered, video_id))
             return
         now = self._clock()
-        await self._jobs.move(
+        moved = await self._jobs.move(
             job,
             JobStatus.COMPLETED,
             attempts=closed(job, Outcome.COMPLETED, "The result is in the gallery.", now),
@@ -260,6 +264,8 @@ class ProviderRunner:
             result_url=delivered.url,
             completed_at=now,
         )
+        if moved is not None and job.started_at:
+            self._observer.job_ended(moved, (now - job.started_at).total_seconds())
 
 
 def _as_server(job: Job) -> ComfyUIServer:

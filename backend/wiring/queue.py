@@ -168,6 +168,7 @@ class QueueParts(DeskParts):
                 clock=utc_now,
             ),
             media=self.media_files,
+            observer=self.metrics,
             default_model=self._settings.openai_model,
             capacity=self._settings.openai_max_concurrent,
             clock=utc_now,

@@ -352,6 +352,11 @@ async def test_a_restart_of_everything_orders_once(tmp_path: Path, gateway: Gate
             await (second.provider.resume if running else second.provider.carry_out)(stored)
         done = await desk.finished(job.id)
         takes = await desk.takes(clip)
+        metrics = (await client.get("/metrics")).text
+    ended = (
+        'storycanvas_jobs_ended_total{server="OpenAI-compatible provider",status="completed"} 1.0'
+    )
+    assert ended in metrics
     assert (done["status"], done["server_id"]) == ("completed", "openai")
     assert [take["id"] for take in takes] == [done["content_id"]]
     assert gateway.count("create") == 1

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from mongomock_motor import AsyncMongoMockClient
 
+from backend.api.metrics import Metrics
 from backend.models.clip import Clip
 from backend.models.content import ContentType
 from backend.models.job import Job, JobStatus, Outcome
@@ -66,6 +67,7 @@ class Desk:
                 follower=VideoFollower(self.jobs, client, poll_seconds=POLL, clock=utc_now),
                 delivery=Delivery(self.clips, store, media=media, lost_seconds=1.0, clock=utc_now),
                 media=media,
+                observer=Metrics(),
                 default_model="sora-2",
                 capacity=2,
                 clock=utc_now,
