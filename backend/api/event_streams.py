@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 SEND_SECONDS = 10.0
 #: "Going away", and "try again later": RFC 6455, section 7.4, and its registry.
 _CLOSES = {Ending.CLOSING: (1001, "the server stops"), Ending.TOO_SLOW: (1013, "too slow")}
+_FAULT = (1011, "a fault of the server")
 
 
 class EventResponse(EventSourceResponse):
@@ -61,8 +62,11 @@ async def speak(socket: WebSocket, stream: EventStream) -> None:
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    await _hang_up(socket, stream.ending or Ending.TOO_SLOW)
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    faults = [error for error in ended if isinstance(error, Exception)]
+    for fault in faults:
+        logger.error("A WebSocket of events ended for a reason of our own.", exc_info=fault)
+    await _hang_up(socket, *(_FAULT if faults else _CLOSES[stream.ending or Ending.TOO_SLOW]))
 
 
 async def _tell(socket: WebSocket, stream: EventStream) -> None:
@@ -81,10 +85,9 @@ async def _until_gone(socket: WebSocket) -> None:
         pass
 
 
-async def _hang_up(socket: WebSocket, ending: Ending) -> None:
+async def _hang_up(socket: WebSocket, code: int, reason: str) -> None:
     if WebSocketState.DISCONNECTED in {socket.client_state, socket.application_state}:
         return
-    code, reason = _CLOSES[ending]
     with contextlib.suppress(TimeoutError, WebSocketDisconnect):
         async with asyncio.timeout(1):
             await socket.close(code, reason)

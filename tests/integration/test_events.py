@@ -238,6 +238,21 @@ async def test_a_socket_that_is_too_slow_is_closed_with_a_reason(tmp_path: Path)
         )  # fmt: skip
 
 
+async def test_a_fault_of_ours_is_logged_and_closes_the_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(event: object) -> str:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("backend.api.event_streams.event_json", fail)
+    async with stage(tmp_path) as (base, container), talking(base) as socket:
+        async with asyncio.timeout(5):
+            message = await socket.receive()
+        assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1011)
+        await eventually(lambda: container.events.listening == 0)
+    assert "for a reason of our own" in caplog.text
+
+
 async def test_listeners_leave_nothing_behind(tmp_path: Path) -> None:
     async with stage(tmp_path) as (base, container):
         async with listening(base), talking(base) as socket:
