@@ -1,7 +1,9 @@
 """The server itself: it listens, dies, comes back on the same port."""
 
 import asyncio
+import contextlib
 import os
+import random
 import socket
 from collections.abc import Callable
 from types import TracebackType
@@ -29,6 +31,10 @@ from backend.comfyui_simulator.responses import (
 from backend.comfyui_simulator.sockets import FEATURES
 from backend.comfyui_simulator.tally import Tally
 from backend.comfyui_simulator.worker import World
+
+#: Below those that systems give to connections: 32768 up on Linux, 49152 up elsewhere.
+_OWN_PORTS = range(20_000, 32_000)
+_TRIES = 20
 
 ROUTES = [
     *routes_prompt.ROUTES,
@@ -143,10 +149,23 @@ class Simulator:
 
     def _bind(self) -> socket.socket:
         try:
+            if not self.port:
+                return self._bind_anywhere()
             found = bound_socket(self._host, self.port)
         except OSError:
             self.folders.remove()
             raise
+        self.port = found.getsockname()[1]
+        return found
+
+    def _bind_anywhere(self) -> socket.socket:
+        """A port that no connection gets by itself in the moment in which this one lets it go."""
+        for port in random.SystemRandom().sample(_OWN_PORTS, _TRIES):
+            with contextlib.suppress(OSError):
+                found = bound_socket(self._host, port)
+                self.port = port
+                return found
+        found = bound_socket(self._host, 0)
         self.port = found.getsockname()[1]
         return found
 
