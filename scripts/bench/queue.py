@@ -4,19 +4,17 @@
 
 Each figure stands beside a reference of the same run: ComfyUI's own queue for the overhead, the
 pure planner in simulated time (scripts/bench/queue_plan.py) for the balance, the same jobs without
-falling servers for the churn.
+falling servers for the churn. The jobs wait when the server starts, as after a night.
 """
 
 import argparse
 import asyncio
 import random
 import statistics
-import tempfile
-import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -25,87 +23,27 @@ from rich.table import Table
 
 from backend.comfyui_simulator.options import SimulatorOptions
 from backend.comfyui_simulator.simulator import Simulator
-from backend.embedded_database import EmbeddedDatabase
-from scripts.bench._bench import free_port, peak_megabytes, process, ready
+from backend.services.estimates import Estimates, estimates_from_dict, estimates_to_dict
+from scripts.bench._bench import peak_megabytes
 from scripts.bench._plan_rules import Ours
 from scripts.bench._plan_traces import make_world
 from scripts.bench._plan_world import JOB_SECONDS as PLAN_SECONDS
 from scripts.bench._plan_world import World, simulate
+from scripts.bench._stack import Order, place, stack
 
 FIGURES = ("overhead", "balance", "churn")
 #: Of the overhead: pictures that cost nothing to draw.
 SMALL = {"width": 64, "height": 64, "steps": 5}
 STEP_SECONDS = 0.1
 #: Of balance and churn: what the planner, before it has learnt anything, takes for JOB_SECONDS.
-PAINTED = {"width": 768, "height": 512, "steps": 40}
+PAINTED = {"width": 800, "height": 800, "steps": 25}
 JOB_SECONDS = 8.0
-MODELS = tuple(f"model_{number}_sd15.safetensors" for number in range(5))
-#: Jobs whose takes go into one gallery.
-A_CLIP = 10
+_TYPE = "_sd15.safetensors"
+MODELS = tuple(f"model-{number}{_TYPE}" for number in range(5))
+CALM_SEED, YESTERDAY = 1, 1_001
 #: A server falls this often, for so long, in seconds.
 FALL_EVERY, FALL_SECONDS = 4.0, 6.0
-
-
-class Stack:
-    """A running StoryCanvas with an empty database."""
-
-    def __init__(self, client: aiohttp.ClientSession, url: str, pid: int) -> None:
-        self._client = client
-        self._url = f"{url}/api/v1"
-        self.pid = pid
-
-    async def post(self, path: str, body: dict[str, Any]) -> Any:
-        async with self._client.post(self._url + path, json=body) as response:
-            response.raise_for_status()
-            return await response.json()
-
-    async def get(self, path: str) -> Any:
-        async with self._client.get(self._url + path) as response:
-            response.raise_for_status()
-            return await response.json()
-
-    async def clips(self, jobs: int) -> list[str]:
-        """A clip for each job; some share one, as people try again what they do not like."""
-        project = await self.post("/projects", {"name": "Bench"})
-        scene = await self.post("/scenes", {"project_id": project["id"], "name": "Scene"})
-        clip = {"scene_id": scene["id"], "name": "Clip", "auto_generate": False}
-        made = [(await self.post("/clips", clip))["id"] for _ in range(-(-jobs // A_CLIP))]
-        return [made[number // A_CLIP] for number in range(jobs)]
-
-    async def register(self, number: int, simulator: Simulator) -> None:
-        await self.post("/comfyui/servers", {"name": f"Server {number}", "url": simulator.url})
-
-    async def queue(self, clip: str, model: str, params: Mapping[str, int]) -> None:
-        body = {"clip_id": clip, "prompt": "a car", "model": model, "params": {**params}}
-        await self.post("/queue/jobs", body)
-
-    async def until_done(self, count: int, seconds: float) -> dict[str, int]:
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            status: dict[str, int] = await self.get("/queue/status")
-            if status["completed_jobs"] + status["failed_jobs"] >= count:
-                return status
-            await asyncio.sleep(0.25)
-        raise TimeoutError(f"not done in {seconds:.0f} s: {status}")
-
-
-@asynccontextmanager
-async def stack(**settings: str) -> AsyncIterator[Stack]:
-    with tempfile.TemporaryDirectory() as folder:
-        database = EmbeddedDatabase(Path(folder) / "db")
-        database.start()
-        port = free_port()
-        place = {"MONGO_URL": database.url, "DB_NAME": "bench", "UPLOAD_DIR": f"{folder}/uploads"}
-        try:
-            with process(
-                ["-m", "backend.server"], **place, BACKEND_PORT=str(port), **settings
-            ) as pid:
-                async with aiohttp.ClientSession() as client:
-                    url = f"http://127.0.0.1:{port}"
-                    await ready(client, f"{url}/api/v1/health")
-                    yield Stack(client, url, pid)
-        finally:
-            database.stop()
+LONGEST = 1_500
 
 
 # -- overhead ------------------------------------------------------------------------------------
@@ -115,17 +53,15 @@ async def overhead(jobs: int) -> Table:
     """As many jobs of half a second on one server, and the same prompts posted straight to one."""
     options = SimulatorOptions(seconds_per_step=STEP_SECONDS, models={"checkpoints": MODELS[:1]})
     async with Simulator(options) as one, Simulator(options) as other:
-        async with stack() as ours:
-            for clip in await ours.clips(jobs):
-                await ours.queue(clip, MODELS[0], SMALL)
-            await ours.register(0, one)
-            await ours.until_done(jobs, 10 * jobs)
+        with place() as here:
+            await here.fill([Order(MODELS[0], SMALL)] * jobs, [one])
+            async with stack(here) as ours:
+                await ours.until_done(jobs, 10 * jobs)
         mine = await runs_at(one)
         await straight(other, await graph_of(one), jobs)
         reference = await runs_at(other)
-    table = Table(
-        "", "seconds", "gap median ms", title=f"{jobs} jobs of {SMALL['steps'] * STEP_SECONDS:g} s"
-    )
+    seconds = SMALL["steps"] * STEP_SECONDS
+    table = Table("", "seconds", "gap median ms", title=f"{jobs} jobs of {seconds:g} s")
     for name, runs in (("StoryCanvas", mine), ("ComfyUI's own queue", reference)):
         table.add_row(name, f"{makespan(runs):.2f}", f"{1000 * gap(runs):.1f}")
     table.add_row("ratio", f"{makespan(mine) / makespan(reference):.3f}", "")
@@ -198,6 +134,25 @@ def world_of(jobs: int, seed: int) -> World:
     return World(world.speeds, tuple(swaps), tuple(tasks), noise=0.0)
 
 
+def learnt_of(world: World) -> Estimates:
+    """What the planner learnt from other jobs on these servers the day before."""
+    tasks = world_of(len(world.tasks), YESTERDAY).tasks
+    decider = Ours(replace(world, tasks=tasks))
+    simulate(replace(world, tasks=tasks), decider, seed=YESTERDAY)
+    return decider.estimates
+
+
+def as_stored(estimates: Estimates) -> Estimates:
+    """The same under the names that files of models have."""
+    rows = estimates_to_dict(estimates)
+    for table in (rows["rates"], rows["swaps"]):
+        table["cells"] = [
+            [server, f"{thing}{_TYPE}", *cell] for server, thing, *cell in table["cells"]
+        ]
+        table["things"] = [[f"{thing}{_TYPE}", part] for thing, part in table["things"]]
+    return estimates_from_dict({**rows, "unsplit": []})
+
+
 def simulated(world: World, number: int) -> SimulatorOptions:
     return SimulatorOptions(
         seconds_per_step=JOB_SECONDS / PAINTED["steps"] / world.speeds[number],
@@ -207,7 +162,7 @@ def simulated(world: World, number: int) -> SimulatorOptions:
 
 
 class Served(NamedTuple):
-    """What a server did: its jobs, loads, and the seconds of its first start and last end."""
+    """What a server did: its jobs and loads, and when, in POSIX seconds."""
 
     jobs: int
     loads: int
@@ -216,44 +171,46 @@ class Served(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """Seconds until all was done, the server's peak megabytes, renders beyond one a job."""
+    """The server's peak megabytes, renders beyond one a job, and the seconds from first to last."""
 
-    seconds: float
     memory: float
     again: int
     servers: Sequence[Served]
 
+    @property
+    def start(self) -> float:
+        return min(each.start for each in self.servers if each.jobs)
 
-async def through_the_stack(world: World, *, churn: bool = False) -> Outcome:
+    @property
+    def seconds(self) -> float:
+        return max(each.end for each in self.servers) - self.start
+
+
+async def through_the_stack(world: World, estimates: Estimates, *, churn: bool = False) -> Outcome:
     async with AsyncExitStack() as opened:
         simulators = [
             await opened.enter_async_context(Simulator(simulated(world, number)))
             for number in range(len(world.speeds))
         ]
-        ours = await opened.enter_async_context(
-            stack(SERVER_LOST_SECONDS="2", SERVER_CHECK_SECONDS="1")
-        )
-        clips = await ours.clips(len(world.tasks))
-        for clip, task in zip(clips, world.tasks, strict=True):
-            await ours.queue(clip, MODELS[task.model], PAINTED)
-        began = time.time()
-        await asyncio.gather(*(ours.register(*each) for each in enumerate(simulators)))
+        here = opened.enter_context(place())
+        orders = [Order(MODELS[task.model], PAINTED) for task in world.tasks]
+        await here.fill(orders, simulators, as_stored(estimates))
+        quick = {"SERVER_LOST_SECONDS": "2", "SERVER_CHECK_SECONDS": "1"}
+        ours = await opened.enter_async_context(stack(here, **quick))
         async with falling(simulators) if churn else nullcontext():
-            status = await ours.until_done(len(world.tasks), 1200)
-        took = time.time() - began
-        if status["completed_jobs"] != len(world.tasks):
-            raise RuntimeError(f"jobs failed: {status}")
+            await ours.until_done(len(orders), LONGEST)
         rendered = sum(sum(each.stats["rendered"].values()) for each in simulators)
-        served = [] if churn else [await served_by(each, began) for each in simulators]
-        return Outcome(took, peak_megabytes(ours.pid), rendered - len(world.tasks), served)
+        served = [await served_by(each) for each in simulators]
+        return Outcome(peak_megabytes(ours.pid), rendered - len(orders), served)
 
 
-async def served_by(simulator: Simulator, began: float) -> Served:
+async def served_by(simulator: Simulator) -> Served:
+    """By its history: one that fell has forgotten what it did before."""
     runs = await runs_at(simulator)
     if not runs:
         return Served(0, 0, 0.0, 0.0)
     loads = len(simulator.stats["model_loads"])
-    return Served(len(runs), loads, runs[0][0] - began, max(end for _, end in runs) - began)
+    return Served(len(runs), loads, runs[0][0], max(end for _, end in runs))
 
 
 @asynccontextmanager
@@ -278,9 +235,10 @@ async def fall(simulators: Sequence[Simulator]) -> None:
 
 
 async def balance(jobs: int) -> Table:
-    world = world_of(jobs, seed=1)
-    planned = simulate(world, Ours(world), seed=1)
-    outcome = await through_the_stack(world)
+    world = world_of(jobs, CALM_SEED)
+    estimates = learnt_of(world)
+    planned = simulate(world, Ours(world, estimates), seed=CALM_SEED)
+    outcome = await through_the_stack(world, estimates)
     table = Table("", "seconds", "of the bound", title=f"{jobs} jobs, {len(world.speeds)} servers")
     bound, took = world.bound(), outcome.seconds
     table.add_row("lower bound", f"{bound:.1f}", "1.00")
@@ -293,14 +251,15 @@ async def balance(jobs: int) -> Table:
     table.add_row("rendered twice", f"{outcome.again}", "")
     for speed, each in sorted(zip(world.speeds, outcome.servers, strict=True)):
         words = f"speed {speed:.1f}: {each.jobs} jobs, {each.loads} loads"
-        table.add_row(words, f"{each.start:.1f} to {each.end:.1f}", "")
+        table.add_row(words, f"until {each.end - outcome.start:.1f}", "")
     return table
 
 
 async def churn(jobs: int) -> Table:
-    world = world_of(jobs, seed=1)
-    calm = (await through_the_stack(world)).seconds
-    stormy = await through_the_stack(world, churn=True)
+    world = world_of(jobs, CALM_SEED)
+    estimates = learnt_of(world)
+    calm = (await through_the_stack(world, estimates)).seconds
+    stormy = await through_the_stack(world, estimates, churn=True)
     share = 1 - FALL_SECONDS / (FALL_EVERY + FALL_SECONDS) / len(world.speeds)
     table = Table("", "seconds", title=f"a server falls every {FALL_EVERY + FALL_SECONDS:g} s")
     table.add_row("no churn", f"{calm:.1f}")
