@@ -9,10 +9,10 @@ from scripts._chromium import ensure_chromium
 from scripts._venv import ROOT, SetupError, ensure_venv
 from scripts.check import run_checks
 
-#: One process a core of the smallest machine that we know of; files stay together, since
-#: their fixtures (a database, a simulator) are made once a file. In the order of their names:
-#: files of few tests would come last, and those take longest.
-_PARALLEL = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+#: One process more than the smallest machine that we know of has cores, since many tests wait for
+#: seconds. Files stay together: their fixtures (a database, a simulator) are made once a file. In
+#: the order of tests/conftest.py: by themselves, files of few tests come last, which take longest.
+_PARALLEL = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]
 _NOT_KEPT = "PYTHONDONTWRITEBYTECODE"
 _COVERAGE = ["--cov", "--cov-report=term:skip-covered"]
 

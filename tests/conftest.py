@@ -21,7 +21,26 @@ from tests.studio import quick_settings, serving
 
 API = "/api/v1"
 
+#: These begin first: whichever came last would run alone for minutes.
+LONGEST = (
+    "test_schemathesis.py",
+    "test_server_crash.py",
+    "test_takeover.py",
+    "test_guide.py",
+    "test_kill_points.py",
+    "test_manual.py",
+    "test_live_browser.py",
+    "test_raw_requests.py",
+    "test_queue_faults.py",
+    "test_scripts.py",
+    "test_runpod_crash.py",
+)
+
 Maker = Callable[..., Awaitable[dict[str, Any]]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture(scope="session")

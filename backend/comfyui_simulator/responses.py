@@ -38,6 +38,8 @@ async def errors_middleware(request: web.Request, handler: Handler) -> web.Strea
         return internal_error()
     except web.HTTPNotFound:
         return web.Response(status=404)
+    except ConnectionResetError:
+        return web.Response(status=400)  # whoever asked is gone, and hears nothing of it
 
 
 @web.middleware

@@ -1,7 +1,7 @@
 """The loop that gives pending jobs to servers and sees running ones through.
 
 One process of all drives the servers: the one that holds the lease. The loop decides nothing:
-`planning.plan` says who goes where, the runners carry it out. In a process without the lease the
+`scheduling.plan` says who goes where, the runners carry it out. In a process without the lease the
 same object answers what can be known there.
 """
 
