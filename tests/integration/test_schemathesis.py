@@ -38,10 +38,17 @@ NOT_PROMISED = (
     "ensure_resource_availability",  # what was made may be deleted with what it belongs to
     "ignored_auth",  # no key is asked for unless API_KEYS is set
 )
+
+
+def all_but(*checks: str) -> dict[str, Any]:
+    """Settings that switch these checks off, and those of what is not promised."""
+    return {name: {"enabled": False} for name in (*NOT_PROMISED, *checks)}
+
+
 #: The address takes what a project with the id "import" would take: Allow names that as well.
 NO_PROJECT_OF_THAT_NAME = {
     "include-path": f"{API}/projects/import",
-    "checks": {name: {"enabled": False} for name in (*NOT_PROMISED, "allow_header_conformance")},
+    "checks": all_but("allow_header_conformance"),
 }
 #: Setting a storyboard takes a second: every border of its eight options would take minutes. And
 #: the legacy exports are those of v1.
@@ -52,7 +59,7 @@ TAKES_LONG = {
 #: DELETE ends a rendering; GET begins the next one, where a 404 would be expected of a thing.
 RENDERED_ANEW = {
     "include-path-regex": "/export/animatic",
-    "checks": {name: {"enabled": False} for name in (*NOT_PROMISED, "use_after_free")},
+    "checks": all_but("use_after_free"),
 }
 #: Streams: an answer that is never whole cannot be judged.
 NEVER_END = (f"{API}/events",)
@@ -212,7 +219,7 @@ def ask(document: dict[str, Any], url: str, phases: set[str], *, examples: int) 
             "seed": 1,
             "phases": settings,
             "generation": {"max-examples": examples, "database": "none"},
-            "checks": {name: {"enabled": False} for name in NOT_PROMISED},
+            "checks": all_but(),
             "operations": [NO_PROJECT_OF_THAT_NAME, TAKES_LONG, RENDERED_ANEW],
         }
     )
