@@ -90,6 +90,15 @@ class BacklogFeed:
         for job in await self._jobs.list_by_ids([job.id for job in gone]) if gone else ():
             self._add_job(job)
 
+    def asked_of(self, worker_id: str, most: int) -> list[str]:
+        """Ids of waiting jobs that are for this worker, at most so many of each kind."""
+        return [
+            job.id
+            for line in list(self.backlog.lines())
+            if line.key.pinned_server_id == worker_id
+            for job in line.oldest(most)
+        ]
+
     def due_elsewhere(self, now: datetime) -> list[str]:
         """The ids of the paid provider's waiting jobs that may start now, in turn."""
         rows = (

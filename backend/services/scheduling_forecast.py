@@ -131,7 +131,7 @@ class Forecast:
         if job.pinned_server_id is not None:
             return self._why_not_pinned(job.pinned_server_id, able)
         if not able:
-            return "No server has every model and node that it needs."
+            return "No server has all that it needs; a worker that asks may take it."
         away = [view for view in self._servers if view.id in able and view.why_not]
         if not away:
             return "Every server that could run it has failed at it."
@@ -142,7 +142,7 @@ class Forecast:
     def _why_not_pinned(self, server_id: str, able: frozenset[str]) -> str:
         view = next((view for view in self._servers if view.id == server_id), None)
         if view is None:
-            return "The server it was sent to is gone."
+            return "The server or worker that it was asked for is not known here."
         if view.why_not:
             return f"The server it was sent to, '{view.name}', {view.why_not}."
         if server_id in able:

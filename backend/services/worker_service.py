@@ -1,5 +1,7 @@
 """External workers that pull: register, be heard of, take a job under a lease."""
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -10,15 +12,19 @@ from backend.models.worker import Worker
 from backend.repositories.comfyui_repository import ComfyUIRepository
 from backend.repositories.job_repository import JobRepository
 from backend.repositories.worker_repository import WorkerRepository
+from backend.services.backlog_feed import BacklogFeed
 from backend.services.fleet import Fleet
+from backend.services.openai_request import PROVIDER_ID
 from backend.services.worker_matching import facts_for_worker, why_not
 from backend.utils.clock import Clock
-from backend.utils.errors import ConflictError
+from backend.utils.errors import ConflictError, InvalidRequestError
 from backend.utils.ids import new_id
 
 #: How many of the jobs whose turn comes first are looked through for one a worker may take.
 _WINDOW = 200
 _ATTEMPTS_KEPT = 20
+#: What a `server_id` means that names no worker.
+_TAKEN_NAMES = frozenset({"auto", PROVIDER_ID})
 #: Fields of a register that stay as they were when a heartbeat leaves them out.
 _KEPT = ("generation_types", "models", "custom_workflows")
 
@@ -26,13 +32,14 @@ _KEPT = ("generation_types", "models", "custom_workflows")
 class WorkerService:
     """`lease_seconds`: a worker that is not heard of for so long loses its jobs."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - it joins workers, servers and the queue
         self,
         workers: WorkerRepository,
         servers: ComfyUIRepository,
         jobs: JobRepository,
         *,
         fleet: Fleet,
+        feed: BacklogFeed,
         lease_seconds: float,
         clock: Clock,
     ) -> None:
@@ -40,8 +47,10 @@ class WorkerService:
         self._servers = servers
         self._jobs = jobs
         self._fleet = fleet
+        self._feed = feed
         self._lease = timedelta(seconds=lease_seconds)
         self._clock = clock
+        self._leasing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def register(self, server_id: str, dto: RegisterServerDTO) -> dict[str, Any]:
         """Set a ComfyUI server's capacity and dispatch, or hear from an external worker.
@@ -72,14 +81,23 @@ class WorkerService:
             raise ConflictError("StoryCanvas sends this server its jobs.", code="SERVER_IS_PUSHED")
         worker = await self._workers.get(worker_id)
         await self._hear_of(worker)
-        if not worker.is_online or await self._is_full(worker):
-            return None
-        for job in await self._jobs.pending(skip=0, limit=_WINDOW):
-            if why_not(job, worker, self._clock()) is None:
-                leased = await self._lease_to(worker, job)
-                if leased is not None:
+        # Two questions at once must not bring it more than it may hold.
+        async with self._leasing[worker_id]:
+            if not worker.is_online or await self._is_full(worker):
+                return None
+            for job in await self._candidates(worker):
+                if leased := await self._lease_to(worker, job):
                     return leased
         return None
+
+    async def _candidates(self, worker: Worker) -> list[Job]:
+        """What it may take of the jobs whose turn is next, and of those asked for from it."""
+        asked = await self._jobs.list_by_ids(self._feed.asked_of(worker.id, _WINDOW))
+        turn = await self._jobs.pending(skip=0, limit=_WINDOW)
+        waiting = {job.id: job for job in (*turn, *asked) if job.status is JobStatus.PENDING}
+        now = self._clock()
+        fitting = [job for job in waiting.values() if why_not(job, worker, now) is None]
+        return sorted(fitting, key=lambda job: (-job.priority, job.number))
 
     async def list_all(self) -> list[Worker]:
         """The last heard of first; one that fell silent for a lease's time is not online."""
@@ -92,6 +110,8 @@ class WorkerService:
         ]
 
     async def _heartbeat(self, worker_id: str, dto: RegisterServerDTO) -> Worker:
+        if worker_id in _TAKEN_NAMES:
+            raise InvalidRequestError(f"'{worker_id}' means something else; take another id.")
         now = self._clock()
         said = {name: getattr(dto, name) for name in _KEPT if name in dto.model_fields_set}
         changes = {

@@ -261,6 +261,7 @@ class QueueParts(DeskParts):
             repos.servers,
             repos.jobs,
             fleet=self.fleet,
+            feed=self.desk.feed,
             lease_seconds=self._settings.worker_lease_seconds,
             clock=utc_now,
         )

@@ -292,6 +292,30 @@ class TestAskedFor:
         assert job is not None
         assert job["id"] == job_id
 
+    async def test_however_many_others_wait_before_it(self, tmp_path: Path) -> None:
+        async with studio(tmp_path) as desk:
+            clip = await desk.clip()
+            await register(desk, "node-7", models=["flux"])
+            for _ in range(201):
+                await desk.job(clip, model="sd_xl_base_1.0.safetensors")
+            job_id = await desk.job(clip, server_id="node-7")
+            job = await next_job(desk)
+            assert job is not None
+            assert job["id"] == job_id
+
+    async def test_questions_at_once_bring_no_more_than_it_may_hold(self, desk: Studio) -> None:
+        await register(desk, "node-7", max_concurrent=1)
+        clip = await desk.clip()
+        for _ in range(3):
+            await desk.job(clip, server_id="node-7")
+        jobs = await asyncio.gather(*(next_job(desk) for _ in range(6)))
+        assert sum(job is not None for job in jobs) == 1
+
+    @pytest.mark.parametrize("name", ["auto", "openai"])
+    async def test_names_that_mean_something_else(self, desk: Studio, name: str) -> None:
+        answer = await desk.client.post(f"/api/v1/queue/servers/{name}/register", json={})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "INVALID_REQUEST")
+
     async def test_not_for_what_it_cannot_make(self, desk: Studio) -> None:
         await register(desk, "still", generation_types=["image"])
         body = {"prompt": "rain", "generation_type": "video", "server_id": "still"}

@@ -23,7 +23,7 @@ class TestWhy:
 
     def test_nobody_has_it(self) -> None:
         words = forecast([], server("a")).why_waiting(job(1, needs="none"))
-        assert words == "No server has every model and node that it needs."
+        assert words == "No server has all that it needs; a worker that asks may take it."
 
     def test_those_who_have_it_are_away(self) -> None:
         away = [server(name, why_not="is offline") for name in "ab"]
@@ -34,7 +34,7 @@ class TestWhy:
 
     def test_the_one_asked_for(self) -> None:
         seen = forecast([], server("a"), server("b", why_not="drains"))
-        assert "is gone" in seen.why_waiting(job(1, pinned_server_id="z"))
+        assert "is not known here" in seen.why_waiting(job(1, pinned_server_id="z"))
         assert "'B', drains" in seen.why_waiting(job(1, pinned_server_id="b"))
         lacks = job(1, pinned_server_id="a", needs="c")
         assert "lacks" in seen.why_waiting(lacks)
