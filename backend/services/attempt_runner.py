@@ -291,7 +291,8 @@ class AttemptRunner:
         self._watch.succeeded(server.id)
         if outcome.state is PromptState.SUCCESS:
             self._hands.prompt_ran(job.id, None if outcome.cached else outcome.seconds)
-            delivered = await self._delivery.deliver(job, server, outcome)
+            async with self._follower.fetching(job):
+                delivered = await self._delivery.deliver(job, server, outcome)
             if isinstance(delivered, Failure):
                 await self.fail(job, delivered)
             else:

@@ -78,6 +78,11 @@ class Dispatcher:
         """How many of our jobs each server has, as far as this process knows."""
         return self._desk.hands.load
 
+    def is_bringing_home(self, job_id: str) -> bool:
+        """Whether a job's prompt has ended well, and only its files are on their way."""
+        hand = self._desk.hands.get(job_id)
+        return hand is not None and hand.ended
+
     def wake(self) -> None:
         """Look at the queue now: a job came, a slot is free, a server is back."""
         self._woken.set()

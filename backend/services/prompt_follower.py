@@ -6,10 +6,11 @@ and that it is worth looking now.
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import Any
 
 from backend.models.comfyui_server import ComfyUIServer
 from backend.models.job import Attempt, Job, Outcome
@@ -30,6 +31,12 @@ _DEAF_FACTOR = 6
 #: write, and a hundred servers must not keep the database from what counts.
 _NOTE_INTERVAL = 0.5
 _NOTE_SPACING = 0.05
+_ENDED: Mapping[str, Any] = {
+    "progress": 0.99,
+    "progress_step": None,
+    "progress_total": None,
+    "current_node": None,
+}
 #: The server must have dropped the old socket first: a client id that two of them share goes deaf.
 _RECONNECT_PAUSE = 2.0
 
@@ -210,6 +217,21 @@ class PromptFollower:
             # Progress that is lost to an outage is worth nothing a moment later.
             with contextlib.suppress(DatabaseUnavailableError):
                 await self._note(job, look.progress)
+
+    @contextlib.asynccontextmanager
+    async def fetching(self, job: Job) -> AsyncIterator[None]:
+        """While its files come home: note, if that takes a while, that its prompt has ended."""
+        noting = asyncio.create_task(self._note_ended(job))
+        try:
+            yield
+        finally:
+            noting.cancel()
+            await asyncio.gather(noting, return_exceptions=True)
+
+    async def _note_ended(self, job: Job) -> None:
+        await asyncio.sleep(_NOTE_INTERVAL)
+        with contextlib.suppress(DatabaseUnavailableError):
+            await self._jobs.note(job, **_ENDED)
 
     async def _note(self, job: Job, progress: Progress) -> None:
         await self._jobs.note(

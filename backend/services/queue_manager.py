@@ -190,13 +190,17 @@ class QueueManager:
     async def release_server(self, server_id: str) -> int:
         """Send a server's running jobs back to the queue; gives how many.
 
-        Jobs that asked for this server may then run anywhere: it will not come for them.
+        Jobs that asked for this server may then run anywhere: it will not come for them. What it
+        has rendered already is still brought home, as long as it answers.
         """
         await self._jobs.unpin(server_id)
         held = [job for job in await self._jobs.processing() if job.server_id == server_id]
         now = self._clock()
         words = "The server was removed."
         for job in held:
+            if self._dispatcher.is_bringing_home(job.id):
+                await self._jobs.note(job, pinned_server_id=None)
+                continue
             attempts = closed(job, Outcome.LOST, words, now)
             await self._jobs.move(
                 job,

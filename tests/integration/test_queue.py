@@ -309,6 +309,24 @@ class TestWorkers:
         assert (refused.status_code, refused.json()["error"]["code"]) == (409, "SERVER_IS_PUSHED")
 
 
+async def test_what_a_removed_server_has_rendered_still_comes_home(
+    desk: Studio, slow: Simulator
+) -> None:
+    """Meanwhile the job says that it is nearly done."""
+    server = await desk.server(slow)
+    slow.set_fault("slow_download", 300)
+    clip = await desk.clip()
+    job_id = await desk.job(clip, params={**SMALL, "steps": 4}, server_id=server)
+    coming = await desk.until(job_id, lambda job: job["progress"] == 0.99)
+    assert (coming["current_node"], coming["progress_step"]) == (None, None)
+    answer = await desk.client.delete(f"/api/v1/comfyui/servers/{server}")
+    assert answer.status_code == 200
+    slow.clear_faults()
+    done = await desk.finished(job_id)
+    assert (done["status"], len(done["attempts"])) == ("completed", 1)
+    assert len(await desk.takes(clip)) == 1
+
+
 async def test_a_server_that_is_switched_off_takes_nothing_more(
     tmp_path: Path, slow: Simulator
 ) -> None:
