@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from scripts._chromium import ensure_chromium
 from scripts._venv import ROOT, SetupError, ensure_venv
@@ -25,13 +27,22 @@ def run_everything(arguments: Sequence[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     ensure_chromium()
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        # Many tests wait for seconds: the checks run meanwhile. A few tests would end before them.
+        checking = beside.submit(_checked, python)
+        if arguments:
+            checking.result()
+        print("\n=== pytest ===", flush=True)
+        command = [str(python), "-m", "pytest", *pytest_arguments(arguments)]
+        tests = subprocess.run(command, cwd=ROOT, env=_environment(), check=False).returncode
+    return tests or int(not checking.result())
+
+
+def _checked(python: Path) -> bool:
     failed = run_checks(python)
     if failed:
         print(f"\nFailed: {', '.join(failed)}. The tests run all the same.", flush=True)
-    print("\n=== pytest ===", flush=True)
-    command = [str(python), "-m", "pytest", *pytest_arguments(arguments)]
-    tests = subprocess.run(command, cwd=ROOT, env=_environment(), check=False).returncode
-    return tests or int(bool(failed))
+    return not failed
 
 
 def _environment() -> dict[str, str]:

@@ -56,6 +56,16 @@ TAKES_LONG = {
     "include-path-regex": "/export/(storyboard|animatic|bundle)|^/api/projects/",
     "phases": {"coverage": {"enabled": False}},
 }
+#: Their bodies are those of POST /queue/jobs, and of the POST beside them: the borders of every
+#: field are asked for there.
+SAME_BODIES = (
+    {"include-path-regex": "/generate(/batch)?$", "phases": {"coverage": {"enabled": False}}},
+    {
+        "include-path-regex": "/(style-templates|characters)/{",
+        "include-method": "PUT",
+        "phases": {"coverage": {"enabled": False}},
+    },
+)
 #: DELETE ends a rendering; GET begins the next one, where a 404 would be expected of a thing.
 RENDERED_ANEW = {
     "include-path-regex": "/export/animatic",
@@ -220,7 +230,7 @@ def ask(document: dict[str, Any], url: str, phases: set[str], *, examples: int) 
             "phases": settings,
             "generation": {"max-examples": examples, "database": "none"},
             "checks": all_but(),
-            "operations": [NO_PROJECT_OF_THAT_NAME, TAKES_LONG, RENDERED_ANEW],
+            "operations": [NO_PROJECT_OF_THAT_NAME, TAKES_LONG, *SAME_BODIES, RENDERED_ANEW],
         }
     )
     schema = schemathesis.openapi.from_dict(document, config=config)
