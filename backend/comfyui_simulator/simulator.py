@@ -75,6 +75,14 @@ def bound_socket(host: str, port: int) -> socket.socket:
     return found
 
 
+def own_socket(host: str) -> socket.socket:
+    """On a port that no connection gets by itself in the moment in which it is let go."""
+    for port in random.SystemRandom().sample(_OWN_PORTS, _TRIES):
+        with contextlib.suppress(OSError):
+            return bound_socket(host, port)
+    return bound_socket(host, 0)
+
+
 class Simulator:
     """`async with Simulator(options) as simulator: …` runs one in this event loop.
 
@@ -149,23 +157,10 @@ class Simulator:
 
     def _bind(self) -> socket.socket:
         try:
-            if not self.port:
-                return self._bind_anywhere()
-            found = bound_socket(self._host, self.port)
+            found = bound_socket(self._host, self.port) if self.port else own_socket(self._host)
         except OSError:
             self.folders.remove()
             raise
-        self.port = found.getsockname()[1]
-        return found
-
-    def _bind_anywhere(self) -> socket.socket:
-        """A port that no connection gets by itself in the moment in which this one lets it go."""
-        for port in random.SystemRandom().sample(_OWN_PORTS, _TRIES):
-            with contextlib.suppress(OSError):
-                found = bound_socket(self._host, port)
-                self.port = port
-                return found
-        found = bound_socket(self._host, 0)
         self.port = found.getsockname()[1]
         return found
 

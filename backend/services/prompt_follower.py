@@ -6,7 +6,8 @@ and that it is worth looking now.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
@@ -19,6 +20,7 @@ from backend.services.comfyui_client import ComfyUIClient
 from backend.services.comfyui_messages import PromptFinished, PromptOutcome
 from backend.services.progress import Progress
 from backend.services.retry_policy import NEVER_RAN, Failure
+from backend.utils.beside import beside
 from backend.utils.clock import Clock
 from backend.utils.errors import DatabaseUnavailableError, UpstreamError
 
@@ -106,17 +108,11 @@ class PromptFollower:
         self, job: Job, attempt: Attempt, server: ComfyUIServer
     ) -> PromptOutcome | Failure | Ending:
         look = _Look(Progress((job.render or {}).get("nodes", {})))
-        beside = [
-            asyncio.create_task(self._hear_progress(job, attempt, server, look)),
-            asyncio.create_task(self._note_progress(job, look)),
-        ]
+        hearing = self._hear_progress(job, attempt, server, look)
         try:
-            return await self._look_until_over(job, attempt, server, look)
+            async with beside(hearing, self._note_progress(job, look)):
+                return await self._look_until_over(job, attempt, server, look)
         finally:
-            # Whatever became of the progress, it has no say in how the prompt ends.
-            for task in beside:
-                task.cancel()
-            await asyncio.gather(*beside, return_exceptions=True)
             self._running_now -= look.moved_at is not None
 
     async def _look_until_over(
@@ -214,30 +210,23 @@ class PromptFollower:
             await look.progressed.wait()
             await asyncio.sleep(max(_NOTE_INTERVAL, _NOTE_SPACING * self._running_now))
             look.progressed.clear()
-            # Progress that is lost to an outage is worth nothing a moment later.
-            with contextlib.suppress(DatabaseUnavailableError):
-                await self._note(job, look.progress)
+            await self._note(
+                job,
+                progress=look.progress.fraction,
+                progress_step=look.progress.step,
+                progress_total=look.progress.total,
+                current_node=look.progress.node_name,
+            )
 
-    @contextlib.asynccontextmanager
-    async def fetching(self, job: Job) -> AsyncIterator[None]:
+    def fetching(self, job: Job) -> AbstractAsyncContextManager[None]:
         """While its files come home: note, if that takes a while, that its prompt has ended."""
-        noting = asyncio.create_task(self._note_ended(job))
-        try:
-            yield
-        finally:
-            noting.cancel()
-            await asyncio.gather(noting, return_exceptions=True)
+        return beside(self._note_ended(job))
 
     async def _note_ended(self, job: Job) -> None:
         await asyncio.sleep(_NOTE_INTERVAL)
-        with contextlib.suppress(DatabaseUnavailableError):
-            await self._jobs.note(job, **_ENDED)
+        await self._note(job, **_ENDED)
 
-    async def _note(self, job: Job, progress: Progress) -> None:
-        await self._jobs.note(
-            job,
-            progress=progress.fraction,
-            progress_step=progress.step,
-            progress_total=progress.total,
-            current_node=progress.node_name,
-        )
+    async def _note(self, job: Job, **changes: Any) -> None:
+        # Progress that is lost to an outage is worth nothing a moment later.
+        with contextlib.suppress(DatabaseUnavailableError):
+            await self._jobs.note(job, **changes)

@@ -26,6 +26,7 @@ from backend.services.media_files import MediaFiles
 from backend.services.result_store import Downloads, ResultStore
 from backend.services.retry_policy import Failure
 from backend.services.upload_intake import UploadRule, write_upload
+from backend.utils.beside import beside
 from backend.utils.clock import Clock
 from backend.utils.errors import (
     ConflictError,
@@ -174,12 +175,8 @@ class WorkerReports:
         if job is None:
             yield
             return
-        keeper = asyncio.create_task(self._keep(job))
-        try:
+        async with beside(self._keep(job)):
             yield
-        finally:
-            keeper.cancel()
-            await asyncio.gather(keeper, return_exceptions=True)
 
     async def _keep(self, job: Job) -> None:
         while True:

@@ -12,8 +12,8 @@ import asyncio
 import random
 import statistics
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, nullcontext
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ from rich.table import Table
 from backend.comfyui_simulator.options import SimulatorOptions
 from backend.comfyui_simulator.simulator import Simulator
 from backend.services.estimates import Estimates, estimates_from_dict, estimates_to_dict
+from backend.utils.beside import beside
 from scripts.bench._bench import peak_megabytes
 from scripts.bench._plan_rules import Ours
 from scripts.bench._plan_traces import make_world
@@ -204,7 +205,7 @@ async def through_the_stack(world: World, estimates: Estimates, *, churn: bool =
         quick = {"SERVER_LOST_SECONDS": "2", "SERVER_CHECK_SECONDS": "1"}
         ours = await opened.enter_async_context(stack(here, **quick))
         began = time.monotonic()
-        async with falling(simulators) if churn else nullcontext():
+        async with beside(fall(simulators)) if churn else nullcontext():
             await ours.until_done(len(orders), LONGEST)
         took = time.monotonic() - began
         rendered = sum(sum(each.stats["rendered"].values()) for each in simulators)
@@ -218,17 +219,6 @@ async def served_by(simulator: Simulator) -> Served:
         return Served(0, 0, 0.0, 0.0)
     loads = len(simulator.stats["model_loads"])
     return Served(len(runs), loads, runs[0][0], max(end for _, end in runs))
-
-
-@asynccontextmanager
-async def falling(simulators: Sequence[Simulator]) -> AsyncIterator[None]:
-    task = asyncio.create_task(fall(simulators))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def fall(simulators: Sequence[Simulator]) -> None:
