@@ -143,6 +143,9 @@ class DatabaseManager:
             self.require()
             async with asyncio.timeout(_PING_SECONDS + 0.2):
                 await self._ping(_PING_SECONDS)
+            # The ping may have outlived the moment's grace: others are refused until the indexes
+            # are looked at again.
+            self.require()
         except (DatabaseUnavailableError, PyMongoError, TimeoutError):
             return DatabaseHealth("unhealthy", self.kind, None)
         latency = round((time.monotonic() - began) * 1000, 2)

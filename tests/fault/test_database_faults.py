@@ -17,6 +17,7 @@ from backend.database import DatabaseManager, Driver
 from backend.embedded_database import EmbeddedDatabase, takes_connections
 from backend.repositories.translation import translated
 from backend.utils.errors import DatabaseUnavailableError
+from tests.road import Road
 
 #: What does not depend on the driver runs with one.
 with_motor = pytest.mark.parametrize("manager", ["motor"], indirect=True)
@@ -181,3 +182,30 @@ async def test_killed_owner_leaves_nothing_behind(tmp_path: Path) -> None:
     assert not takes_connections(port)
     assert await manager.database()["things"].count_documents({}) == 1
     await manager.stop()
+
+
+@with_motor
+async def test_who_is_told_healthy_may_call(manager: DatabaseManager) -> None:
+    """A ping may be answered when the database counts as lost, and its indexes are looked at."""
+    road = Road(process_of(manager).port)
+    await road.open()
+    far = DatabaseManager(
+        f"mongodb://127.0.0.1:{road.port}/?directConnection=true", name="app", driver="motor"
+    )
+    await far.start()
+
+    async def told() -> tuple[str, bool]:
+        return (await far.health()).status, far.available
+
+    await road.close()
+    asked = [asyncio.create_task(told())]
+    async with asyncio.timeout(5):
+        while far.available:
+            asked.append(asyncio.create_task(told()))
+            await asyncio.sleep(0.05)
+    await road.open()
+    assert ("healthy", False) not in await asyncio.gather(*asked)
+    await eventually(lambda: far.available)
+    assert await told() == ("healthy", True)
+    await far.stop()
+    await road.close()
