@@ -40,6 +40,8 @@ class Fault(StrEnum):
     DELAYED_ANSWER = "delayed_answer"
     #: POST /prompt queues the job and hangs up without an answer.
     DROPPED_ANSWER = "dropped_answer"
+    #: GET /object_info answers late, as with thousands of custom nodes. Value: seconds.
+    SLOW_CATALOG = "slow_catalog"
     #: Sampler steps and model loads take longer. Value: the factor.
     SLOW = "slow"
 
@@ -53,6 +55,7 @@ DEFAULTS: Mapping[Fault, Any] = {
     Fault.TRUNCATED_DOWNLOAD: 0.5,
     Fault.WRONG_CONTENT_TYPE: "text/html",
     Fault.DELAYED_ANSWER: 1.0,
+    Fault.SLOW_CATALOG: 5.0,
     Fault.SLOW: 10.0,
 }
 

@@ -1,5 +1,6 @@
 """What the server says about itself: nodes, models, features, memory. And /ws."""
 
+import asyncio
 import os
 import platform
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 from aiohttp import web
 
 from backend.comfyui_simulator.engine import engine_of
+from backend.comfyui_simulator.faults import Fault
 from backend.comfyui_simulator.nodes import folders
 from backend.comfyui_simulator.sockets import FEATURES
 
@@ -30,6 +32,8 @@ async def get_ws(request: web.Request) -> web.WebSocketResponse:
 
 async def get_object_info(request: web.Request) -> web.Response:
     world = engine_of(request).world
+    if slow := world.faults.take(Fault.SLOW_CATALOG):
+        await asyncio.sleep(float(slow.value))
     return web.json_response(world.nodes.with_files(world.folders.input_files()))
 
 

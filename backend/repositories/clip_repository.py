@@ -177,8 +177,10 @@ class ClipRepository(BaseRepository[Clip]):
 
     async def changed_since(self, moment: datetime) -> set[str]:
         """The scenes whose clips changed since then."""
-        found = await self._find_raw({"updated_at": {"$gte": moment}}, fields={"scene_id": 1})
-        return {document["scene_id"] for document in found}
+        where, fields = {"updated_at": {"$gte": moment}}, {"_id": 0, "scene_id": 1}
+        # After a large import these are all of its clips.
+        parts = self._batches(where, fields, seconds=_BULK_SECONDS)
+        return {each["scene_id"] async for found in parts for each in found}
 
     async def spans(self, scene_id: str) -> list[Span]:
         """Where the scene's clips lie, alternates left out."""

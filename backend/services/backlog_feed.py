@@ -14,18 +14,18 @@ from backend.models.job import Job, JobStatus
 from backend.repositories.job_repository import JobRepository
 from backend.repositories.job_rows import PendingRow, as_pending_row
 from backend.repositories.worker_repository import WorkerRepository
-from backend.services.backlog import Backlog
+from backend.services.backlog import Backlog, WaitingJob
 from backend.services.job_needs import JobNeeds
 from backend.utils.clock import Clock
 
 logger = logging.getLogger(__name__)
 
-#: Rows that one read takes.
-_ROWS = 1_000
+#: Rows that one read takes: taking them in must not hold up the event loop.
+_ROWS = 250
 #: A number that nobody used within so many seconds belongs to a process that died.
 _NUMBER_SECONDS = 60.0
-#: Totals that differ at so many looks in a row tell of jobs that were missed; each time that
-#: reading them all again did not help, it is four times as many.
+#: Totals that differ by the same number at so many looks in a row tell of jobs that were missed;
+#: each time that reading them all again did not help, it is four times as many.
 _LOOKS_TO_RELOAD = 5
 _MOST_LOOKS = 3_600
 
@@ -49,28 +49,50 @@ class BacklogFeed:
         self.elsewhere: dict[str, PendingRow] = {}
         #: Names, by id, of the workers that jobs were asked for.
         self.asked_workers: dict[str, str] = {}
+        #: Given to a server and not yet seen to have moved: they still count as waiting.
+        self._given: set[str] = set()
+        #: While the queue is read, what was heard of since that began; else None.
+        self._heard: set[str] | None = None
+        #: By how much the totals differed, and at how many looks in a row.
+        self._off = 0
         self._odd_looks = 0
         self._patience = _LOOKS_TO_RELOAD
 
     async def load(self) -> None:
-        """Read the whole queue, a window at a time."""
-        self.backlog = Backlog(served_at=self.backlog.served_at)
+        """Read the whole queue, a window at a time; what does not wait any more leaves.
+
+        What is heard of meanwhile is newer than what is read.
+        """
+        self._heard = heard = set[str]()
+        try:
+            waiting = await self._read_all(heard)
+        finally:
+            self._heard = None
+        there = waiting | heard
+        for job_id in [job.id for job in self.backlog if job.id not in there]:
+            self.backlog.remove(job_id)
+        for job_id in self.elsewhere.keys() - there:
+            del self.elsewhere[job_id]
+        self._odd_looks = 0
+
+    async def _read_all(self, heard: set[str]) -> set[str]:
         self._awaited.clear()
-        self.elsewhere.clear()
         self._requeued = (await self._jobs.requeued.read()).total
         last = await self._jobs.last_number()
-        low = 0
+        low, waiting = 0, set[str]()
         while rows := await self._jobs.pending_rows(low, _ROWS):
-            self._add(rows)
+            self._add([row for row in rows if row.id not in heard and row.id not in self._given])
+            waiting.update(row.id for row in rows)
             low = rows[-1].number
         self._last = max(last, low)
-        self._odd_looks = 0
+        return waiting
 
     async def refresh(self) -> None:
         """Find what other processes queued since."""
-        await self._read_new()
-        await self._read_requeued()
-        await self._compare()
+        if self._heard is None:
+            await self._read_new()
+            await self._read_requeued()
+            await self._compare()
 
     async def look_at_pins(self, server_ids: Collection[str]) -> None:
         """Read jobs again that were asked for a server that is not there any more."""
@@ -106,18 +128,29 @@ class BacklogFeed:
         )
         return [row.id for row in sorted(rows, key=lambda row: (-row.priority, row.number))]
 
+    def give(self, job_id: str, now: float) -> WaitingJob | None:
+        """A job got a server: it stands in line no more. `let_go` must follow."""
+        self._given.add(job_id)
+        return self.backlog.take(job_id, now)
+
+    def let_go(self, job_id: str) -> None:
+        self._given.discard(job_id)
+
     def queued(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
             self._awaited.pop(job.number, None)
+            self._hear(job.id)
         self._add([as_pending_row(job) for job in jobs])
 
     def changed(self, before: Job, after: Job) -> None:
         if after.status is JobStatus.PENDING:
+            self._hear(after.id)
             self._add([as_pending_row(after)])
         elif before.status is JobStatus.PENDING:
             self.removed(after)
 
     def removed(self, job: Job) -> None:
+        self._hear(job.id)
         self.backlog.remove(job.id)
         self.elsewhere.pop(job.id, None)
 
@@ -125,6 +158,12 @@ class BacklogFeed:
         if status is JobStatus.PENDING:
             self.backlog = Backlog(served_at=self.backlog.served_at)
             self.elsewhere.clear()
+            self._given.clear()
+
+    def _hear(self, job_id: str) -> None:
+        self._given.discard(job_id)
+        if self._heard is not None:
+            self._heard.add(job_id)
 
     def _add(self, rows: Sequence[PendingRow]) -> None:
         for row in rows:
@@ -175,14 +214,17 @@ class BacklogFeed:
 
     async def _compare(self) -> None:
         kept = (await self._jobs.totals.by_status())[JobStatus.PENDING]
-        if kept == self._known():
+        off, before = kept - self._known(), self._off
+        self._off = off
+        if not off:
             self._odd_looks, self._patience = 0, _LOOKS_TO_RELOAD
             return
-        self._odd_looks += 1
+        # While jobs come and go, what is counted in two places differs now by one, now by three.
+        self._odd_looks = self._odd_looks + 1 if off == before else 1
         if self._odd_looks > self._patience:
             logger.info("The backlog is read again: %s jobs wait, not %s.", kept, self._known())
             self._patience = min(_MOST_LOOKS, self._patience * 4)
             await self.load()
 
     def _known(self) -> int:
-        return len(self.backlog) + len(self.elsewhere)
+        return len(self.backlog) + len(self.elsewhere) + len(self._given)

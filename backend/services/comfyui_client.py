@@ -17,6 +17,7 @@ import aiohttp
 from yarl import URL
 
 from backend.models.comfyui_server import ComfyUIServer
+from backend.services.catalog_shelf import CatalogShelf
 from backend.services.comfyui_messages import (
     OutputFile,
     ProgressEvent,
@@ -88,6 +89,7 @@ class ComfyUIClient:
     def __init__(self, session: aiohttp.ClientSession, *, timeouts: Timeouts | None = None) -> None:
         self._session = session
         self._timeouts = timeouts or Timeouts()
+        self._catalogs = CatalogShelf()
 
     async def submit(
         self, server: ComfyUIServer, graph: Mapping[str, Any], *, prompt_id: str, client_id: str
@@ -152,7 +154,8 @@ class ComfyUIClient:
     async def catalog(self, server: ComfyUIServer) -> ServerCatalog:
         """Give what the server has. Reading 20 MB takes 0.3 s, so a thread does it."""
         answer = await self._call(server, "object_info", total=self._timeouts.slow_answer)
-        return await asyncio.to_thread(_catalog_of, answer.accepted())
+        body = answer.accepted().body
+        return await asyncio.to_thread(self._catalogs.read, body, answer.json)
 
     async def upload_image(
         self, server: ComfyUIServer, content: bytes, *, name: str, subfolder: str
@@ -318,10 +321,6 @@ def _uploaded_name(answer: Answer) -> str:
     if not isinstance(name, str) or not name or not isinstance(subfolder, str):
         raise UpstreamError(f"ComfyUI server '{answer.server}' did not say where the picture is.")
     return f"{subfolder}/{name}" if subfolder else name
-
-
-def _catalog_of(answer: Answer) -> ServerCatalog:
-    return ServerCatalog.from_object_info(answer.json())
 
 
 def _knows_prompt_ids(version: str | None) -> bool:

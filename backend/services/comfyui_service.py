@@ -65,12 +65,12 @@ class ComfyUIService:
     async def workflows(self, server_id: str) -> dict[str, Any]:
         """Ask the server now, as ServerWorkflowsDTO has it; offline is an answer too."""
         server = await self._servers.get(server_id)
-        return workflows_of(await self._fleet.check(server, fresh=True))
+        return workflows_of(await self._fleet.check(server))
 
     async def info(self, server_id: str) -> dict[str, Any]:
         """Ask the server now, as ServerInfoDTO has it; offline is an answer, not an error."""
         server = await self._servers.get(server_id)
-        state = await self._fleet.check(server, fresh=True)
+        state = await self._fleet.check(server)
         # What a server with thousands of files can run takes longer than others may wait.
         return await asyncio.to_thread(info_of, state)
 
@@ -92,7 +92,7 @@ class ComfyUIService:
         return deleted
 
     async def _looked_at(self, server: ComfyUIServer) -> ComfyUIServer:
-        state = await self._fleet.check(server, fresh=True)
+        state = await self._fleet.check(server)
         self._fleet.on_change()
         seen = server.model_copy(update={"is_online": state.online})
         self._events.changed(seen)

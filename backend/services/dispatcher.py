@@ -163,7 +163,7 @@ class Dispatcher:
         """A lost server is back with a job that still waits: it goes on there."""
         state = self._desk.fleet.state_of(found.server.id)
         if state is not None and state.catalog and found.job.id not in self._desk.hands:
-            self._desk.feed.backlog.remove(found.job.id)
+            self._desk.feed.give(found.job.id, self._desk.now())
             reason = f"'{found.server.name}' is back and has it already."
             hand = Hand(found.job.id, found.server.id, sent=self._desk.now(), expected=10.0)
             placement = Placement(found.server, state.catalog, reason)
@@ -228,7 +228,7 @@ class Dispatcher:
 
     def _assign(self, group: asyncio.TaskGroup, assignment: Assignment, now: float) -> None:
         state = self._desk.fleet.state_of(assignment.server_id)
-        job = self._desk.feed.backlog.take(assignment.job_id, now)
+        job = self._desk.feed.give(assignment.job_id, now)
         if state is None or assignment.job_id in self._desk.hands:
             return  # an earlier attempt is about to end; it puts the job back if it still waits
         hand = Hand(
@@ -310,6 +310,7 @@ class Dispatcher:
         finally:
             if hand.task is asyncio.current_task():
                 self._desk.hands.drop(job_id)
+                self._desk.feed.let_go(job_id)
             self.on_settled(job_id)
             self.wake()
 

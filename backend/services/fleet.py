@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from backend.models.comfyui_server import ComfyUIServer, ServerType
 from backend.repositories.comfyui_repository import ComfyUIRepository
@@ -30,6 +31,12 @@ logger = logging.getLogger(__name__)
 CATALOG_SECONDS = 300
 #: A server that takes longer than this to say how it is counts as offline.
 CHECK_TIMEOUT = 4.0
+#: The same for what it has: up to 20 MB, which take a third of a second of computing.
+CATALOG_TIMEOUT = 30.0
+#: Catalogs that the rounds of checks read at once: memory and computing for no more of them.
+_READERS = 4
+#: Seconds between two servers that are asked for the first time.
+_APART = 0.005
 #: RunPod limits how often it may be asked; whether an endpoint is there changes slowly.
 ENDPOINT_SECONDS = 15
 #: A server that fails is left alone for as many checks at first: 15 s by default.
@@ -49,6 +56,7 @@ class ServerState:
     endpoint: EndpointHealth | None = None
     latency_ms: float | None = None
     last_seen: datetime | None = None
+    #: None for one that is back after a while and may have other models now.
     catalog_read_at: datetime | None = None
     circuit: CircuitState = CircuitState.CLOSED
 
@@ -71,7 +79,7 @@ class ServerState:
             return "is offline"
         if self.circuit is CircuitState.OPEN:
             return "is left alone for a while, since it failed several times in a row"
-        if self.catalog is None and not self.paid:
+        if self.catalog_read_at is None and not self.paid:
             return "has not said yet which models it has"
         return ""
 
@@ -114,6 +122,8 @@ class Fleet:
         self._circuits: dict[str, Circuit] = {}
         #: A check that is under way while its server is removed must not bring it back.
         self._gone: set[str] = set()
+        self._readers = asyncio.Semaphore(_READERS)
+        self._reading: dict[str, asyncio.Task[None]] = {}
 
     @property
     def states(self) -> list[ServerState]:
@@ -147,78 +157,107 @@ class Fleet:
 
     async def run(self) -> None:
         # What many processes or servers would do in step, chance spreads over the interval.
-        while True:
-            try:
-                await self.check_all(spread=self._check_seconds / 2)
-            except DatabaseUnavailableError:
-                logger.debug("The list of servers cannot be read while the database is away.")
-            self.on_change()
-            await asyncio.sleep(self._check_seconds * self._jitter.uniform(0.5, 0.75))
+        try:
+            while True:
+                try:
+                    await self.check_all(spread=self._check_seconds / 2)
+                except DatabaseUnavailableError:
+                    logger.debug("The list of servers cannot be read while the database is away.")
+                self.on_change()
+                await asyncio.sleep(self._check_seconds * self._jitter.uniform(0.5, 0.75))
+        finally:
+            for reading in self._reading.values():
+                reading.cancel()
+            await asyncio.gather(*self._reading.values(), return_exceptions=True)
 
     async def check_all(self, *, spread: float = 0.0) -> None:
-        """Ask every registered server; those known already within `spread` seconds from now."""
+        """Ask every registered server how it is; those known already within `spread` seconds.
+
+        What they have is read afterwards, where that is due: `on_change` is called then.
+        """
         servers = await self._servers.list_all()
         for gone in self._states.keys() - {server.id for server in servers}:
             del self._states[gone]
-        await asyncio.gather(*(self._check_within(server, spread) for server in servers))
+        waits = [
+            self._jitter.uniform(0, spread) if server.id in self._states else number * _APART
+            for number, server in enumerate(servers)
+        ]
+        await asyncio.gather(*map(self._check_within, servers, waits))
 
-    async def _check_within(self, server: ComfyUIServer, spread: float) -> None:
-        if spread and server.id in self._states:
-            await asyncio.sleep(self._jitter.uniform(0, spread))
-        await self.check(server)
+    async def _check_within(self, server: ComfyUIServer, wait: float) -> None:
+        await asyncio.sleep(wait)
+        state = await self._check_pulse(server)
+        if _wants_reading(state, self._clock()) and server.id not in self._reading:
+            reading = asyncio.create_task(self._read_in_turn(server), name=f"read {server.id}")
+            self._reading[server.id] = reading
+            reading.add_done_callback(lambda _: self._reading.pop(server.id, None))
         self.on_change()
 
-    async def check(self, server: ComfyUIServer, *, fresh: bool = False) -> ServerState:
-        """Ask one server how it is; `fresh` reads its models again. Never raises for the server.
+    async def _read_in_turn(self, server: ComfyUIServer) -> None:
+        async with self._readers:
+            await self._read_catalog(server)
+        self.on_change()
+
+    async def check(self, server: ComfyUIServer) -> ServerState:
+        """Ask one server how it is and what it has. Never raises for the server.
 
         What its document says counts at once, before it answers: one that is switched off gets
         nothing more. An older document than the known one counts for nothing.
         """
-        known = self._states.get(server.id)
-        state = self._keep(replace(known, server=server)) if known else ServerState(server)
+        state = await self._check_pulse(server, fresh=True)
+        return await self._read_catalog(server) if state.online and not state.paid else state
+
+    async def _check_pulse(self, server: ComfyUIServer, *, fresh: bool = False) -> ServerState:
+        if server.id in self._states:
+            self._keep(self._latest(server))
         try:
             async with asyncio.timeout(CHECK_TIMEOUT):
-                state = await self._ask(state, fresh=fresh)
+                told = await self._ask(server, fresh=fresh)
         except (ResourceNotFoundError, UpstreamError, TimeoutError) as error:
-            reason = error.message if isinstance(error, StoryCanvasError) else "no answer in time"
-            state = replace(state, online=False)
-            self._log_change(state, reason)
-        else:
-            self._log_change(state, "online")
-        return self._keep(state)
+            return self._keep_offline(server, error)
+        self._log_change(server, online=True, words="online")
+        latest = self._latest(server)
+        read_at = latest.catalog_read_at if latest.online else None
+        return self._keep(replace(latest, online=True, catalog_read_at=read_at, **told))
 
-    async def _ask(self, state: ServerState, *, fresh: bool) -> ServerState:
-        if state.paid:
-            return await self._ask_endpoint(state, fresh=fresh)
+    async def _read_catalog(self, server: ComfyUIServer) -> ServerState:
+        try:
+            async with asyncio.timeout(CATALOG_TIMEOUT):
+                catalog = await self._client.catalog(server)
+        except (UpstreamError, TimeoutError) as error:
+            return self._keep_offline(server, error)
+        read = replace(self._latest(server), catalog=catalog, catalog_read_at=self._clock())
+        return self._keep(read)
+
+    def _latest(self, server: ComfyUIServer) -> ServerState:
+        """What is known by now: others may have asked the server meanwhile."""
+        return replace(self._states.get(server.id, ServerState(server)), server=server)
+
+    def _keep_offline(self, server: ComfyUIServer, error: Exception) -> ServerState:
+        reason = error.message if isinstance(error, StoryCanvasError) else "no answer in time"
+        self._log_change(server, online=False, words=f"offline: {reason}")
+        return self._keep(replace(self._latest(server), online=False))
+
+    async def _ask(self, server: ComfyUIServer, *, fresh: bool) -> dict[str, Any]:
+        """Give what is to change of its state."""
+        if server.server_type is ServerType.RUNPOD:
+            return await self._ask_endpoint(server, fresh=fresh)
         started = time.perf_counter()
-        stats = await self._client.system_stats(state.server)
+        stats = await self._client.system_stats(server)
         latency = (time.perf_counter() - started) * 1000
-        queue = await self._client.queue(state.server)
-        now = self._clock()
-        if fresh or not state.online or _is_stale(state, now):
-            catalog = await self._client.catalog(state.server)
-            state = replace(state, catalog=catalog, catalog_read_at=now)
-        return replace(
-            state,
-            online=True,
-            stats=stats,
-            queue=queue,
-            endpoint=None,
-            latency_ms=round(latency, 1),
-            last_seen=now,
-        )
+        queue = await self._client.queue(server)
+        seen = {"latency_ms": round(latency, 1), "last_seen": self._clock()}
+        return {"stats": stats, "queue": queue, "endpoint": None, **seen}
 
-    async def _ask_endpoint(self, state: ServerState, *, fresh: bool) -> ServerState:
-        now = self._clock()
-        age = (now - state.last_seen).total_seconds() if state.last_seen else None
-        if state.online and not fresh and age is not None and age < ENDPOINT_SECONDS:
-            return state
+    async def _ask_endpoint(self, server: ComfyUIServer, *, fresh: bool) -> dict[str, Any]:
+        now, known = self._clock(), self._states.get(server.id)
+        if known and known.online and known.endpoint and not fresh and _is_young(known, now):
+            return {}
         started = time.perf_counter()
-        health = await self._runpod.health(state.server)
-        latency = round((time.perf_counter() - started) * 1000, 1)
-        return ServerState(
-            state.server, online=True, endpoint=health, latency_ms=latency, last_seen=now
-        )
+        health = await self._runpod.health(server)
+        latency = (time.perf_counter() - started) * 1000
+        seen = {"latency_ms": round(latency, 1), "last_seen": now}
+        return {"endpoint": health, "catalog": None, "stats": None, "queue": None, **seen}
 
     def _new_circuit(self) -> Circuit:
         return Circuit(first=_CHECKS_ALONE * self._check_seconds)
@@ -243,13 +282,20 @@ class Fleet:
                 self.on_turned(state.server, state.online)
         return state
 
-    def _log_change(self, state: ServerState, reason: str) -> None:
-        known = self._states.get(state.server.id)
-        if known is None or known.online != state.online:
-            word = "online" if state.online else f"offline: {reason}"
-            logger.info("ComfyUI server '%s' is %s", state.server.name, word)
+    def _log_change(self, server: ComfyUIServer, *, online: bool, words: str) -> None:
+        known = self._states.get(server.id)
+        if known is None or known.online != online:
+            logger.info("ComfyUI server '%s' is %s", server.name, words)
 
 
-def _is_stale(state: ServerState, now: datetime) -> bool:
+def _is_young(state: ServerState, now: datetime) -> bool:
+    seen = state.last_seen
+    return seen is not None and (now - seen).total_seconds() < ENDPOINT_SECONDS
+
+
+def _wants_reading(state: ServerState, now: datetime) -> bool:
+    """Whether it is time to ask a server what it has."""
+    if not state.online or state.paid:
+        return False
     read_at = state.catalog_read_at
     return read_at is None or (now - read_at).total_seconds() > CATALOG_SECONDS

@@ -6,6 +6,7 @@ and that it is worth looking now.
 
 import asyncio
 import contextlib
+import random
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -29,6 +30,9 @@ from backend.utils.errors import DatabaseUnavailableError, UpstreamError
 _UNKNOWN_LOOKS = 4
 _UNKNOWN_PAUSE = 0.25
 _DEAF_FACTOR = 6
+#: Seconds between two looks at any prompts: with hundreds of them each is looked at less often. The
+#: socket tells of an end at once; a look finds what it did not tell.
+_LOOK_SPACING = 0.02
 #: Seconds between two notes of a prompt's progress, and between those of all prompts: each is a
 #: write, and a hundred servers must not keep the database from what counts.
 _NOTE_INTERVAL = 0.5
@@ -95,7 +99,9 @@ class PromptFollower:
         self._stall = timedelta(seconds=patience.stall)
         self._on_start = on_start
         self._clock = clock
-        #: How many prompts run that are followed here.
+        self._jitter = random.SystemRandom()
+        #: How many prompts are followed here, and how many of them run.
+        self._followed = 0
         self._running_now = 0
 
     async def is_known(self, server: ComfyUIServer, prompt_id: str) -> bool:
@@ -109,10 +115,12 @@ class PromptFollower:
     ) -> PromptOutcome | Failure | Ending:
         look = _Look(Progress((job.render or {}).get("nodes", {})))
         hearing = self._hear_progress(job, attempt, server, look)
+        self._followed += 1
         try:
             async with beside(hearing, self._note_progress(job, look)):
                 return await self._look_until_over(job, attempt, server, look)
         finally:
+            self._followed -= 1
             self._running_now -= look.moved_at is not None
 
     async def _look_until_over(
@@ -125,24 +133,38 @@ class PromptFollower:
             over = await self._look_once(job, attempt, server, look)
             if over is not None:
                 return over
-            pause = _UNKNOWN_PAUSE if look.unknown else self._poll_seconds
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await look.stirred.wait()
-            look.stirred.clear()
+            if await self._has_told_of_its_end(look):
+                # Whoever took the job meanwhile is found out by the write that ends it.
+                with contextlib.suppress(UpstreamError):
+                    outcome = await self._client.history(server, attempt.prompt_id)
+                    if outcome is not None:
+                        return outcome
+
+    async def _has_told_of_its_end(self, look: _Look) -> bool:
+        """Wait until it is worth looking again."""
+        usual = max(self._poll_seconds, _LOOK_SPACING * self._followed)
+        usual *= self._jitter.uniform(0.75, 1.25)
+        try:
+            async with asyncio.timeout(_UNKNOWN_PAUSE if look.unknown else usual):
+                await look.stirred.wait()
+        except TimeoutError:
+            return False
+        look.stirred.clear()
+        return True
 
     async def _look_once(
         self, job: Job, attempt: Attempt, server: ComfyUIServer, look: _Look
     ) -> PromptOutcome | Failure | None:
         try:
             queue = await self._client.queue(server)
-            outcome = await self._client.history(server, attempt.prompt_id)
+            is_there = attempt.prompt_id in queue
+            outcome = None if is_there else await self._client.history(server, attempt.prompt_id)
         except UpstreamError as error:
             return self._unreachable(server, look, error.message)
         look.unreachable_since = None
         if outcome is not None:
             return outcome
-        look.unknown = 0 if attempt.prompt_id in queue else look.unknown + 1
+        look.unknown = 0 if is_there else look.unknown + 1
         if attempt.prompt_id in queue.running:
             return self._running(job, server, look)
         if look.unknown < _UNKNOWN_LOOKS:

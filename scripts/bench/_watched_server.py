@@ -35,9 +35,7 @@ async def watch(told: Path) -> None:
             told.write_text(f"{longest * 1000:.1f}")  # noqa: ASYNC240
 
 
-async def serve(told: Path) -> None:
-    settings = Settings()
-    config = uvicorn.Config(create_app(settings), port=settings.backend_port, log_config=None)
+async def serve(config: uvicorn.Config, told: Path) -> None:
     spare_collector()
     watching = asyncio.create_task(watch(told))
     try:
@@ -46,5 +44,12 @@ async def serve(told: Path) -> None:
         watching.cancel()
 
 
+def main() -> None:
+    settings = Settings()
+    config = uvicorn.Config(create_app(settings), port=settings.backend_port, log_config=None)
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(serve(config, Path(sys.argv[1])))
+
+
 if __name__ == "__main__":
-    asyncio.run(serve(Path(sys.argv[1])))
+    main()

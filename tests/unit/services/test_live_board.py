@@ -22,7 +22,8 @@ def a_state(*, is_active: bool = True, **fields: object) -> ServerState:
         updated_at=now,
     )
     catalog = ServerCatalog.from_object_info({})
-    return ServerState(server, **{"online": True, "catalog": catalog, **fields})  # type: ignore[arg-type]
+    known = {"online": True, "catalog": catalog, "catalog_read_at": now}
+    return ServerState(server, **{**known, **fields})  # type: ignore[arg-type]
 
 
 def load(jobs: int = 0, *, is_online: bool = True) -> dict[str, object]:
@@ -36,7 +37,8 @@ def load(jobs: int = 0, *, is_online: bool = True) -> dict[str, object]:
         (a_state(online=False), 0, "offline", "bad"),
         (a_state(circuit=CircuitState.OPEN), 0, "circuit open", "bad"),
         (a_state(circuit=CircuitState.HALF_OPEN), 0, "on trial", "warn"),
-        (a_state(catalog=None), 0, "starting", "warn"),
+        (a_state(catalog=None, catalog_read_at=None), 0, "starting", "warn"),
+        (a_state(catalog_read_at=None), 0, "starting", "warn"),
         (a_state(is_active=False), 2, "draining", "warn"),
         (a_state(is_active=False), 0, "drained", "off"),
     ],

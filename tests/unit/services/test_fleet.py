@@ -1,0 +1,154 @@
+"""How servers are asked what they have: beside their pulse, a few at a time, the same once."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import pytest_asyncio
+from mongomock_motor import AsyncMongoMockClient
+
+from backend.comfyui_simulator.options import SimulatorOptions
+from backend.comfyui_simulator.simulator import Simulator
+from backend.models.comfyui_server import ComfyUIServer
+from backend.repositories.registry import Repositories, repositories_on
+from backend.services.comfyui_client import ComfyUIClient, open_session
+from backend.services.fleet import Fleet
+from backend.services.runpod_client import RunPodClient
+from backend.services.server_catalog import ServerCatalog
+from backend.utils.clock import utc_now
+
+
+class CountingClient(ComfyUIClient):
+    """The real one; knows how many catalogs it read at once at most."""
+
+    now = most = 0
+
+    async def catalog(self, server: ComfyUIServer) -> ServerCatalog:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        try:
+            return await super().catalog(server)
+        finally:
+            self.now -= 1
+
+
+class World:
+    """A fleet that checks all its servers every 0.2 seconds."""
+
+    def __init__(self, repos: Repositories, client: CountingClient, runpod: RunPodClient) -> None:
+        self._repos = repos
+        self.client = client
+        self.fleet = Fleet(repos.servers, client, runpod=runpod, check_seconds=0.2, clock=utc_now)
+
+    async def add(self, simulator: Simulator, name: str = "one") -> ComfyUIServer:
+        now = utc_now()
+        server = ComfyUIServer(
+            id=name, name=name, url=simulator.url, created_at=now, updated_at=now
+        )
+        await self._repos.servers.add(server)
+        return server
+
+    def reason(self, name: str = "one") -> str | None:
+        """Why it gets nothing; None while nothing is known of it."""
+        state = self.fleet.state_of(name)
+        return None if state is None else state.why_not
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        watching = asyncio.create_task(self.fleet.run())
+        try:
+            yield
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+
+@pytest_asyncio.fixture
+async def world() -> AsyncIterator[World]:
+    database: Any = AsyncMongoMockClient(tz_aware=True)["fleet"]
+    async with open_session() as session:
+        repos = repositories_on(database, lambda: None)
+        yield World(repos, CountingClient(session), RunPodClient(session))
+
+
+async def eventually(holds: Callable[[], bool], seconds: float = 5) -> None:
+    async with asyncio.timeout(seconds):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+async def test_it_gets_work_once_it_has_said_what_it_has(world: World) -> None:
+    async with Simulator(SimulatorOptions(faults={"slow_catalog": 1.0})) as simulator:
+        await world.add(simulator)
+        async with world.watching():
+            await eventually(lambda: "has not said" in (world.reason() or ""))
+            state = world.fleet.state_of("one")
+            assert state is not None
+            assert state.online
+            await eventually(lambda: world.reason() == "", 2)
+
+
+async def test_a_long_answer_holds_up_no_check(world: World) -> None:
+    async with Simulator() as slow, Simulator() as other:
+        slow.set_fault("slow_catalog", 30)
+        await world.add(slow)
+        await world.add(other, "other")
+        async with world.watching():
+            await eventually(lambda: world.reason("other") == "")
+            await other.die()
+            await eventually(lambda: world.reason("other") == "is offline", 1)
+            assert "has not said" in (world.reason() or "")
+
+
+async def test_one_that_was_away_is_asked_again(world: World) -> None:
+    async with Simulator(SimulatorOptions(models={"checkpoints": ("a.safetensors",)})) as first:
+        await world.add(first)
+        async with world.watching():
+            await eventually(lambda: world.reason() == "")
+            port = first.port
+            await first.die()
+            await eventually(lambda: world.reason() == "is offline")
+            changed = SimulatorOptions(
+                models={"checkpoints": ("b.safetensors",)}, faults={"slow_catalog": 0.5}
+            )
+            async with Simulator(changed, port=port):
+                await eventually(lambda: "has not said" in (world.reason() or ""))
+                await eventually(lambda: world.reason() == "")
+                state = world.fleet.state_of("one")
+                assert state is not None
+                assert state.catalog is not None
+                assert state.catalog.checkpoints == ("b.safetensors",)
+
+
+async def test_many_are_read_a_few_at_a_time(world: World) -> None:
+    async with AsyncExitStack() as opened:
+        options = SimulatorOptions(faults={"slow_catalog": 0.1})
+        for number in range(12):
+            simulator = await opened.enter_async_context(Simulator(options))
+            await world.add(simulator, f"server {number}")
+        async with world.watching():
+            names = [f"server {number}" for number in range(12)]
+            await eventually(lambda: all(world.reason(name) == "" for name in names))
+    assert 2 <= world.client.most <= 4
+
+
+async def test_servers_that_have_the_same_share_one_catalog(world: World) -> None:
+    other_models = SimulatorOptions(models={"loras": ("other.safetensors",)})
+    async with Simulator() as one, Simulator() as twin, Simulator(other_models) as other:
+        states = [
+            await world.fleet.check(await world.add(simulator, name))
+            for simulator, name in ((one, "one"), (twin, "twin"), (other, "other"))
+        ]
+    assert states[0].catalog is states[1].catalog
+    assert states[0].catalog is not states[2].catalog
+
+
+async def test_a_removed_server_does_not_come_back(world: World) -> None:
+    async with Simulator(SimulatorOptions(faults={"slow_catalog": 0.3})) as simulator:
+        server = await world.add(simulator)
+        checking = asyncio.create_task(world.fleet.check(server))
+        await eventually(lambda: world.reason() is not None)
+        world.fleet.forget(server.id)
+        await checking
+    assert world.fleet.states == []
