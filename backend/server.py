@@ -46,14 +46,13 @@ from backend.container import Container, build_container
 from backend.embedded_database import DatabaseStartError
 from backend.services.project_import import MAX_FILE_BYTES
 from backend.services.timing_service import MAX_CUT_BYTES
+from backend.utils.collector import spare_collector
 
 gc.enable()
 
 logger = logging.getLogger(__name__)
 
 _MEGABYTE = 1_048_576
-#: New objects between two young runs; runs of each generation between two of the next.
-_COLLECTOR_THRESHOLDS = (5_000, 5, 20)
 #: Room for the multipart frame around an uploaded file.
 _MULTIPART_SLACK = 65_536
 
@@ -180,18 +179,6 @@ def main() -> int:
     with listener:
         server.run(sockets=[listener])
     return 0 if server.started else 1
-
-
-def spare_collector() -> None:
-    """Let the garbage collector pass over all that was imported, and run more seldom.
-
-    What was imported stays for good; each full run looked through it and held the loop for 100 ms
-    and more. With two hundred servers at work there was a full run every nine seconds, which found
-    nothing. A young run now takes a millisecond, and most garbage needs no collector.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_COLLECTOR_THRESHOLDS)
 
 
 def _listen(host: str, port: int) -> socket.socket:

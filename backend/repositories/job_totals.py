@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from backend.models.job import Job, JobStatus
 from backend.repositories.job_line import Line
+from backend.repositories.joint_additions import JointAdditions
 from backend.utils.errors import ConflictError
 
 ALL = "job_totals"
@@ -78,6 +79,7 @@ class JobTotals:
     def __init__(self, counters: Any, guarded: Guarded) -> None:
         self._counters = counters
         self._guarded = guarded
+        self._additions = JointAdditions(self._increase)
 
     async def add(self, places: Iterable[Place], amounts: Mapping[JobStatus, int]) -> None:
         """Add these amounts to the totals of each job's window, project and batch."""
@@ -90,7 +92,7 @@ class JobTotals:
                 scopes.setdefault(ALL, Counter()).update({**inside, f"{path}.{CHANGES}": 1})
                 for scope in _others(place):
                     scopes.setdefault(scope, Counter()).update({str(status): amount, CHANGES: 1})
-        await asyncio.gather(*(self._increase(scope, by) for scope, by in scopes.items()))
+        await asyncio.gather(*(self._additions.add(scope, by) for scope, by in scopes.items()))
 
     async def by_status(self) -> dict[JobStatus, int]:
         counted: Counter[str] = Counter()

@@ -17,11 +17,14 @@ from backend.repositories.worker_repository import WorkerRepository
 from backend.services.backlog import Backlog, WaitingJob
 from backend.services.job_needs import JobNeeds
 from backend.utils.clock import Clock
+from backend.utils.collector import pass_over_what_is_there
 
 logger = logging.getLogger(__name__)
 
 #: Rows that one read takes: taking them in must not hold up the event loop.
 _ROWS = 250
+#: So many waiting jobs slow the garbage collector down.
+_MANY = 10_000
 #: A number that nobody used within so many seconds belongs to a process that died.
 _NUMBER_SECONDS = 60.0
 #: Totals that differ by the same number at so many looks in a row tell of jobs that were missed;
@@ -74,6 +77,8 @@ class BacklogFeed:
         for job_id in self.elsewhere.keys() - there:
             del self.elsewhere[job_id]
         self._odd_looks = 0
+        if len(waiting) > _MANY:
+            pass_over_what_is_there()
 
     async def _read_all(self, heard: set[str]) -> set[str]:
         self._awaited.clear()

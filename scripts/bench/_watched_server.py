@@ -15,7 +15,8 @@ from pathlib import Path
 import uvicorn
 
 from backend.config import Settings
-from backend.server import create_app, spare_collector
+from backend.server import create_app
+from backend.utils.collector import spare_collector
 
 #: Also what a look costs the measured server: a thousandth of its time.
 _LOOK_SECONDS = 0.002

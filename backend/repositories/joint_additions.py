@@ -1,0 +1,53 @@
+"""Additions to one document: those that arrive while another is written go together in the next."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple
+
+Write = Callable[[str, Mapping[str, int]], Awaitable[None]]
+
+
+class _Group(NamedTuple):
+    """What waits for its turn, and the task that will write it."""
+
+    amounts: Counter[str]
+    written: asyncio.Task[None]
+
+
+class JointAdditions:
+    """Where one write at a time is under way, nobody waits longer, and there are fewer of them."""
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+        self._next: dict[str, _Group] = {}
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+
+    async def add(self, key: str, amounts: Mapping[str, int]) -> None:
+        """Return when these are written; raises what writing raises.
+
+        Somebody who is cancelled here takes nothing back: others wait for the same write.
+        """
+        group = self._next.get(key) or self._new_group(key)
+        group.amounts.update(amounts)
+        await asyncio.shield(group.written)
+
+    def _new_group(self, key: str) -> _Group:
+        amounts: Counter[str] = Counter()
+        writing = self._write_in_turn(key, amounts, self._under_way.get(key))
+        group = _Group(amounts, asyncio.create_task(writing, name=f"add to {key}"))
+        self._next[key] = group
+        return group
+
+    async def _write_in_turn(
+        self, key: str, amounts: Counter[str], before: asyncio.Task[None] | None
+    ) -> None:
+        if before is not None:
+            await asyncio.wait({before})
+        # Whoever comes from here on forms the next group.
+        self._under_way[key] = self._next.pop(key).written
+        try:
+            await self._write(key, amounts)
+        finally:
+            if key not in self._next:
+                del self._under_way[key]
