@@ -166,6 +166,8 @@ class GenerationService:
 
     async def _check_possible(self, job: Job) -> None:
         if job.provider is not None:
+            if job.pinned_server_id != PROVIDER_ID:
+                await self._makers.check_pin(job)
             self._provider.check(job)
         else:
             await self._makers.check(job)

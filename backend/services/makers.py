@@ -29,6 +29,12 @@ class Makers:
         """Whether somebody is there at all."""
         return bool(await self._servers.list_all(limit=1) or await self._workers.list_all())
 
+    async def check_pin(self, job: Job) -> None:
+        """ResourceNotFoundError where the job is for a server that is not registered."""
+        pin = job.pinned_server_id
+        if pin is not None and await self._workers.find_by_id(pin) is None:
+            await self._servers.get(pin)
+
     async def check(self, job: Job) -> None:
         """Refuse a job that nobody could ever make; being away for now is no reason.
 

@@ -350,6 +350,22 @@ async def test_a_restart_of_everything_orders_once(tmp_path: Path, gateway: Gate
     assert gateway.count("create") == 1
 
 
+async def test_a_job_for_a_server_that_nobody_knows_is_refused(
+    desk: httpx.AsyncClient, gateway: Gateway
+) -> None:
+    clip = await Studio(desk).clip()
+    body = {
+        "clip_id": clip["id"],
+        "generation_type": "video",
+        "prompt": "a red car",
+        "server_id": "nobody",
+        "params": {"provider": "openai"},
+    }
+    error = error_of(await desk.post("/api/v1/generate", json=body), 404)
+    assert error["code"] == "SERVER_NOT_FOUND"
+    assert gateway.count("create") == 0
+
+
 def _job_for(clip: dict[str, Any]) -> Job:
     return Job(
         id=new_id(),
