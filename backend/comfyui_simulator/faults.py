@@ -28,6 +28,8 @@ class Fault(StrEnum):
     PROMPT_500 = "prompt_500"
     #: GET /history and /history/{id} answer 500.
     HISTORY_500 = "history_500"
+    #: GET /object_info answers 500, as with a broken custom node.
+    CATALOG_500 = "catalog_500"
     #: /view is slow. Value: bytes a second.
     SLOW_DOWNLOAD = "slow_download"
     #: /view promises the whole file and hangs up early. Value: the part that is sent, 0 to 1.

@@ -34,6 +34,8 @@ async def get_object_info(request: web.Request) -> web.Response:
     world = engine_of(request).world
     if slow := world.faults.take(Fault.SLOW_CATALOG):
         await asyncio.sleep(float(slow.value))
+    if world.faults.take(Fault.CATALOG_500):
+        return web.Response(status=500)
     return web.json_response(world.nodes.with_files(world.folders.input_files()))
 
 

@@ -58,6 +58,8 @@ class ServerState:
     last_seen: datetime | None = None
     #: None for one that is back after a while and may have other models now.
     catalog_read_at: datetime | None = None
+    #: Why it could not be asked what it has; "" if it could.
+    catalog_fault: str = ""
     circuit: CircuitState = CircuitState.CLOSED
 
     @property
@@ -80,7 +82,8 @@ class ServerState:
         if self.circuit is CircuitState.OPEN:
             return "is left alone for a while, since it failed several times in a row"
         if self.catalog_read_at is None and not self.paid:
-            return "has not said yet which models it has"
+            told = "has not said yet which models it has"
+            return f"{told}: {self.catalog_fault}" if self.catalog_fault else told
         return ""
 
     @property
@@ -225,17 +228,24 @@ class Fleet:
             async with asyncio.timeout(CATALOG_TIMEOUT):
                 catalog = await self._client.catalog(server)
         except (UpstreamError, TimeoutError) as error:
-            return self._keep_offline(server, error)
-        read = replace(self._latest(server), catalog=catalog, catalog_read_at=self._clock())
+            return self._keep_fault(server, _words(error))
+        now, latest = self._clock(), self._latest(server)
+        read = replace(latest, catalog=catalog, catalog_read_at=now, catalog_fault="")
         return self._keep(read)
+
+    def _keep_fault(self, server: ComfyUIServer, words: str) -> ServerState:
+        """It is there all the same: what it had stands, and it is asked again by the next round."""
+        latest = self._latest(server)
+        if latest.catalog_fault != words:
+            logger.warning("What ComfyUI server '%s' has is not known: %s", server.name, words)
+        return self._keep(replace(latest, catalog_fault=words))
 
     def _latest(self, server: ComfyUIServer) -> ServerState:
         """What is known by now: others may have asked the server meanwhile."""
         return replace(self._states.get(server.id, ServerState(server)), server=server)
 
     def _keep_offline(self, server: ComfyUIServer, error: Exception) -> ServerState:
-        reason = error.message if isinstance(error, StoryCanvasError) else "no answer in time"
-        self._log_change(server, online=False, words=f"offline: {reason}")
+        self._log_change(server, online=False, words=f"offline: {_words(error)}")
         return self._keep(replace(self._latest(server), online=False))
 
     async def _ask(self, server: ComfyUIServer, *, fresh: bool) -> dict[str, Any]:
@@ -286,6 +296,10 @@ class Fleet:
         known = self._states.get(server.id)
         if known is None or known.online != online:
             logger.info("ComfyUI server '%s' is %s", server.name, words)
+
+
+def _words(error: Exception) -> str:
+    return error.message if isinstance(error, StoryCanvasError) else "no answer in time"
 
 
 def _is_young(state: ServerState, now: datetime) -> bool:

@@ -218,7 +218,7 @@ def _working(state: ServerState) -> Condition:
     if state.on_probation:
         return Condition("on trial", "warn", "One job at a time, until one has gone well.")
     if state.why_not:
-        return Condition("starting", "warn", "It has not said yet which models it has.")
+        return Condition("starting", "warn", f"It {state.why_not.rstrip('.')}.")
     return Condition("online", "good")
 
 

@@ -121,6 +121,30 @@ async def test_one_that_was_away_is_asked_again(world: World) -> None:
                 assert state.catalog.checkpoints == ("b.safetensors",)
 
 
+async def test_one_that_cannot_say_what_it_has_is_there_all_the_same(world: World) -> None:
+    turns: list[bool] = []
+    world.fleet.on_turned = lambda server, online: turns.append(online)
+    async with Simulator(SimulatorOptions(faults={"catalog_500": True})) as simulator:
+        await world.add(simulator)
+        async with world.watching():
+            await eventually(lambda: "answered with 500" in (world.reason() or ""))
+            asked = simulator.faults.as_json()["catalog_500"]["hits"]
+            await eventually(lambda: simulator.faults.as_json()["catalog_500"]["hits"] > asked + 1)
+            assert turns == []
+            simulator.clear_faults()
+            await eventually(lambda: world.reason() == "")
+
+
+async def test_what_it_had_stands_while_it_cannot_be_asked_again(world: World) -> None:
+    async with Simulator() as simulator:
+        server = await world.add(simulator)
+        known = (await world.fleet.check(server)).catalog
+        simulator.set_fault("catalog_500")
+        state = await world.fleet.check(server)
+        assert state.can_dispatch
+        assert state.catalog is known
+
+
 async def test_many_are_read_a_few_at_a_time(world: World) -> None:
     async with AsyncExitStack() as opened:
         options = SimulatorOptions(faults={"slow_catalog": 0.1})
