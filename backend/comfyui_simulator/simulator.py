@@ -35,6 +35,8 @@ from backend.comfyui_simulator.worker import World
 #: Below those that systems give to connections: 32768 up on Linux, 49152 up elsewhere.
 _OWN_PORTS = range(20_000, 32_000)
 _TRIES = 20
+#: Of the event loop, from accepted to known to the web server: its task, then connection_made.
+_TURNS_OF_A_WELCOME = 3
 
 ROUTES = [
     *routes_prompt.ROUTES,
@@ -43,6 +45,17 @@ ROUTES = [
     *routes_info.ROUTES,
     *routes_control.ROUTES,
 ]
+
+
+async def take_no_more_calls(listening: socket.socket) -> None:
+    """Let in who was accepted, and nobody else: to be waited for before a server closes.
+
+    A connection accepted in the very turn in which its server closes is never closed by asyncio.
+    """
+    with contextlib.suppress(NotImplementedError):  # Windows
+        asyncio.get_running_loop().remove_reader(listening)
+    for _ in range(_TURNS_OF_A_WELCOME):
+        await asyncio.sleep(0)
 
 
 def build_app(engine: Engine) -> web.Application:
@@ -107,6 +120,7 @@ class Simulator:
         self.folders = Folders(self.options.output_directory)
         self._on_death = on_death or self._die_soon
         self._socket: socket.socket | None = None
+        self._listening: socket.socket | None = None
         self._runner: web.AppRunner | None = None
         self._engine: Engine | None = None
         self._dying: asyncio.Task[None] | None = None
@@ -152,7 +166,7 @@ class Simulator:
         self._runner = web.AppRunner(build_app(self._engine), access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.SockSite(self._runner, self._socket, backlog=256).start()
-        self._socket = None
+        self._listening, self._socket = self._socket, None
         self._engine.start()
 
     def _bind(self) -> socket.socket:
@@ -171,6 +185,9 @@ class Simulator:
         if runner is None or engine is None:
             return
         self.tally.deaths += 1
+        if self._listening is not None:
+            await take_no_more_calls(self._listening)
+            self._listening = None
         for connection in getattr(runner.server, "connections", []):
             if connection.transport is not None:
                 connection.transport.abort()

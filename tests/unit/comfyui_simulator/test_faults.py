@@ -1,6 +1,8 @@
 """Every fault does what its name says, as often as it was told, and no longer."""
 
 import asyncio
+import contextlib
+import socket
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -254,6 +256,18 @@ async def test_dying_mid_job_and_coming_back(doomed: Client) -> None:
     answer = await client.submit(text_to_image(steps=4), "again")
     assert answer["number"] == 0
     assert (await client.finished("again"))["status"]["completed"] is True
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_dying_closes_the_connections_that_just_came(turns: int) -> None:
+    async with Simulator() as simulator:
+        with socket.create_connection(("127.0.0.1", simulator.port)) as caller:
+            caller.settimeout(1)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await simulator.die()
+            with contextlib.suppress(ConnectionResetError):
+                assert caller.recv(1) == b""
 
 
 async def test_restart_keeps_output_and_wipes_temp(client: Client) -> None:
