@@ -1,5 +1,6 @@
 """The three routes that show what the video provider holds, against a gateway on loopback."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -342,9 +343,13 @@ async def test_a_restart_of_everything_orders_once(tmp_path: Path, gateway: Gate
         desk = Studio(client)
         done = await desk.finished(job.id)
         takes = await desk.takes(clip)
-        metrics = (await client.get("/metrics")).text
-    labels = 'server="OpenAI-compatible provider",status="completed"'
-    assert f"storycanvas_jobs_ended_total{{{labels}}} 1.0" in metrics
+        labels = 'server="OpenAI-compatible provider",status="completed"'
+        # Counted once it is stored, and so a moment after others see it.
+        async with asyncio.timeout(5):
+            while f"storycanvas_jobs_ended_total{{{labels}}} 1.0" not in (
+                (await client.get("/metrics")).text
+            ):
+                await asyncio.sleep(0.01)
     assert (done["status"], done["server_id"]) == ("completed", "openai")
     assert [take["id"] for take in takes] == [done["content_id"]]
     assert gateway.count("create") == 1

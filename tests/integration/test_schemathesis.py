@@ -61,11 +61,17 @@ TAKES_LONG = {
 SAME_BODIES = (
     {"include-path-regex": "/generate(/batch)?$", "phases": {"coverage": {"enabled": False}}},
     {
-        "include-path-regex": "/(style-templates|characters)/{",
-        "include-method": "PUT",
+        "include-name-regex": "^PUT .*/(style-templates|characters)/{",
         "phases": {"coverage": {"enabled": False}},
     },
 )
+#: Lists with nothing but a page, as /projects and /style-templates have it, whose borders are asked
+#: for.
+SAME_PAGES = {
+    "include-name-regex": "^GET .*(/(scenes|clips|characters|workflows|{project_id}/jobs)$"
+    "|/(project|scene)/{)",
+    "phases": {"coverage": {"enabled": False}},
+}
 #: DELETE ends a rendering; GET begins the next one, where a 404 would be expected of a thing.
 RENDERED_ANEW = {
     "include-path-regex": "/export/animatic",
@@ -230,7 +236,13 @@ def ask(document: dict[str, Any], url: str, phases: set[str], *, examples: int) 
             "phases": settings,
             "generation": {"max-examples": examples, "database": "none"},
             "checks": all_but(),
-            "operations": [NO_PROJECT_OF_THAT_NAME, TAKES_LONG, *SAME_BODIES, RENDERED_ANEW],
+            "operations": [
+                NO_PROJECT_OF_THAT_NAME,
+                TAKES_LONG,
+                *SAME_BODIES,
+                SAME_PAGES,
+                RENDERED_ANEW,
+            ],
         }
     )
     schema = schemathesis.openapi.from_dict(document, config=config)
