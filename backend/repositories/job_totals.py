@@ -170,6 +170,7 @@ class JobTotals:
         self, scope: str, off: Amounts, *, window: int | None, changes: int | None
     ) -> bool:
         """Add what is missing, if nothing was counted since `changes` was read."""
+        await self._additions.settled(scope)
         path = "" if window is None else f"windows.{window}."
         where = {"_id": scope, f"{path}{CHANGES}": changes}
         amounts = {f"{path}{name}": amount for name, amount in {**off, CHANGES: 1}.items()}

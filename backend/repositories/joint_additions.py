@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
+from backend.utils.errors import DatabaseUnavailableError
+
 Write = Callable[[str, Mapping[str, int]], Awaitable[None]]
 
 
@@ -32,6 +34,13 @@ class JointAdditions:
         group.amounts.update(amounts)
         await asyncio.shield(group.written)
 
+    async def settled(self, key: str) -> None:
+        """Return when all that was added by now is written, or has failed."""
+        group = self._next.get(key)
+        written = self._under_way.get(key) if group is None else group.written
+        if written is not None:
+            await asyncio.wait({written})
+
     def _new_group(self, key: str) -> _Group:
         amounts: Counter[str] = Counter()
         writing = self._write_in_turn(key, amounts, self._under_way.get(key))
@@ -47,7 +56,14 @@ class JointAdditions:
         # Whoever comes from here on forms the next group.
         self._under_way[key] = self._next.pop(key).written
         try:
+            if before is not None and (error := _away(before)):
+                raise error  # who waits for the database gives up together, not in turns
             await self._write(key, amounts)
         finally:
             if key not in self._next:
                 del self._under_way[key]
+
+
+def _away(written: asyncio.Task[None]) -> DatabaseUnavailableError | None:
+    error = None if written.cancelled() else written.exception()
+    return error if isinstance(error, DatabaseUnavailableError) else None

@@ -1,8 +1,10 @@
 """What runs beside the requests: the fleet's watch, the dispatcher, and mending after a start."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
 from backend.services.batch_service import BatchService
 from backend.services.clip_timeline import ClipTimeline
@@ -17,6 +19,10 @@ from backend.utils.errors import DatabaseUnavailableError
 #: How far back before the last change totals are counted again at start, in seconds.
 _MEND_SECONDS = 60
 _DATABASE_PAUSE = 1.0
+#: Before something that failed by our own fault begins anew, in seconds.
+_FAULT_PAUSE = 1.0
+
+logger = logging.getLogger(__name__)
 
 
 class Mender:
@@ -44,6 +50,22 @@ class Mender:
                 return
 
 
+async def kept_up(run: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
+    """Run it to its end. A fault of ours is told and stops it for a moment, never for good."""
+    while True:
+        task = asyncio.create_task(run(), name=name)
+        try:
+            await asyncio.wait({task})
+        finally:
+            task.cancel()  # when this is cancelled
+            await asyncio.gather(task, return_exceptions=True)
+        error = task.exception()
+        if error is None:
+            return
+        logger.error("'%s' stopped for a reason of our own; it begins anew.", name, exc_info=error)
+        await asyncio.sleep(_FAULT_PAUSE)
+
+
 @asynccontextmanager
 async def running(
     fleet: Fleet,
@@ -56,11 +78,14 @@ async def running(
 ) -> AsyncIterator[None]:
     """Run it all until the block ends; then let go of everyone who waits for a job."""
     tasks = [
-        asyncio.create_task(fleet.run(), name="fleet"),
-        asyncio.create_task(dispatcher.run(), name="dispatcher"),
-        asyncio.create_task(mender.run(), name="mend"),
-        asyncio.create_task(events.run(), name="events"),
-        asyncio.create_task(webhooks.run(), name="webhooks"),
+        asyncio.create_task(kept_up(part.run, name), name=name)
+        for name, part in (
+            ("fleet", fleet),
+            ("dispatcher", dispatcher),
+            ("mend", mender),
+            ("events", events),
+            ("webhooks", webhooks),
+        )
     ]
     try:
         yield

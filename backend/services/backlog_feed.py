@@ -7,7 +7,7 @@ no longer waits costs nothing but a claim that fails.
 """
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from backend.models.job import Job, JobStatus
@@ -15,9 +15,11 @@ from backend.repositories.job_repository import JobRepository
 from backend.repositories.job_rows import PendingRow, as_pending_row
 from backend.repositories.worker_repository import WorkerRepository
 from backend.services.backlog import Backlog, WaitingJob
+from backend.services.backlog_drift import BacklogDrift
 from backend.services.job_needs import JobNeeds
 from backend.utils.clock import Clock
 from backend.utils.collector import pass_over_what_is_there
+from backend.utils.in_turn import InTurn
 
 logger = logging.getLogger(__name__)
 
@@ -27,10 +29,10 @@ _ROWS = 250
 _MANY = 10_000
 #: A number that nobody used within so many seconds belongs to a process that died.
 _NUMBER_SECONDS = 60.0
-#: Totals that differ by the same number at so many looks in a row tell of jobs that were missed;
-#: each time that reading them all again did not help, it is four times as many.
-_LOOKS_TO_RELOAD = 5
-_MOST_LOOKS = 3_600
+#: Of those, so many are asked for at a look.
+_AWAITED = 1_000
+#: A number this close to the newest may have been given out just before all were read.
+_RECENT = 500
 
 
 class BacklogFeed:
@@ -56,16 +58,20 @@ class BacklogFeed:
         self._given: set[str] = set()
         #: While the queue is read, what was heard of since that began; else None.
         self._heard: set[str] | None = None
-        #: By how much the totals differed, and at how many looks in a row.
-        self._off = 0
-        self._odd_looks = 0
-        self._patience = _LOOKS_TO_RELOAD
+        self._drift = BacklogDrift()
+        #: How many waited when the collector was last told to pass them over.
+        self._passed_over = 0
+        self._loading = InTurn(self._load)
 
     async def load(self) -> None:
         """Read the whole queue, a window at a time; what does not wait any more leaves.
 
-        What is heard of meanwhile is newer than what is read.
+        Whoever asks while it is read is content with the next reading, which begins afterwards.
         """
+        await self._loading()
+
+    async def _load(self) -> None:
+        # What is heard of meanwhile is newer than what is read.
         self._heard = heard = set[str]()
         try:
             waiting = await self._read_all(heard)
@@ -76,20 +82,22 @@ class BacklogFeed:
             self.backlog.remove(job_id)
         for job_id in self.elsewhere.keys() - there:
             del self.elsewhere[job_id]
-        self._odd_looks = 0
-        if len(waiting) > _MANY:
+        if len(waiting) > self._passed_over + _MANY:
+            self._passed_over = len(waiting)
             pass_over_what_is_there()
 
     async def _read_all(self, heard: set[str]) -> set[str]:
-        self._awaited.clear()
-        self._requeued = (await self._jobs.requeued.read()).total
+        requeued = (await self._jobs.requeued.read()).total
         last = await self._jobs.last_number()
+        recent = max(0, last - _RECENT)
+        used = await self._jobs.numbers_between(recent, last)
         low, waiting = 0, set[str]()
         while rows := await self._jobs.pending_rows(low, _ROWS):
             self._add([row for row in rows if row.id not in heard and row.id not in self._given])
             waiting.update(row.id for row in rows)
             low = rows[-1].number
-        self._last = max(last, low)
+        self._last, self._requeued = max(last, low), requeued
+        self._await(set(range(recent + 1, last + 1)) - used)
         return waiting
 
     async def refresh(self) -> None:
@@ -141,6 +149,10 @@ class BacklogFeed:
     def let_go(self, job_id: str) -> None:
         self._given.discard(job_id)
 
+    def let_all_go(self) -> None:
+        """Know no more of what is on its way: from now on another process may drive the servers."""
+        self._given.clear()
+
     def queued(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
             self._awaited.pop(job.number, None)
@@ -181,13 +193,16 @@ class BacklogFeed:
         """Jobs above the last number seen; some of those numbers may be stored only later."""
         last = await self._jobs.last_number()
         if last > self._last:
-            now = self._clock().timestamp()
             used = await self._jobs.numbers_between(self._last, last)
-            missing = set(range(self._last + 1, last + 1)) - used
-            self._awaited |= dict.fromkeys(missing, now)
+            self._await(set(range(self._last + 1, last + 1)) - used)
             await self._read_above(self._last)
             self._last = last
         await self._read_awaited()
+
+    def _await(self, numbers: Iterable[int]) -> None:
+        now = self._clock().timestamp()
+        for number in numbers:
+            self._awaited.setdefault(number, now)
 
     async def _read_above(self, number: int) -> None:
         while rows := await self._jobs.pending_rows(number, _ROWS):
@@ -198,9 +213,12 @@ class BacklogFeed:
         if not self._awaited:
             return
         oldest = self._clock().timestamp() - _NUMBER_SECONDS
-        for job in await self._jobs.list_by_numbers(list(self._awaited)[:_ROWS]):
+        asked = list(self._awaited)[:_AWAITED]
+        for job in await self._jobs.list_by_numbers(asked):
             self._awaited.pop(job.number, None)
             self._add_job(job)
+        # Those that were not found are asked for again when all others were.
+        self._awaited |= {each: self._awaited.pop(each) for each in asked if each in self._awaited}
         self._awaited = {number: at for number, at in self._awaited.items() if at > oldest}
 
     async def _read_requeued(self) -> None:
@@ -219,16 +237,9 @@ class BacklogFeed:
 
     async def _compare(self) -> None:
         kept = (await self._jobs.totals.by_status())[JobStatus.PENDING]
-        off, before = kept - self._known(), self._off
-        self._off = off
-        if not off:
-            self._odd_looks, self._patience = 0, _LOOKS_TO_RELOAD
-            return
-        # While jobs come and go, what is counted in two places differs now by one, now by three.
-        self._odd_looks = self._odd_looks + 1 if off == before else 1
-        if self._odd_looks > self._patience:
-            logger.info("The backlog is read again: %s jobs wait, not %s.", kept, self._known())
-            self._patience = min(_MOST_LOOKS, self._patience * 4)
+        known = self._known()
+        if self._drift.is_lost(kept - known):
+            logger.info("The backlog is read again: %s jobs wait, not %s.", kept, known)
             await self.load()
 
     def _known(self) -> int:

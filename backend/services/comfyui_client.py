@@ -47,6 +47,8 @@ __all__ = [
 _CHUNK = 1024 * 1024
 #: The largest JSON answer that is read. /object_info of a server full of custom nodes has 20 MB.
 _MAX_JSON = 128 * 1024 * 1024
+#: Their memory and computing, for no more of them.
+_CATALOGS_AT_ONCE = 4
 #: An execution_error carries its inputs; aiohttp's own limit of 4 MB would drop the socket.
 _MAX_MESSAGE = 64 * 1024 * 1024
 #: The first version whose POST /interrupt looks at prompt_id; older ones stop whatever runs.
@@ -90,6 +92,7 @@ class ComfyUIClient:
         self._session = session
         self._timeouts = timeouts or Timeouts()
         self._catalogs = CatalogShelf()
+        self._reading_catalogs = asyncio.Semaphore(_CATALOGS_AT_ONCE)
 
     async def submit(
         self, server: ComfyUIServer, graph: Mapping[str, Any], *, prompt_id: str, client_id: str
@@ -152,10 +155,26 @@ class ComfyUIClient:
         return parse_system_stats(answer)
 
     async def catalog(self, server: ComfyUIServer) -> ServerCatalog:
-        """Give what the server has. Reading 20 MB takes 0.3 s, so a thread does it."""
-        answer = await self._call(server, "object_info", total=self._timeouts.slow_answer)
-        body = answer.accepted().body
-        return await asyncio.to_thread(self._catalogs.read, body, answer.json)
+        """Give what the server has. Reading 20 MB takes 0.3 s, so a thread does it.
+
+        Waiting for a server to begin holds up no other; what they send is read for a few at once.
+        """
+        silence = self._timeouts.catalog
+        timeout = aiohttp.ClientTimeout(connect=self._timeouts.connect, sock_read=silence)
+        with translated(_who(server)):
+            async with (
+                self._session.get(
+                    _url(server, "object_info"),
+                    headers=_headers(server),
+                    timeout=timeout,
+                    allow_redirects=False,
+                ) as response,
+                self._reading_catalogs,
+            ):
+                async with asyncio.timeout(silence):
+                    answer = Answer(server.name, response.status, await _read(response))
+                body = answer.accepted().body
+                return await asyncio.to_thread(self._catalogs.read, body, answer.json)
 
     async def upload_image(
         self, server: ComfyUIServer, content: bytes, *, name: str, subfolder: str

@@ -92,7 +92,7 @@ class ComfyUIService:
         return deleted
 
     async def _looked_at(self, server: ComfyUIServer) -> ComfyUIServer:
-        state = await self._fleet.check(server)
+        state = await self._fleet.greet(server)
         self._fleet.on_change()
         seen = server.model_copy(update={"is_online": state.online})
         self._events.changed(seen)

@@ -28,8 +28,10 @@ class Timeouts:
     answer: float = 15.0
     #: The health probe.
     probe: float = 5.0
-    #: Validation of a large graph, or the 0.5 to 20 MB of /object_info.
+    #: Validation of a large graph.
     slow_answer: float = 45.0
+    #: Until the 0.5 to 20 MB of /object_info begin, and until they are there.
+    catalog: float = 30.0
     #: Sending one picture.
     upload: float = 120.0
     #: The longest silence in a download.

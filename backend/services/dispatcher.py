@@ -28,6 +28,7 @@ from backend.services.scheduling_types import Assignment, TakeBack
 from backend.services.server_catalog import ServerCatalog
 from backend.services.server_runners import Runner
 from backend.utils.errors import DatabaseUnavailableError, UpstreamError
+from backend.utils.in_turn import InTurn
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ class Dispatcher:
         self.on_settled: Callable[[str], None] = lambda job_id: None
         self._woken = asyncio.Event()
         self._to_recover = True
+        self._recounting = InTurn(jobs.recount)
         self._looked = 0.0
         desk.hands.on_change = self.wake
 
@@ -102,6 +104,7 @@ class Dispatcher:
                         task.cancel()
                     await asyncio.gather(driving, losing, return_exceptions=True)
                     self._desk.hands.clear()
+                    self._desk.feed.let_all_go()
             if not lost.is_set():
                 logger.error("The queue stopped for a reason of our own.", exc_info=_error(driving))
                 await asyncio.sleep(_IDLE_SECONDS)
@@ -115,8 +118,8 @@ class Dispatcher:
                 pause = _IDLE_SECONDS
                 try:
                     if self._to_recover:
+                        self._to_recover = False  # before: what it begins may fail soon
                         await self._recover(group)
-                        self._to_recover = False
                     await self._look_around(group)
                     pause = await self._dispatch(group)
                     await self._dispatch_provider(group)
@@ -134,7 +137,7 @@ class Dispatcher:
         """Take up what was running when this or another process ended."""
         await self._desk.learning.load()
         await self._desk.fleet.check_all()
-        group.create_task(self._quietly(self._jobs.recount), name="recount")
+        group.create_task(self._quietly(self._recounting), name="recount")
         await self._late.recall()
         await self._take_up_strays(group)
         loading = group.create_task(self._quietly(self._desk.feed.load), name="read the queue")

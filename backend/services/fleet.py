@@ -31,10 +31,6 @@ logger = logging.getLogger(__name__)
 CATALOG_SECONDS = 300
 #: A server that takes longer than this to say how it is counts as offline.
 CHECK_TIMEOUT = 4.0
-#: The same for what it has: up to 20 MB, which take a third of a second of computing.
-CATALOG_TIMEOUT = 30.0
-#: Catalogs that the rounds of checks read at once: memory and computing for no more of them.
-_READERS = 4
 #: Seconds between two servers that are asked for the first time.
 _APART = 0.005
 #: RunPod limits how often it may be asked; whether an endpoint is there changes slowly.
@@ -125,8 +121,7 @@ class Fleet:
         self._circuits: dict[str, Circuit] = {}
         #: A check that is under way while its server is removed must not bring it back.
         self._gone: set[str] = set()
-        self._readers = asyncio.Semaphore(_READERS)
-        self._reading: dict[str, asyncio.Task[None]] = {}
+        self._reading: dict[tuple[object, ...], asyncio.Task[ServerState]] = {}
 
     @property
     def states(self) -> list[ServerState]:
@@ -169,9 +164,10 @@ class Fleet:
                 self.on_change()
                 await asyncio.sleep(self._check_seconds * self._jitter.uniform(0.5, 0.75))
         finally:
-            for reading in self._reading.values():
+            readings = list(self._reading.values())
+            for reading in readings:
                 reading.cancel()
-            await asyncio.gather(*self._reading.values(), return_exceptions=True)
+            await asyncio.gather(*readings, return_exceptions=True)
 
     async def check_all(self, *, spread: float = 0.0) -> None:
         """Ask every registered server how it is; those known already within `spread` seconds.
@@ -181,6 +177,7 @@ class Fleet:
         servers = await self._servers.list_all()
         for gone in self._states.keys() - {server.id for server in servers}:
             del self._states[gone]
+            self._circuits.pop(gone, None)
         waits = [
             self._jitter.uniform(0, spread) if server.id in self._states else number * _APART
             for number, server in enumerate(servers)
@@ -190,15 +187,8 @@ class Fleet:
     async def _check_within(self, server: ComfyUIServer, wait: float) -> None:
         await asyncio.sleep(wait)
         state = await self._check_pulse(server)
-        if _wants_reading(state, self._clock()) and server.id not in self._reading:
-            reading = asyncio.create_task(self._read_in_turn(server), name=f"read {server.id}")
-            self._reading[server.id] = reading
-            reading.add_done_callback(lambda _: self._reading.pop(server.id, None))
-        self.on_change()
-
-    async def _read_in_turn(self, server: ComfyUIServer) -> None:
-        async with self._readers:
-            await self._read_catalog(server)
+        if _wants_reading(state, self._clock()):
+            _ = self._begin_reading(server)
         self.on_change()
 
     async def check(self, server: ComfyUIServer) -> ServerState:
@@ -208,41 +198,91 @@ class Fleet:
         nothing more. An older document than the known one counts for nothing.
         """
         state = await self._check_pulse(server, fresh=True)
-        return await self._read_catalog(server) if state.online and not state.paid else state
+        if not state.online or state.paid:
+            return state
+        return await asyncio.shield(self._begin_reading(server))
+
+    async def greet(self, server: ComfyUIServer) -> ServerState:
+        """As `check`, but what it has is asked for only where that is due.
+
+        One that takes longer for it than a check may take says so later: the next rounds hear.
+        """
+        state = await self._check_pulse(server, fresh=True)
+        if not _wants_reading(state, self._clock()):
+            return state
+        await asyncio.wait({self._begin_reading(server)}, timeout=CHECK_TIMEOUT)
+        return self._states.get(server.id, state)
+
+    def _begin_reading(self, server: ComfyUIServer) -> asyncio.Task[ServerState]:
+        """Ask what it has, unless that very server is being asked; `on_change` is called then."""
+        key = _place(server)
+        reading = self._reading.get(key)
+        if reading is None:
+            reading = asyncio.create_task(self._read_catalog(server), name=f"read {server.id}")
+            self._reading[key] = reading
+            reading.add_done_callback(lambda _: self._reading.pop(key, None))
+        return reading
 
     async def _check_pulse(self, server: ComfyUIServer, *, fresh: bool = False) -> ServerState:
+        if moved := self._moved(server):
+            return moved
         if server.id in self._states:
             self._keep(self._latest(server))
         try:
             async with asyncio.timeout(CHECK_TIMEOUT):
                 told = await self._ask(server, fresh=fresh)
         except (ResourceNotFoundError, UpstreamError, TimeoutError) as error:
-            return self._keep_offline(server, error)
+            return self._moved(server) or self._keep_offline(server, error)
+        if moved := self._moved(server):
+            return moved
         self._log_change(server, online=True, words="online")
         latest = self._latest(server)
         read_at = latest.catalog_read_at if latest.online else None
         return self._keep(replace(latest, online=True, catalog_read_at=read_at, **told))
 
     async def _read_catalog(self, server: ComfyUIServer) -> ServerState:
+        catalog, fault = None, ""
         try:
-            async with asyncio.timeout(CATALOG_TIMEOUT):
-                catalog = await self._client.catalog(server)
-        except (UpstreamError, TimeoutError) as error:
-            return self._keep_fault(server, _words(error))
-        now, latest = self._clock(), self._latest(server)
-        read = replace(latest, catalog=catalog, catalog_read_at=now, catalog_fault="")
-        return self._keep(read)
+            catalog = await self._client.catalog(server)
+        except UpstreamError as error:
+            fault = error.message
+        if server.id not in self._states:  # removed meanwhile
+            return ServerState(server)
+        state = self._moved(server) or self._keep_answer(server, catalog, fault)
+        self.on_change()
+        return state
 
-    def _keep_fault(self, server: ComfyUIServer, words: str) -> ServerState:
-        """It is there all the same: what it had stands, and it is asked again by the next round."""
+    def _keep_answer(
+        self, server: ComfyUIServer, catalog: ServerCatalog | None, fault: str
+    ) -> ServerState:
+        """One that cannot say what it has is there all the same: what it had stands.
+
+        It is asked again by the next round.
+        """
         latest = self._latest(server)
-        if latest.catalog_fault != words:
-            logger.warning("What ComfyUI server '%s' has is not known: %s", server.name, words)
-        return self._keep(replace(latest, catalog_fault=words))
+        if fault and latest.catalog_fault != fault:
+            logger.warning("What ComfyUI server '%s' has is not known: %s", server.name, fault)
+        state = replace(latest, catalog_fault=fault)
+        if catalog is not None:
+            state = replace(state, catalog=catalog, catalog_read_at=self._clock())
+        return self._keep(state)
 
     def _latest(self, server: ComfyUIServer) -> ServerState:
-        """What is known by now: others may have asked the server meanwhile."""
-        return replace(self._states.get(server.id, ServerState(server)), server=server)
+        """What is known by now: others may have asked the server meanwhile.
+
+        At another address, nothing of that holds.
+        """
+        known = self._states.get(server.id, ServerState(server))
+        if _place(known.server) != _place(server):
+            return ServerState(server, online=known.online)
+        return replace(known, server=server)
+
+    def _moved(self, server: ComfyUIServer) -> ServerState | None:
+        """What is known of the server, if it got another address while this one was asked."""
+        known = self._states.get(server.id)
+        if known is None or _place(known.server) == _place(server):
+            return None
+        return known if known.server.updated_at > server.updated_at else None
 
     def _keep_offline(self, server: ComfyUIServer, error: Exception) -> ServerState:
         self._log_change(server, online=False, words=f"offline: {_words(error)}")
@@ -302,6 +342,11 @@ def _words(error: Exception) -> str:
     return error.message if isinstance(error, StoryCanvasError) else "no answer in time"
 
 
+def _place(server: ComfyUIServer) -> tuple[object, ...]:
+    """What makes it another machine, or one that answers otherwise."""
+    return server.id, server.url, server.server_type, server.api_key
+
+
 def _is_young(state: ServerState, now: datetime) -> bool:
     seen = state.last_seen
     return seen is not None and (now - seen).total_seconds() < ENDPOINT_SECONDS
@@ -312,4 +357,8 @@ def _wants_reading(state: ServerState, now: datetime) -> bool:
     if not state.online or state.paid:
         return False
     read_at = state.catalog_read_at
-    return read_at is None or (now - read_at).total_seconds() > CATALOG_SECONDS
+    return (
+        read_at is None
+        or bool(state.catalog_fault)
+        or (now - read_at).total_seconds() > CATALOG_SECONDS
+    )

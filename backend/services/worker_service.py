@@ -67,7 +67,7 @@ class WorkerService:
             "updated_at": self._clock(),
         }
         await self._servers.update(server_id, changes)
-        state = await self._fleet.check(server.model_copy(update=changes))
+        state = await self._fleet.greet(server.model_copy(update=changes))
         self._fleet.on_change()
         return _registered("push", server.id, server.name, state.server.is_active, state.server)
 

@@ -10,7 +10,7 @@ import pytest
 from backend.database import DatabaseManager
 from backend.models.job import Job, JobStatus, Outcome
 from backend.repositories.job_repository import job_filter
-from backend.repositories.job_totals import STRETCH
+from backend.repositories.job_totals import STRETCH, WINDOW
 from backend.repositories.registry import Repositories
 from backend.utils.errors import ConflictError
 from tests.contract import test_repositories as base
@@ -205,3 +205,34 @@ async def test_what_is_as_by_default_is_not_stored(repos: Repositories) -> None:
         "scene_id", "clip_id", "generation_type", "created_at",
     }  # fmt: skip
     assert await repos.jobs.get(job.id) == job
+
+
+class Slow:
+    """Counters whose every write takes a while to arrive."""
+
+    def __init__(self, counters: Any) -> None:
+        self._counters = counters
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._counters, name)
+
+    async def update_one(self, *arguments: Any, **options: Any) -> Any:
+        await asyncio.sleep(0.45)
+        return await self._counters.update_one(*arguments, **options)
+
+
+async def test_counting_anew_counts_no_move_twice_that_waits_to_be_counted(
+    repos: Repositories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits for the count of a move in another window of numbers."""
+    near, _ = await repos.jobs.enqueue([a_job(), a_job()])
+    await repos.jobs._reserve_numbers(WINDOW)
+    (far,) = await repos.jobs.enqueue([a_job()])
+    monkeypatch.setattr(repos.jobs.totals, "_counters", Slow(repos.jobs.totals._counters))
+    moves = [asyncio.create_task(repos.jobs.move(near, JobStatus.PROCESSING, attempt=1))]
+    await asyncio.sleep(0.05)
+    moves.append(asyncio.create_task(repos.jobs.move(far, JobStatus.PROCESSING, attempt=1)))
+    await asyncio.sleep(0.02)
+    await repos.jobs.recount()
+    await asyncio.gather(*moves)
+    await assert_totals_are_true(repos)

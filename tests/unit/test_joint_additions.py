@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from backend.repositories.joint_additions import JointAdditions
+from backend.utils.errors import DatabaseUnavailableError
 
 
 class Document:
@@ -76,3 +77,38 @@ async def test_who_is_cancelled_takes_nothing_back(moment: float) -> None:
     await stays
     assert gone.cancelled()
     assert document.totals["jobs"]["done"] == 2
+
+
+async def test_who_waits_for_a_database_that_is_away_gives_up_with_the_first() -> None:
+    written = 0
+
+    async def write(key: str, amounts: Mapping[str, int]) -> None:
+        nonlocal written
+        written += 1
+        await asyncio.sleep(0.05)
+        raise DatabaseUnavailableError("The database is away.")
+
+    additions = JointAdditions(write)
+    first = asyncio.create_task(additions.add("jobs", {"done": 1}))
+    await asyncio.sleep(0.01)
+    ends = await asyncio.gather(
+        first, *(additions.add("jobs", {"done": 1}) for _ in range(3)), return_exceptions=True
+    )
+    assert [type(end) for end in ends] == [DatabaseUnavailableError] * 4
+    assert written == 1
+    with pytest.raises(DatabaseUnavailableError):
+        await additions.add("jobs", {"done": 1})
+    assert written == 2, "the next tries again"
+
+
+async def test_settled_waits_for_all_that_was_added_by_now() -> None:
+    document = Document()
+    additions = JointAdditions(document.write)
+    await additions.settled("jobs")
+    adding = [asyncio.create_task(additions.add("jobs", {"done": 1}))]
+    await asyncio.sleep(0.005)
+    adding += [asyncio.create_task(additions.add("jobs", {"done": 1})) for _ in range(2)]
+    await asyncio.sleep(0)
+    await additions.settled("jobs")
+    assert document.totals["jobs"]["done"] == 3
+    await asyncio.gather(*adding)

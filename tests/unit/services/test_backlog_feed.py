@@ -1,5 +1,7 @@
 """The backlog in memory stays what the database says, whatever moves while it is read."""
 
+import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,6 +15,7 @@ from backend.repositories.job_repository import JobRepository
 from backend.repositories.job_rows import PendingRow
 from backend.repositories.job_totals import Place
 from backend.repositories.registry import repositories_on
+from backend.services import backlog_feed
 from backend.services.backlog_feed import BacklogFeed
 from backend.services.job_needs import JobNeeds
 from backend.utils.clock import utc_now
@@ -134,3 +137,60 @@ async def test_what_comes_and_goes_is_not_taken_for_missing(world: World, sign: 
         await world.feed.refresh()
         await world.jobs.totals.add(places, {JobStatus.PENDING: -sign})
     assert world.reads == before
+
+
+async def test_one_reading_at_a_time_misses_nothing_that_goes_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backlog_feed, "_ROWS", 1)
+    await world.start("a")
+
+    async def back(jobs: JobRepository) -> None:
+        await jobs.move(await jobs.get("a"), JobStatus.PENDING)
+        await world.feed.refresh()
+
+    world.meanwhile = [back]
+    await asyncio.gather(*(world.feed.load() for _ in range(4)))
+    assert world.waiting == {"a", "b", "c"}
+    # Each has three rows, a row at a time, and finds none at last: one, and one for all others.
+    assert world.reads <= 2 * 4
+
+
+async def test_a_job_whose_number_is_older_than_the_reading_is_found(world: World) -> None:
+    """Another process took a number, and stores the job after all were read."""
+    await world.jobs._reserve_numbers(300)  # of a process that died
+    number = await world.jobs._reserve_numbers(1)
+    await world.feed.load()
+    await world.jobs._store([_job("d").model_copy(update={"number": number})])
+    await world.feed.refresh()
+    assert world.waiting == {"a", "b", "c", "d"}
+
+
+@pytest.mark.parametrize("busy", [0.0, 0.3, 0.5, 0.8])
+async def test_a_lost_job_is_found_while_others_come_and_go(world: World, busy: float) -> None:
+    chance = random.Random(7)
+    await world.feed.load()
+    world.feed.give("b", 0.0)
+    world.feed.let_go("b")
+    for _ in range(150):
+        places = [Place(1, 0, "p", None)] * (chance.randint(1, 4) if chance.random() < busy else 0)
+        await world.jobs.totals.add(places, {JobStatus.PENDING: -1})
+        await world.feed.refresh()
+        await world.jobs.totals.add(places, {JobStatus.PENDING: 1})
+    assert "b" in world.waiting
+
+
+async def test_reading_that_does_not_help_becomes_rare(world: World) -> None:
+    """The totals are wrong, and nothing is lost."""
+    await world.feed.load()
+    await world.jobs.totals.add([Place(1, 0, "p", None)], {JobStatus.PENDING: 1})
+    assert await looked(world, 10) > 0
+    assert await looked(world, 200) < 2 * 4
+
+
+async def test_whoever_drives_no_more_knows_nothing_of_what_is_on_its_way(world: World) -> None:
+    await world.feed.load()
+    world.feed.give("b", 0.0)
+    world.feed.let_all_go()
+    await world.feed.load()
+    assert world.waiting == {"a", "b", "c"}
