@@ -79,7 +79,8 @@ class JobRecount:
                 await self._totals.note_range(batch_id, low, high)
 
     async def _prove_others(self, last: int) -> None:
-        scopes = sorted(self._seen)
+        # Those of which no job is left were not seen.
+        scopes = sorted({*self._seen, *await self._totals.counted_scopes()})
         for first in range(0, len(scopes), _SCOPES):
             chunk = scopes[first : first + _SCOPES]
             kept = await self._totals.read_many(chunk)

@@ -219,7 +219,7 @@ class JobRepository(JobReading):
 
     async def remove_all(self, status: JobStatus) -> int:
         """Delete every job of a status; gives how many."""
-        removed = 0
+        removed, is_shared = 0, False
         fields = {**COUNTED_FIELDS, "_id": 1}
         while found := await self._find_raw({"status": status}, fields=fields, limit=_CLEARED):
             ids = [document["_id"] for document in found]
@@ -231,7 +231,9 @@ class JobRepository(JobReading):
                 places = [Place.read(document) for document in found]
                 await self.totals.add(places, {status: -1})
             else:
-                await self.recount()
+                is_shared = True  # nobody knows which of them somebody else removed, and counted
+        if is_shared:
+            await self.recount()
         for listener in self.listeners:
             listener.cleared(status)
         return removed

@@ -166,6 +166,14 @@ class JobTotals:
             found = await self._counters.find({"_id": {"$in": list(scopes)}}).to_list(None)
         return {kept.pop("_id"): kept for kept in found}
 
+    async def counted_scopes(self) -> list[str]:
+        """The projects and batches of which any job is counted."""
+        with self._guarded():
+            kept = await self._counters.find({"_id": {"$gt": f"{ALL}:", "$lt": f"{ALL};"}}).to_list(
+                None
+            )
+        return [each["_id"] for each in kept if any(each.get(status) for status in JobStatus)]
+
     async def correct(
         self, scope: str, off: Amounts, *, window: int | None, changes: int | None
     ) -> bool:

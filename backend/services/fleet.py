@@ -79,7 +79,7 @@ class ServerState:
             return "is left alone for a while, since it failed several times in a row"
         if self.catalog_read_at is None and not self.paid:
             told = "has not said yet which models it has"
-            return f"{told}: {self.catalog_fault}" if self.catalog_fault else told
+            return f"{told}: {self.catalog_fault.rstrip('.')}" if self.catalog_fault else told
         return ""
 
     @property

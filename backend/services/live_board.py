@@ -60,6 +60,7 @@ class Condition:
 
 
 _RESTS = "It is switched off, and gets nothing new."
+_SILENT = "It said that it stops, or was not heard of for a while; it gets nothing unless it asks."
 _DRAINING = Condition("draining", "warn", "It ends what it has, and gets nothing new.")
 
 
@@ -202,7 +203,7 @@ def condition(state: ServerState | None, load: Mapping[str, Any]) -> Condition:
     """Say how a ComfyUI server is; without a state it is a worker that pulls."""
     if state is None:
         is_on = load["is_online"]
-        return Condition("pulls", "good") if is_on else Condition("off", "off", _RESTS)
+        return Condition("pulls", "good") if is_on else Condition("off", "off", _SILENT)
     if not state.server.is_active:
         is_done = not load["current_jobs"]
         return Condition("drained", "off", _RESTS) if is_done else _DRAINING

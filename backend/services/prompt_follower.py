@@ -18,18 +18,24 @@ from backend.models.comfyui_server import ComfyUIServer
 from backend.models.job import Attempt, Job, Outcome
 from backend.repositories.job_repository import JobRepository
 from backend.services.comfyui_client import ComfyUIClient
-from backend.services.comfyui_messages import PromptFinished, PromptOutcome
+from backend.services.comfyui_messages import PromptFinished, PromptOutcome, ServerQueue
 from backend.services.progress import Progress
 from backend.services.retry_policy import NEVER_RAN, Failure
 from backend.utils.beside import beside
 from backend.utils.clock import Clock
-from backend.utils.errors import DatabaseUnavailableError, UpstreamError
+from backend.utils.errors import (
+    DatabaseUnavailableError,
+    UpstreamError,
+    UpstreamTimeoutError,
+)
 
 #: A prompt that is in neither /queue nor /history this often in a row is not there: /history
 #: may lag behind the end of a prompt (17 of 80 runs measured), and so may the queue.
 _UNKNOWN_LOOKS = 4
 _UNKNOWN_PAUSE = 0.25
 _DEAF_FACTOR = 6
+#: Seconds that a server gets for an answer at least, however soon it counts as lost.
+_SHORTEST_QUESTION = 4.0
 #: Seconds between two looks at any prompts: with hundreds of them each is looked at less often. The
 #: socket tells of an end at once; a look finds what it did not tell.
 _LOOK_SPACING = 0.02
@@ -155,16 +161,17 @@ class PromptFollower:
     async def _look_once(
         self, job: Job, attempt: Attempt, server: ComfyUIServer, look: _Look
     ) -> PromptOutcome | Failure | None:
+        asked = self._clock()
+        silent_for = asked - (look.unreachable_since or asked)
+        left = max(_SHORTEST_QUESTION, (self._lost - silent_for).total_seconds())
         try:
-            queue = await self._client.queue(server)
-            is_there = attempt.prompt_id in queue
-            outcome = None if is_there else await self._client.history(server, attempt.prompt_id)
+            queue, outcome = await self._ask(server, attempt.prompt_id, left)
         except UpstreamError as error:
-            return self._unreachable(server, look, error.message)
+            return self._unreachable(server, look, asked, error.message)
         look.unreachable_since = None
         if outcome is not None:
             return outcome
-        look.unknown = 0 if is_there else look.unknown + 1
+        look.unknown = 0 if attempt.prompt_id in queue else look.unknown + 1
         if attempt.prompt_id in queue.running:
             return self._running(job, server, look)
         if look.unknown < _UNKNOWN_LOOKS:
@@ -172,15 +179,31 @@ class PromptFollower:
         if look.moved_at is None:
             words = f"'{server.name}' knows nothing of the prompt: it never got it, or lost it."
             return Failure(Outcome.FORGOTTEN, words, NEVER_RAN)
-        words = f"'{server.name}' knows nothing of the prompt any more: it was restarted."
+        words = f"'{server.name}' knows nothing of the prompt any more, as after a restart."
         return Failure(Outcome.FORGOTTEN, words, "PROMPT_FORGOTTEN")
 
-    def _unreachable(self, server: ComfyUIServer, look: _Look, reason: str) -> Failure | None:
-        now = self._clock()
-        look.unreachable_since = look.unreachable_since or now
-        if now - look.unreachable_since < self._lost:
+    async def _ask(
+        self, server: ComfyUIServer, prompt_id: str, seconds: float
+    ) -> tuple[ServerQueue, PromptOutcome | None]:
+        """What runs and waits there, and the outcome of a prompt that does neither."""
+        try:
+            async with asyncio.timeout(seconds):
+                queue = await self._client.queue(server)
+                if prompt_id in queue:
+                    return queue, None
+                return queue, await self._client.history(server, prompt_id)
+        except TimeoutError as error:
+            raise UpstreamTimeoutError("It did not answer in time.") from error
+
+    def _unreachable(
+        self, server: ComfyUIServer, look: _Look, asked: datetime, reason: str
+    ) -> Failure | None:
+        """It is silent since the first question that it left without an answer."""
+        look.unreachable_since = look.unreachable_since or asked
+        silent_for = self._clock() - look.unreachable_since
+        if silent_for < self._lost:
             return None
-        words = f"'{server.name}' did not answer for {self._lost.total_seconds():g} s: {reason}"
+        words = f"'{server.name}' did not answer for {silent_for.total_seconds():.0f} s: {reason}"
         return Failure(Outcome.LOST, words, "SERVER_LOST" if look.moved_at else NEVER_RAN)
 
     def _running(self, job: Job, server: ComfyUIServer, look: _Look) -> Failure | None:

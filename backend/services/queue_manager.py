@@ -19,7 +19,8 @@ from backend.utils.ids import derived_id
 
 #: Another process may finish a job, so a waiter looks for itself this often, in seconds.
 _LOOK_INTERVAL = 1.0
-
+#: Who cancels a job waits so long for its server to let go of it.
+_WITHDRAW_SECONDS = 2.0
 
 #: What a job that is queued again by hand starts with.
 _AS_NEW: dict[str, Any] = {
@@ -59,6 +60,7 @@ class QueueManager:
         self.on_clear: Callable[[Sequence[JobStatus]], Awaitable[None]] = _nothing_else
         self._waiters: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         self._closing = asyncio.Event()
+        self._withdrawals: set[asyncio.Task[None]] = set()
         dispatcher.on_settled = self._settle
 
     async def add_job(self, job: Job, *, idempotency_key: str | None = None) -> Job:
@@ -251,7 +253,13 @@ class QueueManager:
             return
         server = await self._servers.find_by_id(attempt.server_id)
         if server is not None:
-            await self._runners.withdraw(server, attempt.prompt_id)
+            withdrawing = asyncio.create_task(
+                self._runners.withdraw(server, attempt.prompt_id), name=f"withdraw {job.id}"
+            )
+            self._withdrawals.add(withdrawing)
+            withdrawing.add_done_callback(self._withdrawals.discard)
+            # The job has moved: nobody need wait for a server that does not answer.
+            await asyncio.wait({withdrawing}, timeout=_WITHDRAW_SECONDS)
 
 
 async def _is_nobodys(_job_id: str) -> bool:

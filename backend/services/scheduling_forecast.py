@@ -117,6 +117,11 @@ class Forecast:
                 f"It waits for '{best.server.name}', free in about {seconds(best.start)}, "
                 "which will end it sooner than those that are idle."
             )
+        if best.start > 0 and job.pinned_server_id is not None:
+            return (
+                f"'{best.server.name}', which it was asked for, is busy; "
+                f"it is free in about {seconds(best.start)}."
+            )
         if best.start > 0:
             return f"Every server that can run it is busy; '{best.server.name}' is free next."
         return "It is about to be sent."

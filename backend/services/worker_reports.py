@@ -215,6 +215,8 @@ def _same_attempt(one: Job, other: Job) -> bool:
 
 def _not_leased(job: Job, kept: GeneratedContent | None) -> ConflictError:
     words = "No worker holds this job: it is not running, or its lease ran out."
+    if job.status is JobStatus.PROCESSING:
+        words = "This job is in other hands: its lease ran out, or it never was this worker's."
     details: dict[str, str] = {"status": job.status}
     if kept is not None:
         words = f"{words} The result was kept as an extra take of the clip."

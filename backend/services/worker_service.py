@@ -26,7 +26,7 @@ _ATTEMPTS_KEPT = 20
 #: What a `server_id` means that names no worker.
 _TAKEN_NAMES = frozenset({"auto", PROVIDER_ID})
 #: Fields of a register that stay as they were when a heartbeat leaves them out.
-_KEPT = ("generation_types", "models", "custom_workflows")
+_KEPT = ("max_concurrent", "generation_types", "models", "custom_workflows")
 
 
 class WorkerService:
@@ -61,11 +61,9 @@ class WorkerService:
         if server is None:
             worker = await self._heartbeat(server_id, dto)
             return _registered("pull", worker.id, worker.name, worker.is_online, worker)
-        changes = {
-            "is_active": dto.is_online,
-            "max_concurrent": dto.max_concurrent,
-            "updated_at": self._clock(),
-        }
+        changes = {"is_active": dto.is_online, "updated_at": self._clock()}
+        if "max_concurrent" in dto.model_fields_set:
+            changes["max_concurrent"] = dto.max_concurrent
         await self._servers.update(server_id, changes)
         state = await self._fleet.greet(server.model_copy(update=changes))
         self._fleet.on_change()
@@ -114,13 +112,11 @@ class WorkerService:
             raise InvalidRequestError(f"'{worker_id}' means something else; take another id.")
         now = self._clock()
         said = {name: getattr(dto, name) for name in _KEPT if name in dto.model_fields_set}
-        changes = {
-            "name": dto.server_name or worker_id,
-            "is_online": dto.is_online,
-            "max_concurrent": dto.max_concurrent,
-            "last_heartbeat": now,
-            **said,
-        }
+        if dto.server_name:
+            said["name"] = dto.server_name
+        elif await self._workers.find_by_id(worker_id) is None:
+            said["name"] = worker_id
+        changes = {"is_online": dto.is_online, "last_heartbeat": now, **said}
         worker = await self._workers.register(worker_id, changes, now=now)
         await self._renew(worker_id, dto.job_ids)
         return worker

@@ -236,3 +236,26 @@ async def test_counting_anew_counts_no_move_twice_that_waits_to_be_counted(
     await repos.jobs.recount()
     await asyncio.gather(*moves)
     await assert_totals_are_true(repos)
+
+
+async def test_counting_anew_finds_projects_and_batches_that_have_no_job_left(
+    repos: Repositories,
+) -> None:
+    """They were removed by somebody who ended before they were counted."""
+    jobs = await repos.jobs.enqueue([a_job(project_id="gone", batch_id="batch") for _ in range(3)])
+    await repos.jobs._documents.delete_many({"project_id": "gone"})
+    assert (await repos.jobs.project_totals("gone"))[JobStatus.PENDING] == len(jobs)
+    await repos.jobs.recount(patience=0)
+    assert sum((await repos.jobs.project_totals("gone")).values()) == 0
+    assert sum((await repos.jobs.totals.by_batch(["batch"]))["batch"].values()) == 0
+
+
+async def test_two_who_clear_at_once_count_each_job_once(repos: Repositories) -> None:
+    jobs = await repos.jobs.enqueue([a_job(project_id="p", batch_id="b") for _ in range(60)])
+    await asyncio.gather(
+        repos.jobs.remove_all(JobStatus.PENDING),
+        repos.jobs.remove_all(JobStatus.PENDING),
+        *(repos.jobs.remove(job) for job in jobs[::2]),
+    )
+    await assert_totals_are_true(repos)
+    assert sum((await repos.jobs.project_totals("p")).values()) == 0

@@ -1,6 +1,8 @@
 """What servers do to jobs in the field. Each job ends completed once, and no frame is lost."""
 
 import asyncio
+import re
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -210,7 +212,7 @@ async def test_an_inactive_server_takes_no_new_work_but_ends_what_it_has(
 ) -> None:
     server_id = await desk.server(simulator)
     running = await desk.job(await desk.clip(), params={**SMALL, "steps": 30})
-    await desk.until(running, lambda job: job["status"] == "processing")
+    await desk.until(running, lambda job: job["progress"] > 0)
     await desk.client.put(f"/api/v1/comfyui/servers/{server_id}", json={"is_active": False})
     waiting = await desk.job(await desk.clip(), params=SMALL)
     assert (await desk.finished(running))["status"] == "completed"
@@ -252,3 +254,29 @@ async def test_a_server_that_stays_dead_is_told_as_lost_not_as_our_fault(
         job = await desk.finished(job_id)
         assert (job["status"], job["server_name"], job["retry_count"]) == ("completed", "Lives", 0)
         assert [attempt["outcome"] for attempt in job["attempts"]] == ["lost", "completed"]
+
+
+async def test_a_server_that_froze_is_lost_in_time_and_holds_up_no_cancel(tmp_path: Path) -> None:
+    """It takes connections and answers nothing: a client would wait 15 s for each question."""
+    async with (
+        Simulator(SimulatorOptions(seconds_per_step=0.1)) as simulator,
+        Simulator() as other,
+        studio(tmp_path, server_lost_seconds=5) as desk,
+    ):
+        road = Road(simulator.port)
+        await road.open()
+        await desk.post("/comfyui/servers", {"name": "Freezes", "url": road.url})
+        clip = await desk.clip()
+        jobs = [await desk.job(clip, params={**SMALL, "steps": 200}) for _ in range(2)]
+        await desk.until(jobs[0], lambda job: job["progress"] > 0)
+        await desk.until(jobs[1], lambda job: job["status"] == "processing")
+        road.is_deaf = True
+        began = time.monotonic()
+        await desk.post(f"/queue/jobs/{jobs[1]}/cancel", {}, 200)
+        assert time.monotonic() - began < 6
+        await desk.server(other, "Lives")
+        moved = await desk.until(jobs[0], lambda job: len(job["attempts"]) > 1)
+        await road.close()
+        assert time.monotonic() - began < 14
+        assert moved["attempts"][0]["outcome"] == "lost"
+        assert re.search(r"'Freezes' did not answer for [5-9] s", moved["attempts"][0]["words"])

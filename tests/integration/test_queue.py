@@ -131,6 +131,9 @@ class TestDeleteAndClear:
         refused = await desk.client.delete("/api/v1/queue/clear?status=processing")
         assert refused.status_code == 400
         assert (await desk.client.delete("/api/v1/queue/clear?status=x")).status_code == 422
+        for nothing in ("", "%20", ","):
+            answer = await desk.client.delete(f"/api/v1/queue/clear?status={nothing}")
+            assert answer.json()["status_filter"] == ["completed", "failed", "cancelled"]
         answer = await desk.client.delete("/api/v1/queue/clear?status=pending")
         assert answer.json()["deleted_count"] == 1
 

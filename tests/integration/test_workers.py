@@ -380,3 +380,11 @@ class TestHeartbeats:
         # Asking for work is a sign of life as well.
         assert await next_job(desk, "shy") is None
         assert await online()
+
+
+async def test_what_a_heartbeat_leaves_out_stays(desk: Studio) -> None:
+    url = "/queue/servers/quiet/register"
+    assert (await desk.post(url, {}, 200))["server_name"] == "quiet"
+    await desk.post(url, {"server_name": "Attic", "max_concurrent": 3}, 200)
+    told = await desk.post(url, {}, 200)
+    assert (told["server_name"], told["max_concurrent"]) == ("Attic", 3)

@@ -50,6 +50,10 @@ Statuses = Annotated[
 ]
 
 
+#: What is cleared unless other statuses are named.
+_FINISHED = "completed,failed,cancelled"
+
+
 class JobQuery(NamedTuple):
     statuses: list[JobStatus]
     project_id: str | None
@@ -256,11 +260,13 @@ async def delete_job(job_id: Id, queue: QueueManagerDep) -> dict[str, object]:
     summary="Delete every job of some statuses",
     responses={400: {"description": "Running jobs cannot be cleared: cancel them first."}},
 )
-async def clear_jobs(
-    queue: QueueManagerDep, status: Statuses = "completed,failed,cancelled"
-) -> dict[str, object]:
-    """Takes that they made stay. Jobs that run are left alone by 'all', and refused by name."""
-    statuses = parse_statuses(status) or [s for s in JobStatus if s is not JobStatus.PROCESSING]
+async def clear_jobs(queue: QueueManagerDep, status: Statuses = _FINISHED) -> dict[str, object]:
+    """Takes that they made stay. Jobs that run are left alone by 'all', and refused by name.
+
+    No status named: those that are finished, as by default.
+    """
+    named = status if status.strip(" ,") else _FINISHED
+    statuses = parse_statuses(named) or [s for s in JobStatus if s is not JobStatus.PROCESSING]
     cleared = await queue.clear(statuses)
     return {
         "message": f"{cleared} jobs were cleared.",

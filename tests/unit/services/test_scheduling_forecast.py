@@ -57,6 +57,9 @@ class TestWhy:
     def test_the_first_waits_for_a_server(self) -> None:
         busy = server("a", running=(9.0,), loaded_model="x")
         assert "is free next" in forecast([job(1)], busy).why_waiting(job(1))
+        pinned = job(1, pinned_server_id="a")
+        told = forecast([pinned], busy, server("b")).why_waiting(pinned)
+        assert told == "'A', which it was asked for, is busy; it is free in about 9 s."
         idle = server("b", loaded_model="y")
         assert "It waits for 'A'" in forecast([job(1)], busy, idle).why_waiting(job(1))
         free = server("a", loaded_model="x")
