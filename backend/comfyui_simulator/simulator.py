@@ -52,8 +52,9 @@ async def take_no_more_calls(listening: socket.socket) -> None:
 
     A connection accepted in the very turn in which its server closes is never closed by asyncio.
     """
-    with contextlib.suppress(NotImplementedError):  # Windows
-        asyncio.get_running_loop().remove_reader(listening)
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, asyncio.SelectorEventLoop):  # others have no readers, or close them all
+        loop.remove_reader(listening)
     for _ in range(_TURNS_OF_A_WELCOME):
         await asyncio.sleep(0)
 

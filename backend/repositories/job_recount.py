@@ -27,8 +27,6 @@ from backend.repositories.job_totals import (
 _READ = 1024
 #: How often a window that changes all the time is tried.
 _TRIES = 8
-#: Totals of projects and batches that one read takes.
-_SCOPES = 200
 
 COUNTED_FIELDS = {
     "_id": 0,
@@ -79,14 +77,11 @@ class JobRecount:
                 await self._totals.note_range(batch_id, low, high)
 
     async def _prove_others(self, last: int) -> None:
-        # Those of which no job is left were not seen.
-        scopes = sorted({*self._seen, *await self._totals.counted_scopes()})
-        for first in range(0, len(scopes), _SCOPES):
-            chunk = scopes[first : first + _SCOPES]
-            kept = await self._totals.read_many(chunk)
-            for scope in chunk:
-                if _off(self._seen[scope], kept.get(scope, {})):
-                    await self._mend(scope, partial(self._of_scope, scope, last))
+        """Those of which no job is left were not seen, and may be counted all the same."""
+        kept = await self._totals.of_others()
+        for scope in sorted({*self._seen, *kept}):
+            if _off(self._seen[scope], kept.get(scope, {})):
+                await self._mend(scope, partial(self._of_scope, scope, last))
 
     async def _mend_window(self, window: int, last: int) -> None:
         async def truth() -> Counter[str]:

@@ -166,13 +166,13 @@ class JobTotals:
             found = await self._counters.find({"_id": {"$in": list(scopes)}}).to_list(None)
         return {kept.pop("_id"): kept for kept in found}
 
-    async def counted_scopes(self) -> list[str]:
-        """The projects and batches of which any job is counted."""
+    async def of_others(self) -> dict[str, dict[str, int]]:
+        """The totals of every project and batch of which any job is counted, by scope."""
+        where = {"_id": {"$gt": f"{ALL}:", "$lt": f"{ALL};"}}
         with self._guarded():
-            kept = await self._counters.find({"_id": {"$gt": f"{ALL}:", "$lt": f"{ALL};"}}).to_list(
-                None
-            )
-        return [each["_id"] for each in kept if any(each.get(status) for status in JobStatus)]
+            found = await self._counters.find(where).to_list(None)
+        kept = {each.pop("_id"): each for each in found}
+        return {scope: by for scope, by in kept.items() if any(map(by.get, JobStatus))}
 
     async def correct(
         self, scope: str, off: Amounts, *, window: int | None, changes: int | None

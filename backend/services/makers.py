@@ -1,5 +1,6 @@
 """Who could make a job: ComfyUI servers, by what they have, and workers, by what they say."""
 
+from backend.models.comfyui_server import ComfyUIServer
 from backend.models.job import Job
 from backend.models.worker import Worker
 from backend.repositories.comfyui_repository import ComfyUIRepository
@@ -31,9 +32,8 @@ class Makers:
 
     async def check_pin(self, job: Job) -> None:
         """ResourceNotFoundError where the job is for a server that is not registered."""
-        pin = job.pinned_server_id
-        if pin is not None and await self._workers.find_by_id(pin) is None:
-            await self._servers.get(pin)
+        if job.pinned_server_id is not None:
+            await self._named(job.pinned_server_id)
 
     async def check(self, job: Job) -> None:
         """Refuse a job that nobody could ever make; being away for now is no reason.
@@ -57,14 +57,17 @@ class Makers:
             raise ModelUnavailableError(error.message, servers=servers) from None
 
     async def _check_pinned(self, job: Job, maker_id: str) -> None:
-        worker = await self._workers.find_by_id(maker_id)
-        if worker is None:
-            (await self._servers.get(maker_id)).require_key()
+        maker = await self._named(maker_id)
+        if not isinstance(maker, Worker):
+            maker.require_key()
             check_capability(job, self._fleet.states)
-        elif why := self._why_not(job, worker):
+        elif why := self._why_not(job, maker):
             raise ModelUnavailableError(
-                f"'{worker.name}' cannot make this: {why}", servers={worker.name: [why]}
+                f"'{maker.name}' cannot make this: {why}", servers={maker.name: [why]}
             )
+
+    async def _named(self, maker_id: str) -> Worker | ComfyUIServer:
+        return await self._workers.find_by_id(maker_id) or await self._servers.get(maker_id)
 
     def _why_not(self, job: Job, worker: Worker) -> str | None:
         return why_not(job, worker, self._clock())

@@ -19,15 +19,12 @@ from backend.models.job import Attempt, Job, Outcome
 from backend.repositories.job_repository import JobRepository
 from backend.services.comfyui_client import ComfyUIClient
 from backend.services.comfyui_messages import PromptFinished, PromptOutcome, ServerQueue
+from backend.services.comfyui_transport import translated
 from backend.services.progress import Progress
 from backend.services.retry_policy import NEVER_RAN, Failure
 from backend.utils.beside import beside
 from backend.utils.clock import Clock
-from backend.utils.errors import (
-    DatabaseUnavailableError,
-    UpstreamError,
-    UpstreamTimeoutError,
-)
+from backend.utils.errors import DatabaseUnavailableError, UpstreamError
 
 #: A prompt that is in neither /queue nor /history this often in a row is not there: /history
 #: may lag behind the end of a prompt (17 of 80 runs measured), and so may the queue.
@@ -186,14 +183,12 @@ class PromptFollower:
         self, server: ComfyUIServer, prompt_id: str, seconds: float
     ) -> tuple[ServerQueue, PromptOutcome | None]:
         """What runs and waits there, and the outcome of a prompt that does neither."""
-        try:
+        with translated(f"ComfyUI server '{server.name}'"):
             async with asyncio.timeout(seconds):
                 queue = await self._client.queue(server)
                 if prompt_id in queue:
                     return queue, None
                 return queue, await self._client.history(server, prompt_id)
-        except TimeoutError as error:
-            raise UpstreamTimeoutError("It did not answer in time.") from error
 
     def _unreachable(
         self, server: ComfyUIServer, look: _Look, asked: datetime, reason: str

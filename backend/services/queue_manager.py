@@ -241,6 +241,8 @@ class QueueManager:
         for events in self._waiters.values():
             for event in events:
                 event.set()
+        for withdrawing in self._withdrawals:
+            withdrawing.cancel()  # the connections to the servers end next
 
     def _settle(self, job_id: str) -> None:
         for event in self._waiters.get(job_id, ()):

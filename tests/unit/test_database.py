@@ -214,7 +214,7 @@ class TestUnreachable:
                 manager.require()
             began = time.monotonic()
             assert (await manager.health()).status == "unhealthy"
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < 0.1
             await manager.stop()
         warnings = [r for r in caplog.records if r.levelno >= logging.WARNING]
         assert len(warnings) == len(managers)
