@@ -4,6 +4,7 @@ Each field is one variable of the same name in capitals; `.env.example` lists th
 """
 
 import os
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -49,6 +50,12 @@ class Settings(BaseSettings):
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     #: Encrypts stored secrets (ComfyUI and RunPod keys) at rest when set.
     secret_key: Annotated[SecretStr, Field(min_length=8)] | None = None
+    #: Where clients reach this server, if not at the address that they ask; without a slash.
+    public_url: str | None = None
+    #: Addresses and networks whose X-Forwarded-* headers count.
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    #: Seconds that the signed address of a media file can be loaded; only with API_KEYS.
+    media_url_ttl: int = Field(default=43_200, ge=60, le=2_592_000)
 
     upload_dir: Path = Path("./uploads")
     max_music_size_mb: int = Field(default=50, ge=1, le=10_240)
@@ -59,8 +66,9 @@ class Settings(BaseSettings):
     #: Room for converted videos and animatics; what was not used for the longest goes first.
     max_cache_size_mb: int = Field(default=10_240, ge=1, le=10_485_760)
 
-    #: How long `POST /generate` waits for its result before it answers 202.
-    generate_wait_seconds: Seconds = 240
+    #: How long `POST /generate` waits for its result before it answers 202. Web clients show what
+    #: the answer brings, and Chromium was seen to keep a request open for over ten minutes.
+    generate_wait_seconds: Seconds = 600
     #: Jobs of equal standing queued this close together may run in any order.
     queue_age_window: Annotated[float, Field(ge=0, le=86_400)] = 120
     #: Attempts after a failed execution before a job fails for good.
@@ -94,7 +102,7 @@ class Settings(BaseSettings):
     #: The first pause between two looks at a video that is being made; it grows fourfold.
     openai_poll_seconds: Annotated[float, Field(ge=0.02, le=600)] = 5.0
 
-    @field_validator("openai_api_key", "secret_key", mode="before")
+    @field_validator("openai_api_key", "secret_key", "public_url", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
@@ -109,6 +117,17 @@ class Settings(BaseSettings):
         if not keys:
             raise ValueError("must hold a key, or be empty")
         return keys
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split_networks(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        given = [part.strip() for part in value.split(",") if part.strip()]
+        try:
+            return tuple(ip_network(part, strict=False) for part in given)
+        except ValueError:
+            raise ValueError("must list IP addresses or networks such as 10.0.0.0/8") from None
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -140,9 +159,11 @@ class Settings(BaseSettings):
             raise ValueError("must be visible ASCII characters: it travels in a header")
         return value
 
-    @field_validator("openai_base_url")
+    @field_validator("openai_base_url", "public_url")
     @classmethod
-    def _http_url(cls, value: str) -> str:
+    def _http_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         parts = urlsplit(value)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("must be an http:// or https:// URL")

@@ -31,6 +31,7 @@ from backend import __version__
 from backend.api import errors, legacy_exports_router, metrics, openapi, pages_router
 from backend.api.http_protocol import EnvelopeHttpProtocol
 from backend.api.logs import configure_logging
+from backend.api.media_addresses import MediaLinksMiddleware, TrustedProxyMiddleware
 from backend.api.middleware import (
     ApiKeyMiddleware,
     BodyLimitMiddleware,
@@ -47,6 +48,7 @@ from backend.embedded_database import DatabaseStartError
 from backend.services.project_import import MAX_FILE_BYTES
 from backend.services.timing_service import MAX_CUT_BYTES
 from backend.utils.collector import spare_collector
+from backend.wiring.foundation import media_signer
 
 gc.enable()
 
@@ -92,16 +94,17 @@ def create_app(settings: Settings, *, build: Build = build_container) -> FastAPI
     app.include_router(pages_router.router)
     app.state.pages = Pages(keyed=bool(settings.api_keys))
     app.mount(STATIC, PageFiles())
-    app.mount("/uploads", UploadedFiles(settings.upload_dir))
+    app.mount("/uploads", UploadedFiles(settings.upload_dir, keyed=bool(settings.api_keys)))
     _add_middleware(app, settings)
     return app
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """Innermost first."""
-    if settings.api_keys:
+    signer = media_signer(settings)
+    if signer:
         keys = [key.get_secret_value() for key in settings.api_keys]
-        app.add_middleware(ApiKeyMiddleware, keys=keys)
+        app.add_middleware(ApiKeyMiddleware, keys=keys, signer=signer)
     music = settings.max_music_size_mb * _MEGABYTE + _MULTIPART_SLACK
     image = settings.max_image_size_mb * _MEGABYTE + _MULTIPART_SLACK
     result = settings.max_result_size_mb * _MEGABYTE + _MULTIPART_SLACK
@@ -118,7 +121,10 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     )
     app.add_middleware(metrics.MetricsMiddleware)
     app.add_middleware(ExceptionMiddleware, handlers=errors.LAST_RESORT)
+    app.add_middleware(MediaLinksMiddleware, public_url=settings.public_url, signer=signer)
     app.add_middleware(RequestContextMiddleware)
+    if settings.trusted_proxies:
+        app.add_middleware(TrustedProxyMiddleware, proxies=settings.trusted_proxies)
 
 
 @contextmanager
@@ -168,6 +174,7 @@ def main() -> int:
         http=EnvelopeHttpProtocol,
         log_config=None,
         access_log=False,
+        proxy_headers=False,  # TRUSTED_PROXIES says whose count
         timeout_graceful_shutdown=3,
     )
     server = uvicorn.Server(config)

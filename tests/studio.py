@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 from fastapi import FastAPI
@@ -31,6 +32,15 @@ QUICK: dict[str, Any] = {
 }
 
 
+#: Where clients of an app without a port find it.
+ORIGIN = "http://storycanvas"
+
+
+def kept(address: str) -> str:
+    """An address of an answer as documents keep it: without server and signature."""
+    return urlsplit(address).path
+
+
 def quick_settings(tmp_path: Path, **changes: Any) -> Settings:
     values = {**QUICK, "mongo_url": "memory:", "upload_dir": tmp_path / "uploads", **changes}
     return Settings(_env_file=None, **values)
@@ -42,7 +52,7 @@ async def serving(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://storycanvas") as client,
+        httpx.AsyncClient(transport=transport, base_url=ORIGIN) as client,
     ):
         yield client
 

@@ -8,6 +8,7 @@ from backend.models.content import ContentType, GeneratedContent
 from backend.services.media_files import clip_folder
 from backend.utils.clock import utc_now
 from backend.utils.ids import new_id
+from tests.studio import kept
 from tests.unit.services.media_samples import picture, video
 
 IMAGE, VIDEO = ContentType.IMAGE, ContentType.VIDEO
@@ -46,7 +47,11 @@ class Gallery:
         target.write_bytes(content)
 
     def read(self, url: str) -> bytes:
-        return (self.folder / url.removeprefix("/uploads/")).read_bytes()
+        return self.file(url).read_bytes()
+
+    def file(self, url: str) -> Path:
+        """The file behind an address, absolute or as it is kept."""
+        return self.folder / kept(url).removeprefix("/uploads/")
 
     def files(self) -> set[str]:
         """Every file there is, relative to the upload folder."""

@@ -8,6 +8,7 @@ from fastapi import Depends, Header, Query, Response
 
 from backend.services.export_service import ExportFile
 from backend.services.film import ExportOptions
+from backend.utils.media_links import media_links
 
 #: An entity tag of RFC 9110; `W/` in front does not matter to If-None-Match.
 _TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
@@ -49,6 +50,7 @@ async def _query(
         media_mode=media,
         media_root=media_root,
         unique_reels=unique_reels,
+        link=media_links.get().address,
     )
 
 

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from backend.utils.errors import StoryCanvasError, TimelineOverlapError, UnsupportedMediaError
+from backend.utils.media_links import linked
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ _NOT_JSON = "The body must be JSON, and Content-Type must say so: application/js
 def envelope(
     request_id: str, *, code: str, message: str, details: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    error = {"code": code, "message": message, "details": dict(details or {})}
+    error = {"code": code, "message": message, "details": linked(dict(details or {}))}
     return {"detail": message, "error": error, "request_id": request_id}
 
 

@@ -19,6 +19,7 @@ from backend.api.errors import envelope
 from backend.api.pages import STATIC
 from backend.api.request_body import ClosingSend, RequestBody
 from backend.utils.ids import new_id
+from backend.utils.media_links import MediaSigner
 
 access_log = logging.getLogger("storycanvas.access")
 
@@ -160,8 +161,9 @@ class ApiKeyMiddleware:
     _OPEN = ("/docs", "/redoc", "/openapi.json", "/static-offline-docs", STATIC + "/")
     _KEY_IN_QUERY = ("/api/v1/events", "/api/v1/ws")
 
-    def __init__(self, app: ASGIApp, *, keys: Sequence[str]) -> None:
+    def __init__(self, app: ASGIApp, *, keys: Sequence[str], signer: MediaSigner) -> None:
         self._app = app
+        self._signer = signer
         self._keys = [key.encode() for key in keys]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -188,7 +190,11 @@ class ApiKeyMiddleware:
             return self._is_key(given.strip(" \t").encode("latin-1"))
         if scope["path"] in self._KEY_IN_QUERY:
             return self._is_key(QueryParams(scope["query_string"]).get("api_key", "").encode())
-        return False
+        return scope["type"] == "http" and self._is_signed(scope)
+
+    def _is_signed(self, scope: Scope) -> bool:
+        query = scope["query_string"].decode("latin-1")
+        return scope["method"] in {"GET", "HEAD"} and self._signer.is_signed(scope["path"], query)
 
     def _is_key(self, given: bytes) -> bool:
         """Compare every key, so that the time taken tells nothing about which one is close."""

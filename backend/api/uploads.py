@@ -10,7 +10,7 @@ from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import Message, Receive, Scope, Send
 
 #: Files are named by ids that are never used twice, so a copy stays right for ever.
-_FOREVER = "public, max-age=31536000, immutable"
+_FOREVER = "max-age=31536000, immutable"
 _REFUSALS = {
     400: "The Range header can't be understood.",
     416: "The file has nothing in that range.",
@@ -36,15 +36,18 @@ def _content_range(message: Message) -> dict[str, str]:
 
 
 class UploadedFiles(StaticFiles):
-    def __init__(self, upload_dir: Path) -> None:
+    """`keyed`: keys are asked for, so a copy is for one client alone and in no shared cache."""
+
+    def __init__(self, upload_dir: Path, *, keyed: bool) -> None:
         super().__init__(directory=upload_dir, check_dir=False)
+        self._caching = f"{'private' if keyed else 'public'}, {_FOREVER}"
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         if "\x00" in path or any(part.startswith(".") for part in Path(path).parts):
             raise HTTPException(404)
         response = await super().get_response(path, scope)
         response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Cache-Control"] = _FOREVER
+        response.headers["Cache-Control"] = self._caching
         return response
 
     def file_response(

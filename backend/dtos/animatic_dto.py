@@ -4,6 +4,7 @@ from pydantic import Field
 
 from backend.dtos import example_ids
 from backend.dtos.common_dto import ResponseDTO, Timestamp
+from backend.dtos.media_address import MediaUrl
 from backend.models.animatic import AnimaticRender, AnimaticStatus
 
 
@@ -22,9 +23,12 @@ class AnimaticDTO(ResponseDTO):
     message: str = Field(
         description="The same for people.", examples=["The animatic is being rendered: 42 %."]
     )
-    url: str = Field(
-        description="Where to ask again.",
-        examples=[f"/api/v1/projects/{example_ids.PROJECT}/export/animatic.mp4?height=720"],
+    url: MediaUrl = Field(
+        description="Where to ask again, and what a <video> plays once it is done.",
+        examples=[
+            "http://127.0.0.1:8001/api/v1/projects/"
+            f"{example_ids.PROJECT}/export/animatic.mp4?height=720"
+        ],
     )
     created_at: Timestamp = Field(
         description="UTC: when it was asked for.", examples=[example_ids.MOMENT]

@@ -7,6 +7,7 @@ from pydantic import Field
 from backend.dtos import example_ids
 from backend.dtos.common_dto import ResourceId, ResponseDTO, Timestamp, request_example
 from backend.dtos.generation_dto import RENDER, RenderOrderDTO
+from backend.dtos.media_address import MediaUrl
 from backend.models.content import ContentType
 
 
@@ -26,8 +27,8 @@ class BatchResultDTO(ResponseDTO):
     content_id: str = Field(
         description="The take in the clip's gallery.", examples=[example_ids.TAKE]
     )
-    url: str = Field(
-        description="Where it is served.", examples=["/uploads/projects/0d3c/51aa.png"]
+    url: MediaUrl = Field(
+        description="Where it is served.", examples=[f"{example_ids.MEDIA}/7c2b/51aa.png"]
     )
 
 

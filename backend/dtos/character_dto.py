@@ -25,6 +25,7 @@ from backend.dtos.kept_params import (
     ModelFileOrNone,
     Notes,
 )
+from backend.dtos.media_address import LinkedObject, MediaUrl
 
 _PARAMS = [{"steps": 28, "cfg": 6.5}]
 _WORDS = ["ohwx woman, red scarf"]
@@ -146,20 +147,20 @@ class CharacterResponseDTO(ResponseDTO):
     )
     name: str = Field(description="1 to 200 characters.", examples=["Mara"])
     description: str = Field(description="For people.", examples=["The driver, early thirties."])
-    reference_images: list[str] = Field(
+    reference_images: list[MediaUrl] = Field(
         description="The first is the reference of later generations.",
-        examples=[["/uploads/faces/mara.png"]],
+        examples=[[f"{example_ids.FACES}/mara.png"]],
     )
-    face_image: str | None = Field(
+    face_image: MediaUrl | None = Field(
         description="The reference when there is no other.",
-        examples=["/uploads/faces/mara_face.png"],
+        examples=[f"{example_ids.FACES}/mara_face.png"],
     )
     lora: str | None = Field(description="A LoRA file.", examples=["mara_v2.safetensors"])
     lora_weight: float = Field(description="-100 to 100.", examples=[0.8])
     trigger_words: str = Field(description="Separated by commas.", examples=_WORDS)
     style_notes: str = Field(description="Behind the prompts.", examples=["freckles, film grain"])
     generation_method: str | None = Field(description="As it was sent.", examples=["lora"])
-    generation_params: dict[str, Any] = Field(
+    generation_params: LinkedObject = Field(
         description="What a generation request of its clips leaves out.", examples=_PARAMS
     )
     created_at: Timestamp = Field(description="UTC.", examples=[example_ids.MOMENT])

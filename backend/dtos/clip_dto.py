@@ -17,6 +17,7 @@ from backend.dtos.common_dto import (
     Timestamp,
     request_example,
 )
+from backend.dtos.media_address import LinkedObject, MediaUrl, PlainParams
 from backend.dtos.provenance_dto import ProvenanceDTO, TakeGraphDTO
 from backend.dtos.scene_dto import Lyrics, Order, TimelineSummaryDTO
 from backend.models.content import ContentType
@@ -132,16 +133,21 @@ class PromptsDTO(RequestDTO):
     )
 
 
+class UsedLoraDTO(ResponseDTO):
+    name: str = Field(description="The LoRA file.", examples=["film_grain.safetensors"])
+    weight: float = Field(description="How strongly it counted.", examples=[0.6])
+
+
 class GeneratedContentDTO(ResponseDTO):
     """One take. `url` serves with Range support, also when the ComfyUI server is gone."""
 
     id: str = Field(description="The take's id.", examples=[example_ids.TAKE])
     content_type: ContentType = Field(description="image or video.", examples=["image"])
-    url: str = Field(
-        description="Where it is served.", examples=["/uploads/projects/0d3c/7c2b/51aa.png"]
+    url: MediaUrl = Field(
+        description="Where it is served.", examples=[f"{example_ids.MEDIA}/7c2b/51aa.png"]
     )
-    thumbnail_url: str | None = Field(
-        description="A small picture of it.", examples=["/uploads/projects/0d3c/7c2b/51aa_t.webp"]
+    thumbnail_url: MediaUrl | None = Field(
+        description="A small picture of it.", examples=[f"{example_ids.MEDIA}/7c2b/51aa_t.webp"]
     )
     prompt: str = Field(
         description="What it was made from, the character's words included.",
@@ -160,8 +166,14 @@ class GeneratedContentDTO(ResponseDTO):
         description="The model file.", examples=["sd_xl_base_1.0.safetensors"]
     )
     model_type: str | None = Field(description="The model's family.", examples=["sdxl"])
-    generation_params: dict[str, Any] = Field(
-        description="With the seed really used.", examples=[{"steps": 20, "seed": 421_337}]
+    generation_params: PlainParams = Field(
+        description="Text, numbers and truth values, with the seed really used.",
+        examples=[{"steps": 20, "seed": 421_337}],
+    )
+    loras: list[UsedLoraDTO] = Field(description="The LoRAs it was made with.")
+    structured_params: LinkedObject = Field(
+        description="Parameters that are lists or objects, by name; LoRAs are not among them.",
+        examples=[{}],
     )
     seed: int | None = Field(
         description="The seed really used; null: unknown, or over 2^63, and then in the graph.",

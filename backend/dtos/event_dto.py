@@ -1,13 +1,14 @@
 """Events, as streams and webhooks tell them."""
 
 import json
-from typing import Any
 
 from pydantic import Field
 
 from backend.dtos import example_ids
 from backend.dtos.common_dto import ResponseDTO, Timestamp
+from backend.dtos.media_address import LinkedObject
 from backend.models.event import Event, EventKind
+from backend.utils.media_links import linked
 
 
 class EventDTO(ResponseDTO):
@@ -27,7 +28,7 @@ class EventDTO(ResponseDTO):
     job_id: str | None = Field(description="The job.", examples=[example_ids.JOB])
     batch_id: str | None = Field(description="The batch.", examples=[example_ids.BATCH])
     server_id: str | None = Field(description="The server.", examples=[example_ids.SERVER])
-    data: dict[str, Any] = Field(
+    data: LinkedObject = Field(
         description="What changed; of a job, what of it changes while it runs.",
         examples=[{"status": "completed", "progress": 1.0}],
     )
@@ -46,6 +47,11 @@ def event_dto(event: Event) -> EventDTO:
         server_id=event.server_id,
         data=dict(event.data),
     )
+
+
+def linked_json(kept: str) -> str:
+    """Give an event that was kept as JSON, its addresses of media as they are told now."""
+    return json.dumps(linked(json.loads(kept)))
 
 
 def event_json(event: Event) -> str:

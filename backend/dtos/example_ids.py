@@ -15,5 +15,8 @@ WEBHOOK = "3e0b1f6d-8f0a-4be5-9b55-7d1f5f9a0001"
 DELIVERY = "d51f7c2b-3b64-5a6a-9b0c-f6f1f2a7a001"
 POOL_ITEM = "5be1c7de-0f60-4f6e-8f2b-6f6c2b6f0001"
 
+#: Where media of a project are served, as answers tell it.
+MEDIA = "http://127.0.0.1:8001/uploads/projects/0d3c"
+FACES = "http://127.0.0.1:8001/uploads/faces"
 #: A time in those examples, as answers write it.
 MOMENT = "2026-03-01T12:00:00.000Z"

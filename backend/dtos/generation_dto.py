@@ -13,12 +13,13 @@ from backend.dtos.common_dto import (
     ResponseDTO,
     request_example,
 )
+from backend.dtos.media_address import AnyForm
 from backend.models.content import ContentType
 
 ModelFile = Annotated[str, Field(min_length=1, max_length=500)]
 Choice = Annotated[str, Field(min_length=1, max_length=100)]
 #: Under /uploads/: only our own pictures are sent to a server.
-Picture = Annotated[str, Field(min_length=1, max_length=2000)]
+Picture = Annotated[str, Field(min_length=1, max_length=2000), AnyForm]
 Side = Annotated[int, Field(ge=64, le=4096)]
 #: A graph in ComfyUI's API format; what it is worth is for the services to judge.
 WorkflowJson = dict[str, Any] | Annotated[str, Field(max_length=4_000_000)]
@@ -95,7 +96,7 @@ class GenerationParamsDTO(RequestDTO):
         description="'openai': the OpenAI-compatible provider makes it, for money.",
         examples=[None],
     )
-    input_reference_url: Annotated[str, Field(max_length=2000)] | None = Field(
+    input_reference_url: Annotated[str, Field(max_length=2000), AnyForm] | None = Field(
         default=None,
         description="A picture that videos begin from and editing models look at; other image "
         "models begin from it when `denoise` is given.",

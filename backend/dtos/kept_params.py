@@ -6,6 +6,7 @@ import orjson
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from backend.dtos.generation_dto import GenerationParamsDTO, ModelFile
+from backend.dtos.media_address import AnyForm
 from backend.utils.json_depth import deeper_than
 
 #: A kept set of parameters as JSON, a custom workflow included.
@@ -38,13 +39,14 @@ def _check_size(params: GenerationParamsDTO) -> GenerationParamsDTO:
 
 #: Null and the empty string both clear it.
 Cleared = BeforeValidator(_blank_to_none)
-#: An http(s) address, or a path under /uploads/.
+#: An http(s) address, or one of a file of ours in any form.
 MediaAddress = Annotated[
     str,
     StringConstraints(
         strip_whitespace=True, max_length=2000, pattern=r"^(https?://|/uploads/)\S+$"
     ),
     AfterValidator(_check_path),
+    AnyForm,
 ]
 MediaAddressOrNone = Annotated[MediaAddress | None, Cleared]
 ModelFileOrNone = Annotated[ModelFile | None, Cleared]

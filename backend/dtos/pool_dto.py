@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AliasChoices, Field, StringConstraints
 
 from backend.dtos import example_ids
+from backend.dtos.clip_dto import UsedLoraDTO
 from backend.dtos.common_dto import (
     OMITTED,
     Name,
@@ -15,6 +16,7 @@ from backend.dtos.common_dto import (
     request_example,
 )
 from backend.dtos.json_object import JsonObject
+from backend.dtos.media_address import AnyForm, LinkedObject, MediaUrl, PlainParams
 from backend.models.content import ContentType
 from backend.models.pool_item import PoolSource
 
@@ -26,7 +28,7 @@ def _once_each(tags: list[str]) -> list[str]:
 Description = Annotated[str, Field(max_length=2000)]
 Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50)]
 Tags = Annotated[list[Tag], Field(max_length=50), AfterValidator(_once_each)]
-MediaUrl = Annotated[str, Field(min_length=1, max_length=2000)]
+SourceUrl = Annotated[str, Field(min_length=1, max_length=2000), AnyForm]
 
 
 class PoolItemCreateDTO(RequestDTO):
@@ -72,9 +74,10 @@ class PoolItemCreateDTO(RequestDTO):
         validation_alias=AliasChoices("content_id", "source_content_id"),
         examples=[example_ids.TAKE],
     )
-    media_url: MediaUrl | None = Field(
+    media_url: SourceUrl | None = Field(
         default=None,
-        description="An /uploads/ path: of a take of that clip, or of any file without a clip.",
+        description="Of a take of that clip, or of any file of ours without a clip; with or"
+        " without the server's address.",
         examples=["/uploads/projects/0d3c/7c2b/51aa.png"],
     )
     generation_params: JsonObject = Field(
@@ -114,14 +117,20 @@ class PoolItemResponseDTO(ResponseDTO):
     source_clip_id: str | None = Field(
         description="The clip it came from, which may be gone.", examples=[example_ids.CLIP]
     )
-    media_url: str = Field(
-        description="The pool's own copy.", examples=["/uploads/projects/0d3c/pool/5be1.png"]
+    media_url: MediaUrl = Field(
+        description="The pool's own copy.", examples=[f"{example_ids.MEDIA}/pool/5be1.png"]
     )
-    thumbnail_url: str | None = Field(
-        description="A small picture of it.", examples=["/uploads/projects/0d3c/pool/5be1_t.webp"]
+    thumbnail_url: MediaUrl | None = Field(
+        description="A small picture of it.", examples=[f"{example_ids.MEDIA}/pool/5be1_t.webp"]
     )
-    generation_params: dict[str, Any] = Field(
-        description="How it was made.", examples=[{"steps": 20, "seed": 7}]
+    generation_params: PlainParams = Field(
+        description="How it was made: text, numbers and truth values.",
+        examples=[{"steps": 20, "seed": 7}],
+    )
+    loras: list[UsedLoraDTO] = Field(description="The LoRAs it was made with.")
+    structured_params: LinkedObject = Field(
+        description="Parameters that are lists or objects, by name; LoRAs are not among them.",
+        examples=[{}],
     )
     tags: list[str] = Field(description="Each once.", examples=[["night", "rain"]])
     metadata: dict[str, Any] = Field(description="The client's own.", examples=[{"rating": 5}])

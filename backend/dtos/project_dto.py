@@ -16,6 +16,7 @@ from backend.dtos.common_dto import (
     Timestamp,
     request_example,
 )
+from backend.dtos.media_address import AnyFormOfFile, MediaFileUrl, MediaUrl
 from backend.dtos.scene_dto import SceneResponseDTO
 from backend.models.frame_rate import DROP_FRAME_FPS, SUPPORTED_FPS
 
@@ -32,6 +33,7 @@ Fps = Annotated[
 ]
 Description = Annotated[str, Field(max_length=2000)]
 Pixels = Annotated[int, Field(ge=16, le=16_384)]
+MusicPath = Annotated[str, Field(max_length=1000), AnyFormOfFile]
 
 
 class ProjectCreateDTO(RequestDTO):
@@ -82,9 +84,9 @@ class ProjectUpdateDTO(RequestDTO):
     height: Pixels = Field(
         default=OMITTED, description="Height of the timeline in pixels.", examples=[1920]
     )
-    music_file_path: Annotated[str, Field(max_length=1000)] | None = Field(
+    music_file_path: MusicPath | None = Field(
         default=None,
-        description="null takes the music off; music comes by upload, so no other path is taken.",
+        description="null takes the music off; music comes by upload, so no other one is taken.",
         examples=[None],
     )
 
@@ -95,12 +97,13 @@ class ProjectResponseDTO(ResponseDTO):
     description: str = Field(
         description="For people.", examples=["Three minutes, one car, no dialogue."]
     )
-    music_file_path: str | None = Field(
-        description="Relative to UPLOAD_DIR.", examples=["projects/0d3c/music/9b2e.mp3"]
+    music_file_path: MediaFileUrl | None = Field(
+        description="The same as `music_file_url`.",
+        examples=[f"{example_ids.MEDIA}/music/9b2e.mp3"],
     )
-    music_file_url: str | None = Field(
+    music_file_url: MediaUrl | None = Field(
         description="Where the music is served.",
-        examples=["/uploads/projects/0d3c/music/9b2e.mp3"],
+        examples=[f"{example_ids.MEDIA}/music/9b2e.mp3"],
     )
     music_duration: float | None = Field(description="Seconds.", examples=[182.413])
     fps: float = Field(description="Frames a second of the timeline.", examples=[24])

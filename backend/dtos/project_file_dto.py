@@ -1,8 +1,9 @@
 """A project as the JSON export writes it, held to the limits of the routes that made it."""
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from backend.dtos import example_ids
@@ -14,6 +15,7 @@ from backend.dtos.scene_dto import SceneCreateDTO
 from backend.models.content import ContentType
 
 _DEEPEST = 64
+_SERVED = re.compile(r"(?:https?://[^/?#]+[^?#]*?)?/uploads/([^?#]+)(?:\?.*)?")
 _INT64 = 2**63
 
 
@@ -35,10 +37,17 @@ def _children(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+def _below_uploads(given: Any) -> Any:
+    """Take an address under any server's /uploads/: the file may come from another one."""
+    found = _SERVED.fullmatch(given) if isinstance(given, str) else None
+    return found[1] if found else given
+
+
 Kept = Annotated[dict[str, Any], AfterValidator(_storable)]
-#: Relative to UPLOAD_DIR; no part of it is hidden or leads upwards.
+#: Relative to UPLOAD_DIR, or an address under /uploads/; no part is hidden or leads upwards.
 MediaPath = Annotated[
     str,
+    BeforeValidator(_below_uploads),
     StringConstraints(
         max_length=1000,
         pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$",

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from backend.dtos import example_ids
 from backend.dtos.common_dto import RequestDTO, ResourceId, ResponseDTO
+from backend.dtos.media_address import MediaUrl
 
 _GRAPH = {
     "1": {
@@ -61,8 +62,8 @@ class ProvenanceDTO(ResponseDTO):
 class PictureUseDTO(ResponseDTO):
     node_id: str = Field(description="The node that loads it.", examples=["4"])
     input_name: str = Field(description="Its input.", examples=["image"])
-    source: str = Field(
-        description="Where the picture is served.", examples=["/uploads/faces/5.png"]
+    source: MediaUrl = Field(
+        description="Where the picture is served.", examples=[f"{example_ids.FACES}/5.png"]
     )
 
 

@@ -15,6 +15,7 @@ from backend.dtos.common_dto import (
     request_example,
 )
 from backend.dtos.generation_dto import RENDER, RenderOrderDTO
+from backend.dtos.media_address import AnyForm, LinkedObject, MediaUrl
 from backend.models.content import ContentType
 from backend.models.job import JobStatus, Outcome
 
@@ -79,6 +80,15 @@ class AttemptDTO(ResponseDTO):
     words: str | None = Field(description="What happened, in a sentence.", examples=["Rendered."])
 
 
+class JobResultDTO(ResponseDTO):
+    url: MediaUrl = Field(
+        description="Where it is served.", examples=[f"{example_ids.MEDIA}/7c2b/51aa.png"]
+    )
+    thumbnail_url: MediaUrl | None = Field(
+        description="A small picture of it.", examples=[f"{example_ids.MEDIA}/7c2b/51aa_t.webp"]
+    )
+
+
 class JobResponseDTO(ResponseDTO):
     id: str = Field(description="The job's id.", examples=[example_ids.JOB])
     job_id: str = Field(description="The same as `id`.", examples=[example_ids.JOB])
@@ -106,8 +116,9 @@ class JobResponseDTO(ResponseDTO):
         description="As asked for; null: the first one that fits.",
         examples=["sd_xl_base_1.0.safetensors"],
     )
-    params: dict[str, Any] = Field(
-        description="As asked for.", examples=[{"width": 1024, "height": 576, "steps": 20}]
+    params: LinkedObject = Field(
+        description="As asked for, and `prompt` once more.",
+        examples=[{"width": 1024, "height": 576, "steps": 20}],
     )
     loras: list[dict[str, Any]] = Field(
         description="As asked for.", examples=[[{"name": "film_grain.safetensors", "weight": 0.6}]]
@@ -133,10 +144,11 @@ class JobResponseDTO(ResponseDTO):
         description="Why it failed, or what went wrong last time.", examples=[None]
     )
     error_code: str | None = Field(description="The same for programs.", examples=[None])
-    result_url: str | None = Field(
+    result_url: MediaUrl | None = Field(
         description="Where its first take is served.",
-        examples=["/uploads/projects/0d3c/7c2b/51aa.png"],
+        examples=[f"{example_ids.MEDIA}/7c2b/51aa.png"],
     )
+    result: JobResultDTO | None = Field(description="Its first take; null until it is completed.")
     content_id: str | None = Field(
         description="That take in the clip's gallery.", examples=[example_ids.TAKE]
     )
@@ -273,7 +285,7 @@ class CompleteJobDTO(RequestDTO):
     model_config = request_example(success=False, error="out of memory")
 
     success: bool = Field(description="Whether it worked.", examples=[True])
-    result_url: Annotated[str, Field(min_length=1, max_length=2000)] | None = Field(
+    result_url: Annotated[str, Field(min_length=1, max_length=2000), AnyForm] | None = Field(
         default=None,
         description="Where the result is: under /uploads/, on a registered server or on the"
         " open internet.",

@@ -1,6 +1,6 @@
 """Style templates."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
@@ -15,6 +15,7 @@ from backend.dtos.kept_params import (
     ModelFileOrNone,
     NegativePrompt,
 )
+from backend.dtos.media_address import LinkedObject, MediaUrl
 
 _PARAMS = [{"steps": 30, "cfg": 5, "sampler": "dpmpp_2m", "scheduler": "karras"}]
 _LORAS = [[{"name": "film_grain.safetensors", "weight": 0.6}]]
@@ -104,11 +105,12 @@ class TemplateResponseDTO(ResponseDTO):
         description="For requests that have none.", examples=["text, watermark"]
     )
     loras: list[TemplateLoraDTO] = Field(description="Added to the request's own.", examples=_LORAS)
-    params: dict[str, Any] = Field(
+    params: LinkedObject = Field(
         description="What a generation request leaves out.", examples=_PARAMS
     )
-    preview_url: str | None = Field(
-        description="Where its picture is.", examples=["/uploads/previews/neon_noir.png"]
+    preview_url: MediaUrl | None = Field(
+        description="Where its picture is.",
+        examples=["http://127.0.0.1:8001/uploads/previews/neon_noir.png"],
     )
     is_public: bool = Field(description="For clients to act on.", examples=[True])
     created_by: str | None = Field(description="Whoever made it.", examples=["Ada"])

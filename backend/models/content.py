@@ -15,7 +15,38 @@ class ContentType(StrEnum):
     VIDEO = "video"
 
 
-class GeneratedContent(FrozenModel):
+class MadeWithParams(FrozenModel):
+    """How something was made, as it is kept: plain values, `loras`, and whatever is nested."""
+
+    generation_params: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def loras(self) -> list[dict[str, Any]]:
+        """Each with its `name` and `weight`; empty where what is kept as such is none."""
+        kept = self.generation_params.get("loras")
+        entries = kept if isinstance(kept, list | tuple) else []
+        return [dict(each) for each in entries] if all(map(_is_lora, entries)) else []
+
+    @property
+    def structured_params(self) -> dict[str, Any]:
+        """The values that are lists or objects, without what `loras` tells."""
+        told = {"loras"} if self.loras else set()
+        return {
+            name: value
+            for name, value in self.generation_params.items()
+            if isinstance(value, dict | list | tuple) and value and name not in told
+        }
+
+
+def _is_lora(entry: object) -> bool:
+    return (
+        isinstance(entry, dict)
+        and isinstance(entry.get("name"), str)
+        and isinstance(entry.get("weight"), int | float)
+    )
+
+
+class GeneratedContent(MadeWithParams):
     """Paths are relative to UPLOAD_DIR, so that the folder can move; urls are `/uploads/…`.
 
     `duration` is seconds and `fps` frames a second; both are None for images.
@@ -31,7 +62,6 @@ class GeneratedContent(FrozenModel):
     server_name: str | None = None
     model_name: str | None = None
     model_type: str | None = None
-    generation_params: dict[str, Any] = Field(default_factory=dict)
     seed: int | None = None
     width: int | None = None
     height: int | None = None

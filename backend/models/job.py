@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from backend.models.base import FrozenModel, is_none
-from backend.models.content import ContentType
+from backend.models.content import ContentType, GeneratedContent
 from backend.models.provenance import Provenance
 
 
@@ -55,6 +55,17 @@ class Outcome(StrEnum):
     HUNG = "hung"
     #: It waited in that server's own queue, and a better place came up.
     TAKEN_BACK = "taken_back"
+
+
+def result_fields(take: GeneratedContent | None) -> dict[str, str | None]:
+    """What a completed job says of its first take; an external worker may give none."""
+    if take is None:
+        return {"content_id": None, "result_url": None}
+    return {
+        "content_id": take.id,
+        "result_url": take.url,
+        "thumbnail_url": take.thumbnail_url,
+    }
 
 
 class Attempt(FrozenModel):
@@ -134,6 +145,8 @@ class Job(FrozenModel):
     error_code: str | None = None
     error_details: dict[str, Any] | None = None
     result_url: str | None = None
+    #: Of the take at `result_url`.
+    thumbnail_url: str | None = Field(default=None, exclude_if=is_none)
     content_id: str | None = None
     created_at: datetime
     started_at: datetime | None = None
@@ -146,6 +159,13 @@ class Job(FrozenModel):
     @property
     def is_finished(self) -> bool:
         return self.status not in ACTIVE
+
+    @property
+    def result(self) -> dict[str, str | None] | None:
+        """Its first take as clients show it; None until it is completed with one."""
+        if self.status is not JobStatus.COMPLETED or self.result_url is None:
+            return None
+        return {"url": self.result_url, "thumbnail_url": self.thumbnail_url}
 
     def may_move_to(self, status: JobStatus) -> bool:
         return status in MOVES[self.status]

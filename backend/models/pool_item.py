@@ -6,8 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from backend.models.base import FrozenModel
-from backend.models.content import ContentType, GeneratedContent
+from backend.models.content import ContentType, GeneratedContent, MadeWithParams
 
 
 class PoolSource(StrEnum):
@@ -19,7 +18,7 @@ class PoolSource(StrEnum):
     GENERATED = "generated"
 
 
-class PoolItem(FrozenModel):
+class PoolItem(MadeWithParams):
     """`take` is the pool's own copy, and what a clip gets; its source may go."""
 
     id: str
@@ -30,7 +29,6 @@ class PoolItem(FrozenModel):
     source_type: PoolSource
     source_clip_id: str | None = None
     take: GeneratedContent
-    generation_params: dict[str, Any] = Field(default_factory=dict)
     tags: tuple[str, ...] = ()
     metadata: dict[str, Any] = Field(default_factory=dict)
     created_at: datetime

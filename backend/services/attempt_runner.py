@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from backend.models.comfyui_server import ComfyUIServer
 from backend.models.content import GeneratedContent
-from backend.models.job import Attempt, Job, JobStatus, Outcome
+from backend.models.job import Attempt, Job, JobStatus, Outcome, result_fields
 from backend.models.provenance import Provenance
 from backend.repositories.job_repository import JobRepository
 from backend.repositories.server_stats_repository import ServerStatsRepository
@@ -314,8 +314,7 @@ class AttemptRunner:
             JobStatus.COMPLETED,
             attempts=closed(job, Outcome.COMPLETED, words, now),
             **{**_unstarted(), "progress": 1.0},
-            content_id=take.id if take else None,
-            result_url=take.url if take else None,
+            **result_fields(take),
             completed_at=now,
         )
         if moved is not None and job.server_id and job.started_at:

@@ -156,7 +156,8 @@ class BundleService:
         """Raises what an export raises; what comes later never breaks the package."""
         if options.media_root is not None:
             media_url("", options.media_root)
-        film = await self._exports.whole_film(project_id, options)
+        # A package is kept for years: what it names lies beside it, or is ours.
+        film = await self._exports.whole_film(project_id, replace(options, link=str))
 
         def prepared() -> tuple[Timeline, str]:
             timeline = self._exports.build(film, short_video=short_video, known={})

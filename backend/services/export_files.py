@@ -96,6 +96,7 @@ def _json(film: Film, timeline: Timeline) -> bytes:
         scenes=film.scenes,
         clips=film.clips,
         characters=film.characters,
+        link=film.options.link,
     )
 
 

@@ -1,6 +1,6 @@
 """A film as the repositories hold it, and the ways in which it may be exported."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -37,13 +37,15 @@ class CharacterReader(Protocol):
 class ExportOptions:
     """`media_root` is the absolute folder of the media on the editor's machine, if known.
 
-    `unique_reels` gives each file of an EDL a reel of its own, for Resolve and Avid.
+    `unique_reels` gives each file of an EDL a reel of its own, for Resolve and Avid. `link` makes
+    an address of our media one that whoever gets the JSON can load; without it they stay as kept.
     """
 
     include_alternates: bool = False
     media_mode: MediaMode = "selected"
     media_root: str | None = None
     unique_reels: bool = False
+    link: Callable[[str], str] = field(default=str, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ class JobEvents:
             data = {
                 "content_id": after.content_id,
                 "content_type": after.generation_type,
-                "url": after.result_url,
+                **(after.result or {}),
             }
             self._tell(EventKind.CONTENT_ADDED, after, data)
         self._tell_batch(after)
@@ -104,6 +104,7 @@ def job_data(job: Job) -> dict[str, Any]:
         "error": job.error,
         "error_code": job.error_code,
         "result_url": job.result_url,
+        "result": job.result,
         "content_id": job.content_id,
     }
     return {name: value for name, value in data.items() if value is not None}

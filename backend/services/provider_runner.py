@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from backend.models.comfyui_server import ComfyUIServer
-from backend.models.job import Attempt, Job, JobStatus, Outcome
+from backend.models.job import Attempt, Job, JobStatus, Outcome, result_fields
 from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.job_repository import JobRepository
 from backend.services.attempt_runner import JobObserver, closed, refuse
@@ -260,8 +260,7 @@ class ProviderRunner:
             JobStatus.COMPLETED,
             attempts=closed(job, Outcome.COMPLETED, "The result is in the gallery.", now),
             progress=1.0,
-            content_id=delivered.id,
-            result_url=delivered.url,
+            **result_fields(delivered),
             completed_at=now,
         )
         if moved is not None and job.started_at:

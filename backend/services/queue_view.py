@@ -98,6 +98,8 @@ class QueueView:
                 **dict(job),
                 "job_id": job.id,
                 "job_type": job.generation_type,
+                "params": {**job.params, "prompt": job.prompt},
+                "result": job.result,
                 "queue_position": positions.get(job.id),
                 "eta_seconds": told[job.id].eta,
                 "assignment_reason": told[job.id].reason,

@@ -11,7 +11,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from backend.models.comfyui_server import ComfyUIServer
-from backend.models.job import Attempt, Job, JobStatus, Outcome
+from backend.models.job import Attempt, Job, JobStatus, Outcome, result_fields
 from backend.models.provenance import Provenance
 from backend.repositories.job_repository import JobRepository
 from backend.repositories.server_stats_repository import ServerStatsRepository
@@ -266,8 +266,7 @@ class RunPodRunner:
             JobStatus.COMPLETED,
             attempts=closed(job, Outcome.COMPLETED, _how_it_went(run), now),
             **{**_UNSTARTED, "progress": 1.0},
-            content_id=delivered.id,
-            result_url=delivered.url,
+            **result_fields(delivered),
             completed_at=now,
         )
         if moved is not None and job.started_at:

@@ -5,10 +5,12 @@ import hmac
 
 import aiohttp
 
+from backend.dtos.event_dto import linked_json
 from backend.models.webhook import Delivery, Reply, Webhook
 from backend.services.comfyui_transport import translated
 from backend.utils.clock import Clock
 from backend.utils.errors import UpstreamError
+from backend.utils.media_links import MediaLinks, linking
 
 #: Seconds for everything: dialling, sending, and the head of the answer.
 SEND_SECONDS = 5.0
@@ -24,12 +26,21 @@ def signature(secret: str, timestamp: int, body: str) -> str:
 
 
 class WebhookSender:
-    """`session` dials what webhooks may be at, and nothing else."""
+    """`session` dials what webhooks may be at, and nothing else.
+
+    `links` makes the addresses of media, which deliveries keep as documents do.
+    """
 
     def __init__(
-        self, session: aiohttp.ClientSession, *, clock: Clock, seconds: float = SEND_SECONDS
+        self,
+        session: aiohttp.ClientSession,
+        *,
+        links: MediaLinks,
+        clock: Clock,
+        seconds: float = SEND_SECONDS,
     ) -> None:
         self._session = session
+        self._links = links
         self._clock = clock
         self._seconds = seconds
 
@@ -37,18 +48,20 @@ class WebhookSender:
         """Try once. Whatever happens there is in the reply; nothing is raised for it."""
         if webhook.secret is None:
             return Reply(error="Its secret was stored under another SECRET_KEY: set it anew.")
+        with linking(self._links):
+            body = linked_json(delivery.body)
         headers = {
             "Content-Type": "application/json",
             "X-StoryCanvas-Event": delivery.event,
             "X-StoryCanvas-Event-Id": str(delivery.event_id),
             "X-StoryCanvas-Delivery": delivery.id,
             "X-StoryCanvas-Signature": signature(
-                webhook.secret, int(self._clock().timestamp()), delivery.body
+                webhook.secret, int(self._clock().timestamp()), body
             ),
         }
         try:
             with translated("The webhook"):
-                return await self._post(webhook.url, delivery.body, headers)
+                return await self._post(webhook.url, body, headers)
         except UpstreamError as error:
             cause = error.__cause__
             status = cause.status if isinstance(cause, aiohttp.ClientResponseError) else 0

@@ -1,5 +1,6 @@
 """What everything stands on: settings, database, the roads out, and stores of files."""
 
+import time
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,6 +20,7 @@ from backend.services.server_events import ServerEvents
 from backend.services.webhook_courier import WebhookCourier
 from backend.services.webhook_sender import WebhookSender
 from backend.utils.clock import utc_now
+from backend.utils.media_links import MediaLinks, MediaSigner
 from backend.utils.secret_box import SecretBox
 
 _MEGABYTE = 1_048_576
@@ -32,6 +34,14 @@ class Roads:
     registered: aiohttp.ClientSession
     public: aiohttp.ClientSession
     provider: aiohttp.ClientSession
+
+
+def media_signer(settings: Settings) -> MediaSigner | None:
+    """Give what signs the addresses of media, where keys are asked for."""
+    if not settings.api_keys:
+        return None
+    secrets = [key.get_secret_value() for key in settings.api_keys]
+    return MediaSigner(secrets, ttl=settings.media_url_ttl, now=time.time)
 
 
 class Foundation:
@@ -82,11 +92,17 @@ class Foundation:
             self.repositories.webhooks,
             self.repositories.deliveries,
             self.repositories.events,
-            sender=WebhookSender(session, clock=utc_now),
+            sender=WebhookSender(session, links=self._public_links, clock=utc_now),
             clock=utc_now,
         )
         self.events.on_written = courier.wake
         return courier
+
+    @cached_property
+    def _public_links(self) -> MediaLinks:
+        """Addresses of media for those who are told without having asked."""
+        url = self._settings.public_url
+        return MediaLinks((url,), media_signer(self._settings)) if url else MediaLinks()
 
     def _results_of(self, downloads: Downloads) -> ResultStore:
         limit = self._settings.max_result_size_mb * _MEGABYTE

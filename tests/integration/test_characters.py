@@ -13,7 +13,7 @@ from backend.container import Container
 from backend.embedded_database import EmbeddedDatabase
 from backend.models.character import Character
 from tests.conftest import API, Maker, created
-from tests.studio import Studio, studio
+from tests.studio import ORIGIN, Studio, studio
 from tests.support_explain import RecordedQueries, assert_uses_index
 
 FIELDS = {
@@ -100,6 +100,8 @@ class TestFields:
             "generation_params": {"steps": 20, "cfg": 6.5, "a.b": {"$where": [1, None]}},
         }  # fmt: skip
         character = await make(client, **body)
+        body["reference_images"][1] = f"{ORIGIN}/uploads/b.png"
+        body["face_image"] = f"{ORIGIN}/uploads/f.png"
         assert {key: character[key] for key in body} == body
         sent_back = await client.put(f"{API}/characters/{character['id']}", json=character)
         assert {**sent_back.json(), "updated_at": ""} == {**character, "updated_at": ""}

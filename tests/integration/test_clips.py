@@ -11,6 +11,7 @@ from backend.container import Container
 from backend.models.content import ContentType, GeneratedContent
 from backend.utils.clock import utc_now
 from tests.conftest import API, Maker
+from tests.studio import ORIGIN
 
 FIELDS = {
     "id", "scene_id", "project_id", "name", "lyrics", "length", "timeline_position", "order",
@@ -351,7 +352,7 @@ async def test_gallery_and_selection(
     assert [image["id"] for image in gallery["images"]] == ["a", "b"]
     assert [image["is_selected"] for image in gallery["images"]] == [True, False]
     assert (gallery["selected_image_id"], gallery["selected_video_id"]) == ("a", "v")
-    assert gallery["images"][0]["url"] == "/uploads/projects/p/c/a.png"
+    assert gallery["images"][0]["url"] == f"{ORIGIN}/uploads/projects/p/c/a.png"
     assert "path" not in gallery["images"][0]
     url = f"{API}/clips/{clip['id']}"
     changed = (await client.put(url, json={"selected_image_id": "b"})).json()

@@ -18,7 +18,7 @@ from backend.config import Settings
 from backend.container import Container
 from backend.utils.errors import DatabaseUnavailableError
 from tests.conftest import API, Maker
-from tests.studio import quick_settings
+from tests.studio import kept, quick_settings
 from tests.unit.services.media_samples import video
 
 SECONDS = 1.5
@@ -123,7 +123,7 @@ async def test_takes_what_it_is_whatever_it_is_called(
     assert music["file_path"].endswith(f".{extension}")
     assert abs(music["duration"] - SECONDS) < 0.1
     after = await read(client, project)
-    assert after["music_file_path"] == music["file_path"]
+    assert after["music_file_path"] == after["music_file_url"] == music["file_url"]
     assert after["music_file_url"] == music["file_url"]
     assert after["music_duration"] == music["duration"]
     assert files_in(settings) == [music["file_path"]]
@@ -141,7 +141,10 @@ async def test_new_music_replaces_the_old(
     assert (await client.get(first["file_url"])).status_code == 404
     url = f"{API}/projects/{project['id']}"
     sent_back = await client.put(url, json={"music_file_path": second["file_path"]})
-    assert sent_back.json()["music_file_path"] == second["file_path"]
+    assert sent_back.json()["music_file_path"] == second["file_url"]
+    for form in (second["file_url"], f"{second['file_url']}?expires=1", kept(second["file_url"])):
+        again = await client.put(url, json={"music_file_path": form})
+        assert again.json()["music_file_path"] == second["file_url"]
     cleared = (await client.put(url, json={"music_file_path": None})).json()
     assert cleared["music_file_path"] is None
     assert (cleared["music_file_url"], cleared["music_duration"]) == (None, None)
@@ -371,7 +374,8 @@ async def test_of_two_uploads_at_once_one_stays(
     project = await make_project()
     answers = await asyncio.gather(*(upload(client, project, WHOLE["wav"]) for _ in range(4)))
     assert {answer.status_code for answer in answers} == {200}
-    assert files_in(settings) == [(await read(client, project))["music_file_path"]]
+    left = kept((await read(client, project))["music_file_path"])
+    assert files_in(settings) == [left.removeprefix("/uploads/")]
 
 
 async def test_music_that_another_project_points_to_stays(

@@ -10,12 +10,14 @@ from backend.api.v1 import pool_router
 from backend.config import Settings
 from backend.container import Container
 from tests.conftest import API, Maker
+from tests.studio import ORIGIN, kept
 from tests.takes import VIDEO, Gallery
 from tests.unit.services.media_samples import animation, picture, video
 
 FIELDS = {
     "id", "project_id", "name", "description", "content_type", "source_type", "source_clip_id",
-    "media_url", "thumbnail_url", "generation_params", "tags", "metadata", "created_at",
+    "media_url", "thumbnail_url", "generation_params", "loras", "structured_params", "tags",
+    "metadata", "created_at",
 }  # fmt: skip
 DEEP: Any = {}
 for _ in range(40):
@@ -76,7 +78,7 @@ class TestKeepATake:
         assert (item["project_id"], item["source_clip_id"]) == (clip["project_id"], clip["id"])
         assert item["generation_params"] == {"steps": 4}
         assert (item["tags"], item["metadata"]) == ([], {})
-        assert item["media_url"].startswith(f"/uploads/projects/{clip['project_id']}/pool/")
+        assert item["media_url"].startswith(f"{ORIGIN}/uploads/projects/{clip['project_id']}/pool/")
         assert gallery.read(item["media_url"]) == gallery.read(take.url)
         assert gallery.read(item["thumbnail_url"]) == gallery.read(str(take.thumbnail_url))
         assert (await client.get(item["media_url"])).headers["content-type"] == "image/png"
@@ -109,7 +111,9 @@ class TestKeepATake:
             "tags": ["b", " a ", "b"], "metadata": odd, "generation_params": odd,
         }  # fmt: skip
         item = await keep(client, clip, thumbnail_url="/uploads/x", **fields)
-        expected = fields | {"name": "Roof", "tags": ["b", "a"]}
+        plain, nested = {"": "🎬"}, {name: odd[name] for name in ("$where", "deep")}
+        expected = fields | {"name": "Roof", "tags": ["b", "a"], "generation_params": plain}
+        assert item["structured_params"] == nested
         assert {name: item[name] for name in fields} == expected
         assert (await client.get(f"{API}/pool/item/{item['id']}")).json() == item
 
@@ -316,7 +320,9 @@ class TestApply:
         assert [image["is_selected"] for image in changed["generated_images"]] == [False, True]
         applied = changed["generated_images"][1]
         assert changed["selected_image_id"] == applied["id"] not in {take.id, item["id"], own.id}
-        assert applied["url"].startswith(f"/uploads/projects/{clip['project_id']}/{other['id']}/")
+        assert kept(applied["url"]).startswith(
+            f"/uploads/projects/{clip['project_id']}/{other['id']}/"
+        )
         assert gallery.read(applied["url"]) == gallery.read(take.url)
         assert (applied["prompt"], applied["seed"], applied["width"]) == ("a red car", 7, 64)
         assert applied["generation_params"] == {"steps": 4}
@@ -357,7 +363,7 @@ class TestApply:
             response = await client.post(f"{API}/pool/item/{item_id}/apply-to-clip/{clip_id}")
             assert (response.status_code, response.json()["error"]["code"]) == (status, code)
         assert gallery.files() == files
-        (gallery.folder / item["media_url"].removeprefix("/uploads/")).unlink()
+        gallery.file(item["media_url"]).unlink()
         response = await client.post(f"{API}/pool/item/{item['id']}/apply-to-clip/{clip['id']}")
         assert (response.status_code, response.json()["error"]["code"]) == (404, "MEDIA_NOT_FOUND")
 

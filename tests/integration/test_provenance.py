@@ -16,7 +16,7 @@ from backend.comfyui_simulator.options import SimulatorOptions
 from backend.comfyui_simulator.simulator import Simulator
 from backend.embedded_database import EmbeddedDatabase
 from tests.runpod_server import ENDPOINT, KEY, RunPodServer
-from tests.studio import Studio, studio
+from tests.studio import ORIGIN, Studio, studio
 from tests.support_explain import RecordedQueries
 from tests.unit.comfyui_simulator.graphs import text_to_image
 from tests.unit.services.media_samples import picture
@@ -215,7 +215,7 @@ class TestAgain:
         (shown,) = await with_graphs(desk, clip)
         (use,) = shown["workflow_pictures"]
         loader = shown["workflow"][use["node_id"]]
-        assert (use["input_name"], use["source"]) == ("image", "/uploads/start.png")
+        assert (use["input_name"], use["source"]) == ("image", f"{ORIGIN}/uploads/start.png")
         assert loader["class_type"] == "LoadImage"
         for path in simulator.folders.input.rglob("*.png"):
             path.unlink()

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from pydantic import SecretStr
 from backend.config import ROOT, Settings, SettingsError
 from tests.studio import server_process
 
+PROXIES = (ip_network("127.0.0.1"), ip_network("10.0.0.0/8"))
 DEFAULTS: dict[str, Any] = {
     "MONGO_URL": "mongodb://localhost:27017",
     "MONGO_DRIVER": "motor",
@@ -21,13 +23,16 @@ DEFAULTS: dict[str, Any] = {
     "LOG_LEVEL": "INFO",
     "API_KEYS": (),
     "SECRET_KEY": None,
+    "PUBLIC_URL": None,
+    "TRUSTED_PROXIES": (),
+    "MEDIA_URL_TTL": 43_200,
     "UPLOAD_DIR": ROOT / "uploads",
     "MAX_MUSIC_SIZE_MB": 50,
     "MAX_IMAGE_SIZE_MB": 10,
     "MAX_RESULT_SIZE_MB": 2048,
     "MAX_BODY_SIZE_MB": 16,
     "MAX_CACHE_SIZE_MB": 10_240,
-    "GENERATE_WAIT_SECONDS": 240,
+    "GENERATE_WAIT_SECONDS": 600,
     "QUEUE_AGE_WINDOW": 120,
     "QUEUE_MAX_RETRIES": 2,
     "QUEUE_POLL_SECONDS": 1.0,
@@ -57,6 +62,9 @@ GOOD: list[tuple[str, str, Any]] = [
     ("API_KEYS", "", ()),
     ("API_KEYS", " a , b,,", (SecretStr("a"), SecretStr("b"))),
     ("SECRET_KEY", "", None),
+    ("PUBLIC_URL", "", None),
+    ("PUBLIC_URL", "https://story.example/board/", "https://story.example/board"),
+    ("TRUSTED_PROXIES", "127.0.0.1, 10.0.0.1/8,", PROXIES),
     ("OPENAI_API_KEY", "", None),
     ("OPENAI_BASE_URL", "http://127.0.0.1:9000/v1/", "http://127.0.0.1:9000/v1"),
     ("QUEUE_AGE_WINDOW", "0", 0),
@@ -75,6 +83,10 @@ BAD = [
     ("LOG_LEVEL", "LOUD"),
     ("API_KEYS", ","),
     ("SECRET_KEY", "short"),
+    ("PUBLIC_URL", "story.example"),
+    ("PUBLIC_URL", "https://a:b@story.example"),
+    ("TRUSTED_PROXIES", "nginx"),
+    ("MEDIA_URL_TTL", "5"),
     ("MAX_MUSIC_SIZE_MB", "0"),
     ("MAX_IMAGE_SIZE_MB", "-1"),
     ("MAX_RESULT_SIZE_MB", "1.5"),

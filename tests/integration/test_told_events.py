@@ -72,6 +72,7 @@ async def test_a_batch_from_queue_to_gallery(tmp_path: Path) -> None:
         (take,) = await desk.takes(clip)
         assert added["data"] == {
             "content_id": take["id"], "content_type": "image", "url": take["url"],
+            "thumbnail_url": take["thumbnail_url"],
         }  # fmt: skip
         await all_of_it.until("batch.updated", 1)
         assert {event["batch_id"] for event in all_of_it.of("batch.updated")} == {batch["id"]}

@@ -21,6 +21,7 @@ from backend.services.webhook_courier import WebhookCourier
 from backend.services.webhook_sender import WebhookSender
 from backend.utils.clock import utc_now
 from backend.utils.ids import new_id
+from backend.utils.media_links import MediaLinks
 from backend.utils.secret_box import SecretBox
 from tests.conftest import Maker
 from tests.hook_receiver import SECRET, Receiver
@@ -47,6 +48,7 @@ class Bench:
     def __init__(self, repos: Repositories, session: Any) -> None:
         self.repos = repos
         self.clock = Clock()
+        self.links = MediaLinks()
         self._session = session
         self._number = 1_000
 
@@ -55,7 +57,9 @@ class Bench:
             self.repos.webhooks,
             self.repos.deliveries,
             self.repos.events,
-            sender=WebhookSender(self._session, clock=self.clock, seconds=seconds),
+            sender=WebhookSender(
+                self._session, links=self.links, clock=self.clock, seconds=seconds
+            ),
             clock=self.clock,
         )
 
@@ -67,10 +71,13 @@ class Bench:
         }  # fmt: skip
         return await self.repos.webhooks.add(Webhook(**{**fields, **changes}))
 
-    async def happen(self, *jobs: str, kind: EventKind = DONE, project_id: str = "p") -> None:
+    async def happen(
+        self, *jobs: str, kind: EventKind = DONE, project_id: str = "p", **data: Any
+    ) -> None:
         self._number += 1
         events = tuple(
-            Event(kind=kind, at=self.clock(), project_id=project_id, job_id=job) for job in jobs
+            Event(kind=kind, at=self.clock(), project_id=project_id, job_id=job, data=data)
+            for job in jobs
         )
         chunk = EventChunk(id=new_id(), number=0, events=events).placed_at(self._number)
         assert await self.repos.events.append(chunk)
@@ -117,6 +124,19 @@ class TestTelling:
                 (DeliveryStatus.DELIVERED, 1, 204)
             ] * 2
             assert {one.id for one in kept} == {call.delivery for call in receiver.calls}
+
+    async def test_media_have_the_address_that_the_server_has_when_it_tells(self) -> None:
+        async with bench() as desk, Receiver() as receiver:
+            await desk.hook(receiver.url)
+            result = {"url": "/uploads/a.png", "thumbnail_url": "/uploads/a_t.webp"}
+            await desk.happen("a", result=result, result_url="/uploads/a.png")
+            desk.links = MediaLinks(("https://film.example/board",))
+            await desk.courier().round()
+            data = receiver.calls[0].event["data"]
+            assert data["result_url"] == "https://film.example/board/uploads/a.png"
+            assert data["result"]["thumbnail_url"].endswith("/board/uploads/a_t.webp")
+            assert receiver.calls[0].is_signed()
+            assert '"/uploads/a.png"' in (await desk.only_delivery()).body
 
     async def test_backoff_until_it_is_taken(self) -> None:
         async with bench() as desk, Receiver(500, 503, 404) as receiver:

@@ -5,7 +5,7 @@ What the document lists and the story never reaches fails the test by name.
 
 import re
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from backend.embedded_database import EmbeddedDatabase
 from tests.conftest import API
 from tests.integration.test_media import sound
 from tests.openai_gateway import KEY, Gateway
-from tests.studio import Studio, studio
+from tests.studio import Studio, kept, studio
 from tests.unit.services.media_samples import picture
 
 #: Operations, by operationId, that this story leaves to others, and to which.
@@ -53,11 +53,33 @@ LEGACY = ("fcpxml", "edl", "resolve", "json")
 SMALL = {"steps": 2, "width": 64, "height": 64}
 
 
-class Story:
-    """A studio, and a note of which addresses gave what."""
+#: What holds the address of a medium; texts elsewhere that look like one count too.
+ADDRESSES = {
+    "url", "thumbnail_url", "file_url", "music_file_url", "music_file_path", "media_url",
+    "preview_url", "result_url", "face_image", "reference_images", "file_urls",
+}  # fmt: skip
+KEYS = {"without_keys": "", "with_keys": "a-key"}
 
-    def __init__(self, desk: Studio) -> None:
+
+def media_in(value: Any, name: str = "") -> Iterator[str]:
+    """Every address of a medium in a JSON value."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from media_in(each, key)
+    elif isinstance(value, list):
+        for each in value:
+            yield from media_in(each, name)
+    elif isinstance(value, str) and ("/uploads/" in value or name in ADDRESSES):
+        yield value
+
+
+class Story:
+    """A studio, a note of which addresses gave what, and a page elsewhere that loads media."""
+
+    def __init__(self, desk: Studio, page: httpx.AsyncClient) -> None:
         self.desk = desk
+        self.page = page
+        self.loaded: Counter[str] = Counter()
         self.ids: dict[str, str] = {}
         self.seen: Counter[tuple[str, str]] = Counter()
 
@@ -76,8 +98,24 @@ class Story:
         return made
 
     async def note(self, response: httpx.Response) -> None:
-        if response.is_success:
-            self.seen[response.request.method, response.request.url.path] += 1
+        if not response.is_success:
+            return
+        self.seen[response.request.method, response.request.url.path] += 1
+        if response.headers.get("content-type") == "application/json":
+            await response.aread()
+            for address in media_in(response.json()):
+                await self.load(address, response.request.url.path)
+
+    async def load(self, address: str, told_by: str) -> None:
+        """Load it as `<img src>` of a page at another origin does: with no key."""
+        own = str(self.desk.client.base_url)
+        if address in self.loaded or (address.startswith("http") and not address.startswith(own)):
+            return
+        assert address.startswith("http"), f"{told_by} tells a relative address: {address}"
+        found = await self.page.get(address)
+        assert found.is_success, f"{told_by}: {address} gives {found.status_code}"
+        assert found.headers["Access-Control-Allow-Origin"] == "*"
+        self.loaded[kept(address)] += 1
 
     def unreached(self, document: dict[str, Any]) -> list[str]:
         """Operations of the document that no noted address belongs to, but for those left out."""
@@ -101,19 +139,29 @@ def _template(paths: dict[str, Any], method: str, path: str) -> str:
     return min(fits, key=lambda template: template.count("{"), default="")
 
 
-@pytest.fixture
-async def story(tmp_path: Path, embedded: EmbeddedDatabase) -> AsyncIterator[Story]:
+@pytest.fixture(params=KEYS)
+async def story(
+    tmp_path: Path, embedded: EmbeddedDatabase, request: pytest.FixtureRequest
+) -> AsyncIterator[Story]:
+    key = KEYS[request.param]
     async with Simulator(SimulatorOptions(seconds_per_step=0)) as simulator, Gateway() as gateway:
         gateway.add("video_68d7")
         settings: dict[str, Any] = {
-            "mongo_url": embedded.url, "db_name": "contract",
+            "mongo_url": embedded.url, "db_name": f"contract_{request.param}", "api_keys": key,
             "openai_api_key": KEY, "openai_base_url": gateway.url,
         }  # fmt: skip
-        async with studio(tmp_path, **settings) as desk:
-            story = Story(desk)
+        async with studio(tmp_path, **settings) as desk, page_of(desk) as page:
+            story = Story(desk, page)
+            desk.client.headers["Authorization"] = f"Bearer {key or 'none'}"
             desk.client.event_hooks["response"].append(story.note)
             story.ids["server"] = await desk.server(simulator)
             yield story
+
+
+def page_of(desk: Studio) -> httpx.AsyncClient:
+    """A page from somewhere else, at the same server."""
+    elsewhere = {"Origin": "http://web-client.example"}
+    return httpx.AsyncClient(transport=desk.client._transport, headers=elsewhere)
 
 
 async def plan(story: Story) -> None:
@@ -291,6 +339,7 @@ async def test_a_film_from_start_to_end(story: Story) -> None:
         strike,
     ):
         await chapter(story)
+    story.desk.client.event_hooks["response"].remove(story.note)
     document = (await story.desk.client.get("/openapi.json")).json()
     missing = story.unreached(document)
     assert not missing, (
@@ -298,3 +347,4 @@ async def test_a_film_from_start_to_end(story: Story) -> None:
         f" (a plain read: one line in READS), or say in LEFT_OUT who else does. {missing}"
     )
     assert len(story.seen) >= 65
+    assert len(story.loaded) >= 12

@@ -1,6 +1,6 @@
 """Everything a project holds, and its timeline in frames, as JSON for other programs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -11,6 +11,9 @@ from backend.models.clip import Clip
 from backend.models.project import Project
 from backend.models.scene import Scene
 from backend.models.timeline import Audio, ClipItem, Item, Media, Music, Timeline
+from backend.utils.media_links import UPLOADS
+
+Link = Callable[[str], str]
 
 FORMAT = "storycanvas"
 #: Raised when a field changes its meaning or goes; new fields don't raise it.
@@ -25,22 +28,24 @@ def write(
     scenes: Sequence[Scene],
     clips: Sequence[Clip],
     characters: Sequence[Character] = (),
+    link: Link = str,
 ) -> bytes:
     """`{format, version, project, characters, scenes, clips, timeline}` in UTF-8.
 
     `POST /projects/import` reads it back. Documents are as stored: seconds, paths relative to
-    the upload folder. The timeline counts frames of `rate.numerator / rate.denominator`;
+    the upload folder; but addresses of media, `/uploads/…`, are as `link` makes them for whoever
+    gets the file. The timeline counts frames of `rate.numerator / rate.denominator`;
     `record_*` and `source_*` outs are exclusive.
     """
     lines = _object(
         {
             "format": FORMAT,
             "version": VERSION,
-            "project": project.model_dump(mode="json"),
-            "characters": (character.model_dump(mode="json") for character in characters),
+            "project": _project(project, link),
+            "characters": (_character(character, link) for character in characters),
             "scenes": (scene.model_dump(mode="json") for scene in scenes),
             "clips": (clip.model_dump(mode="json") for clip in clips),
-            "timeline": _object(_timeline(timeline), depth=1),
+            "timeline": _object(_timeline(timeline, link), depth=1),
         }
     )
     return b"".join((*lines, b"\n"))
@@ -82,7 +87,23 @@ def _json(value: Any, indent: bytes) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_INDENT_2).replace(b"\n", b"\n" + indent)
 
 
-def _timeline(timeline: Timeline) -> dict[str, Any]:
+def _project(project: Project, link: Link) -> dict[str, Any]:
+    told = project.model_dump(mode="json")
+    if project.music_file_path:
+        told["music_file_path"] = link(UPLOADS + project.music_file_path).removeprefix(UPLOADS)
+    if project.music_file_url:
+        told["music_file_url"] = link(project.music_file_url)
+    return told
+
+
+def _character(character: Character, link: Link) -> dict[str, Any]:
+    told = character.model_dump(mode="json")
+    told["reference_images"] = [link(each) for each in character.reference_images]
+    told["face_image"] = link(character.face_image) if character.face_image else None
+    return told
+
+
+def _timeline(timeline: Timeline, link: Link) -> dict[str, Any]:
     rate = timeline.rate
     return {
         "name": timeline.name,
@@ -91,7 +112,7 @@ def _timeline(timeline: Timeline) -> dict[str, Any]:
         "width": timeline.width,
         "height": timeline.height,
         "total_frames": timeline.total_frames,
-        "media": (_media(media) for media in timeline.media),
+        "media": (_media(media, link) for media in timeline.media),
         "items": (_item(item) for item in timeline.items),
         "markers": (
             {"frame": marker.frame, "name": marker.name, "note": marker.note}
@@ -120,12 +141,13 @@ def _item(item: Item) -> dict[str, Any]:
     return {"type": "gap"} | common
 
 
-def _media(media: Media) -> dict[str, Any]:
+def _media(media: Media, link: Link) -> dict[str, Any]:
     return {
         "id": media.id,
         "kind": media.kind,
         "name": media.name,
         "path": media.path,
+        "url": link(UPLOADS + media.path) if media.path else None,
         "width": media.width or None,
         "height": media.height or None,
         "frames": media.frames or None,

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -17,6 +18,7 @@ from backend.api.middleware import (
     RequestContextMiddleware,
     request_id_var,
 )
+from backend.utils.media_links import MediaSigner
 
 Wrap = Callable[[ASGIApp], ASGIApp]
 
@@ -149,8 +151,11 @@ class TestBodyLimit:
         assert sent[0]["status"] == status
 
 
+SIGNER = MediaSigner(["a-key"], ttl=3600, now=time.time)
+
+
 class TestApiKeys:
-    app = ApiKeyMiddleware(says_hello, keys=["a-key"])
+    app = ApiKeyMiddleware(says_hello, keys=["a-key"], signer=SIGNER)
 
     async def test_a_socket_needs_one_too(self) -> None:
         closed = await run(self.app, a_scope("websocket", "/ws"))
