@@ -13,6 +13,7 @@ from backend.services.alternates_service import AlternatesService
 from backend.services.animatic_service import AnimaticService
 from backend.services.batch_service import BatchService
 from backend.services.bundle_service import BundleService
+from backend.services.character_pictures import CharacterPictures
 from backend.services.character_service import CharacterService
 from backend.services.clip_service import ClipService
 from backend.services.comfyui_service import ComfyUIService
@@ -70,6 +71,11 @@ async def _clips(request: Request) -> ClipService:
 
 async def _characters(request: Request) -> CharacterService:
     service: CharacterService = request.app.state.container.characters
+    return service
+
+
+async def _character_pictures(request: Request) -> CharacterPictures:
+    service: CharacterPictures = request.app.state.container.character_pictures
     return service
 
 
@@ -207,6 +213,7 @@ ProjectServiceDep = Annotated[ProjectService, Depends(_projects)]
 SceneServiceDep = Annotated[SceneService, Depends(_scenes)]
 ClipServiceDep = Annotated[ClipService, Depends(_clips)]
 CharacterServiceDep = Annotated[CharacterService, Depends(_characters)]
+CharacterPicturesDep = Annotated[CharacterPictures, Depends(_character_pictures)]
 TemplateServiceDep = Annotated[TemplateService, Depends(_templates)]
 WorkflowServiceDep = Annotated[WorkflowService, Depends(_saved_workflows)]
 StoryReaderDep = Annotated[StoryReader, Depends(_story)]

@@ -1,11 +1,13 @@
 """What those hear who wait for a take."""
 
+from collections import Counter
 from typing import Final
 
 from fastapi import Response
 
 from backend.api.versioned_router import Responses
 from backend.dtos.generation_dto import GenerationQueuedDTO
+from backend.models.content import ContentType
 from backend.models.job import Job
 from backend.services.generation_service import Generated
 
@@ -20,11 +22,12 @@ WAITED: Final[Responses] = {
 def generated(result: Job | Generated, response: Response) -> dict[str, object]:
     """The take, or 202 and the job that is to make it."""
     if isinstance(result, Generated):
+        kinds = Counter(take.content_type for take in result.gallery)
         return {
             "message": f"One {result.content.content_type} generated.",
             "content": result.content,
-            "total_images": len(result.clip.generated_images),
-            "total_videos": len(result.clip.generated_videos),
+            "total_images": kinds[ContentType.IMAGE],
+            "total_videos": kinds[ContentType.VIDEO],
             "job_id": result.job.id,
         }
     response.status_code = 202

@@ -1,6 +1,6 @@
 """Characters."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -8,12 +8,14 @@ from backend.dtos import example_ids
 from backend.dtos.common_dto import (
     OMITTED,
     Name,
+    Prompt,
     RequestDTO,
     ResourceId,
     ResponseDTO,
     Timestamp,
+    request_example,
 )
-from backend.dtos.generation_dto import GenerationParamsDTO
+from backend.dtos.generation_dto import RENDER, GenerationParamsDTO, RenderOrderDTO
 from backend.dtos.kept_params import (
     Cleared,
     Description,
@@ -26,6 +28,7 @@ from backend.dtos.kept_params import (
     Notes,
 )
 from backend.dtos.media_address import LinkedObject, MediaUrl
+from backend.models.content import ContentType
 
 _PARAMS = [{"steps": 28, "cfg": 6.5}]
 _WORDS = ["ohwx woman, red scarf"]
@@ -136,6 +139,28 @@ class CharacterUpdateDTO(RequestDTO):
     )
     generation_params: KeptParams = Field(
         default=OMITTED, description="All of them: the set is replaced.", examples=_PARAMS
+    )
+
+
+def _picture_only(value: Any) -> Any:
+    if value == ContentType.VIDEO:
+        raise ValueError("only pictures are made of a character: a video needs a clip")
+    return value
+
+
+class CharacterPictureDTO(RenderOrderDTO):
+    """All of it may be left out: then the character's words are the prompt."""
+
+    model_config = request_example(**RENDER)
+
+    prompt: Prompt = Field(
+        default="",
+        description="The character's words are added to it. Empty: its trigger words, description"
+        " and style notes.",
+        examples=["portrait, looking over her shoulder"],
+    )
+    generation_type: Annotated[Literal["image"], BeforeValidator(_picture_only)] = Field(
+        default="image", description="image: videos are for clips.", examples=["image"]
     )
 
 

@@ -187,7 +187,10 @@ class GeneratedContentDTO(ResponseDTO):
     provenance: ProvenanceDTO | None = Field(
         description="How it was made; null: uploaded, imported, or made where nobody tells."
     )
-    is_selected: bool = Field(description="Whether the clip shows it.", examples=[True])
+    is_selected: bool = Field(
+        description="Whether the clip shows it, or it is the character's reference.",
+        examples=[True],
+    )
     created_at: Timestamp = Field(description="UTC.", examples=[example_ids.MOMENT])
 
 
@@ -237,10 +240,11 @@ class ClipCreatedDTO(ClipResponseDTO):
 
 
 class GalleryDTO(ResponseDTO):
-    images: list[GeneratedContentDTO] = Field(description="The clip's images, oldest first.")
-    videos: list[GeneratedContentDTO] = Field(description="The clip's videos, oldest first.")
+    images: list[GeneratedContentDTO] = Field(description="The images, oldest first.")
+    videos: list[GeneratedContentDTO] = Field(description="The videos, oldest first.")
     selected_image_id: str | None = Field(
-        description="The image it shows.", examples=[example_ids.TAKE]
+        description="The image that the clip shows; of a character: its reference.",
+        examples=[example_ids.TAKE],
     )
     selected_video_id: str | None = Field(description="The video it shows.", examples=[None])
 
@@ -252,8 +256,8 @@ class TakeWithGraphDTO(GeneratedContentDTO, TakeGraphDTO):
 class GalleryWithGraphsDTO(GalleryDTO):
     """A gallery as `include=workflow` gives it."""
 
-    images: list[TakeWithGraphDTO] = Field(description="The clip's images, oldest first.")  # type: ignore[assignment]
-    videos: list[TakeWithGraphDTO] = Field(description="The clip's videos, oldest first.")  # type: ignore[assignment]
+    images: list[TakeWithGraphDTO] = Field(description="The images, oldest first.")  # type: ignore[assignment]
+    videos: list[TakeWithGraphDTO] = Field(description="The videos, oldest first.")  # type: ignore[assignment]
 
 
 class ClipMovedDTO(ResponseDTO):

@@ -24,7 +24,10 @@ class EventDTO(ResponseDTO):
     project_id: str | None = Field(
         description="The project it is about.", examples=[example_ids.PROJECT]
     )
-    clip_id: str | None = Field(description="The clip.", examples=[example_ids.CLIP])
+    clip_id: str | None = Field(
+        description="The clip; null for pictures of a character: `data` has its `character_id`.",
+        examples=[example_ids.CLIP],
+    )
     job_id: str | None = Field(description="The job.", examples=[example_ids.JOB])
     batch_id: str | None = Field(description="The batch.", examples=[example_ids.BATCH])
     server_id: str | None = Field(description="The server.", examples=[example_ids.SERVER])

@@ -239,8 +239,12 @@ class GeneratedDTO(ResponseDTO):
         description="What was made, for people.", examples=["One image generated."]
     )
     content: GeneratedContentDTO = Field(description="The take.")
-    total_images: int = Field(description="Images that the clip has now.", examples=[1])
-    total_videos: int = Field(description="Videos that the clip has now.", examples=[0])
+    total_images: int = Field(
+        description="Images that the clip, or the character, has now.", examples=[1]
+    )
+    total_videos: int = Field(
+        description="Videos that the clip, or the character, has now.", examples=[0]
+    )
     job_id: str = Field(description="The job that made it.", examples=[example_ids.JOB])
 
 

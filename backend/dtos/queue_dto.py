@@ -92,8 +92,18 @@ class JobResultDTO(ResponseDTO):
 class JobResponseDTO(ResponseDTO):
     id: str = Field(description="The job's id.", examples=[example_ids.JOB])
     job_id: str = Field(description="The same as `id`.", examples=[example_ids.JOB])
-    project_id: str = Field(description="Its clip's project.", examples=[example_ids.PROJECT])
-    clip_id: str = Field(description="The clip that gets the take.", examples=[example_ids.CLIP])
+    project_id: str | None = Field(
+        description="Its clip's or character's project; null: of a character of every project.",
+        examples=[example_ids.PROJECT],
+    )
+    clip_id: str | None = Field(
+        description="The clip that gets the take; null: a character does.",
+        examples=[example_ids.CLIP],
+    )
+    character_id: str | None = Field(
+        description="The character whose picture it makes, and who gets the take; null: a clip's.",
+        examples=[None],
+    )
     batch_id: str | None = Field(
         description="The batch it belongs to.", examples=[example_ids.BATCH]
     )
@@ -150,7 +160,7 @@ class JobResponseDTO(ResponseDTO):
     )
     result: JobResultDTO | None = Field(description="Its first take; null until it is completed.")
     content_id: str | None = Field(
-        description="That take in the clip's gallery.", examples=[example_ids.TAKE]
+        description="That take in the gallery.", examples=[example_ids.TAKE]
     )
     assignment_reason: str | None = Field(
         description="Why it runs where it runs, or why it waits.",

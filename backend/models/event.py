@@ -27,7 +27,7 @@ class EventKind(StrEnum):
     SERVER_OFFLINE = "server.offline"
     #: It was added, changed or removed.
     SERVER_CHANGED = "server.changed"
-    #: A take hangs in a clip's gallery.
+    #: A take hangs in the gallery of a clip or a character.
     CONTENT_ADDED = "content.added"
     #: An export that takes long (an animatic): `job_id` is the rendering's.
     EXPORT_STARTED = "export.started"

@@ -106,9 +106,13 @@ class Job(FrozenModel):
     fence: int = 0
     status: JobStatus = JobStatus.PENDING
     priority: int = 0
+    #: Empty for the picture of a character that belongs to no project.
     project_id: str
-    scene_id: str
-    clip_id: str
+    #: Empty for the picture of a character.
+    scene_id: str = ""
+    #: Who gets the takes: either a clip or a character.
+    clip_id: str | None = None
+    character_id: str | None = None
     batch_id: str | None = None
     generation_type: ContentType
     prompt: str = ""

@@ -65,7 +65,10 @@ class GraphPlan(FrozenModel):
 
 
 class KeptGraph(FrozenModel):
-    """A plan that takes of a project were made by. `id` is derived from project and hash."""
+    """A plan that takes of a project were made by. `id` is derived from project and hash.
+
+    Pictures of a character go with it, so for theirs `project_id` is the character's id.
+    """
 
     id: str
     project_id: str

@@ -36,9 +36,13 @@ class CharacterRepository(JsonFieldRepository[Character]):
             found += await self._find({"_id": {"$in": ids[first : first + _CHUNK]}})
         return found
 
+    async def of_project(self, project_id: str) -> list[Character]:
+        """All of a project's own, oldest first."""
+        return await self._find({"project_id": project_id}, sort=OLDEST_FIRST)
+
     async def of_film(self, project_id: str, character_ids: set[str]) -> list[Character]:
         """Those of a project, and those of all projects among these ids."""
-        own = await self._find({"project_id": project_id}, sort=OLDEST_FIRST)
+        own = await self.of_project(project_id)
         return own + await self.list_by_ids(character_ids - {each.id for each in own})
 
     async def delete_for_project(self, project_id: str) -> int:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from backend.models.job import ACTIVE, Job, JobStatus
-from backend.repositories.base import BaseRepository
+from backend.repositories.base import BaseRepository, Document
 from backend.repositories.job_rows import (
     PENDING_FIELDS,
     ROW_FIELDS,
@@ -34,11 +34,20 @@ class JobReading(BaseRepository[Job]):
         self._counters = database["counters"]
         self.totals = JobTotals(self._counters, self._guarded)
 
+    def to_model(self, document: Document) -> Job:
+        """Tell a character's id, which stands in `clip_id` as well, from a clip's."""
+        of_character = document.get("character_id") is not None
+        return super().to_model({**document, "clip_id": None} if of_character else document)
+
     async def processing(self) -> list[Job]:
         return await self._find({"status": JobStatus.PROCESSING}, sort=(("number", 1),))
 
     async def active_for(self, field: str, value: str, *, project_id: str) -> list[Job]:
-        """Pending and processing jobs of a project, or of a scene or clip of that project."""
+        """Pending and processing jobs of a clip, a character or a project.
+
+        Those of a scene are looked for among the jobs of its project.
+        """
+        field = "clip_id" if field == "character_id" else field
         of_clip = field == "clip_id"
         where = {field: value} if of_clip else {"project_id": project_id}
         found: list[str] = []
@@ -48,7 +57,9 @@ class JobReading(BaseRepository[Job]):
             window = {"number": {"$gte": low, "$lt": low + width}}
             seen = await self._find_raw({**where, **window}, fields={"status": 1, field: 1})
             found += [
-                each["_id"] for each in seen if each["status"] in ACTIVE and each[field] == value
+                each["_id"]
+                for each in seen
+                if each["status"] in ACTIVE and each.get(field) == value
             ]
         jobs = await self.list_by_ids(found)
         return [job for job in jobs if job.status in ACTIVE]

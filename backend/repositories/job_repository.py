@@ -50,6 +50,10 @@ class JobRepository(JobReading):
         """Without what is as by default: a job has many fields, and each costs at every read."""
         document = model.model_dump(exclude_defaults=True)
         document |= {name: getattr(model, name) for name in _ALWAYS}
+        if model.clip_id is None:
+            # One index finds the jobs of clips and of characters: a second would cost at every
+            # insert, also of the jobs that it does not hold.
+            document["clip_id"] = model.character_id
         document["_id"] = document.pop("id")
         return document
 
@@ -275,6 +279,7 @@ def job_filter(
     statuses: Sequence[JobStatus] = (),
     project_id: str | None = None,
     clip_id: str | None = None,
+    character_id: str | None = None,
     batch_id: str | None = None,
 ) -> dict[str, Any]:
     """The query for a list of jobs; what is left out does not filter."""
@@ -282,7 +287,8 @@ def job_filter(
         field: value
         for field, value in (
             ("project_id", project_id),
-            ("clip_id", clip_id),
+            ("clip_id", clip_id or character_id),
+            ("character_id", character_id),
             ("batch_id", batch_id),
         )
         if value is not None

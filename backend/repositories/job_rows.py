@@ -35,7 +35,6 @@ class PendingRow(NamedTuple):
     number: int
     priority: int
     project_id: str
-    clip_id: str
     generation_type: ContentType
     model: str | None
     loras: tuple[dict[str, Any], ...]
@@ -97,7 +96,6 @@ def pending_row(document: Mapping[str, Any]) -> PendingRow:
         number=document["number"],
         priority=document["priority"],
         project_id=document["project_id"],
-        clip_id=document["clip_id"],
         generation_type=ContentType(document["generation_type"]),
         model=document.get("model"),
         loras=tuple(document.get("loras") or ()),

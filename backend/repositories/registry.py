@@ -7,6 +7,7 @@ from typing import Any
 from backend.repositories.animatic_repository import AnimaticRepository
 from backend.repositories.batch_repository import BatchRepository
 from backend.repositories.character_repository import CharacterRepository
+from backend.repositories.character_take_repository import CharacterTakeRepository
 from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.comfyui_repository import ComfyUIRepository
 from backend.repositories.estimates_repository import EstimatesRepository
@@ -35,6 +36,7 @@ REPOSITORIES = (
     WorkerRepository,
     ServerStatsRepository,
     CharacterRepository,
+    CharacterTakeRepository,
     TemplateRepository,
     WorkflowRepository,
     PoolRepository,
@@ -59,6 +61,7 @@ class Repositories:
     workers: WorkerRepository
     stats: ServerStatsRepository
     characters: CharacterRepository
+    character_takes: CharacterTakeRepository
     templates: TemplateRepository
     workflows: WorkflowRepository
     pool: PoolRepository
@@ -85,6 +88,7 @@ def repositories_on(
         workers=WorkerRepository(database, gate),
         stats=ServerStatsRepository(database, gate),
         characters=CharacterRepository(database, gate),
+        character_takes=CharacterTakeRepository(database, gate),
         templates=TemplateRepository(database, gate),
         workflows=WorkflowRepository(database, gate),
         pool=PoolRepository(database, gate),

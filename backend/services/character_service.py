@@ -9,6 +9,7 @@ from backend.models.clip import Clip
 from backend.repositories.character_repository import CharacterRepository
 from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.project_repository import ProjectRepository
+from backend.services.character_belongings import CharacterBelongings
 from backend.services.character_words import applied, reassigned
 from backend.utils.clock import Clock
 from backend.utils.errors import ConflictError, InvalidRequestError, ResourceNotFoundError
@@ -31,11 +32,13 @@ class CharacterService:
         projects: ProjectRepository,
         clips: ClipRepository,
         *,
+        belongings: CharacterBelongings,
         clock: Clock,
     ) -> None:
         self._characters = characters
         self._projects = projects
         self._clips = clips
+        self._belongings = belongings
         self._clock = clock
 
     async def create(self, dto: CharacterCreateDTO) -> Character:
@@ -67,16 +70,29 @@ class CharacterService:
         return await self._characters.get(character_id)
 
     async def delete(self, character_id: str) -> int:
-        """Remove a character; its clips lose its words and stay as they are otherwise.
+        """Remove a character with its takes; its clips lose its words and stay as they are else.
 
-        Clips first, so that a delete which was cut short can be repeated, and once more after
-        it: somebody may have applied it meanwhile.
+        The character goes last, so that a delete which was cut short can be repeated. What it
+        leaves behind is looked for once more after it: somebody may have applied it meanwhile,
+        or asked for another picture.
         """
-        await self._characters.get(character_id)
+        character = await self._characters.get(character_id)
         await self._leave_clips(character_id)
+        await self._belongings.remove(character)
         deleted = await self._characters.delete(character_id)
         await self._leave_clips(character_id)
+        await self._belongings.remove(character)
         return int(deleted)
+
+    async def delete_for_project(self, project_id: str) -> int:
+        """Remove a project's characters with their takes; its clips are gone already."""
+        characters = await self._characters.of_project(project_id)
+        for character in characters:
+            await self._belongings.remove(character)
+        deleted = await self._characters.delete_for_project(project_id)
+        for character in characters:
+            await self._belongings.remove(character)
+        return deleted
 
     async def apply(self, character_id: str, clip_id: str) -> Clip:
         """Write the character's words into the clip's prompts, in place of another one's.

@@ -38,6 +38,11 @@ def with_words(prompt: str, character: Character) -> tuple[str, AddedWords]:
     return _joined((), text, back), AddedWords(front=front, back=back)
 
 
+def own_words(character: Character) -> str:
+    """Say in a prompt what the character looks like; empty when nothing is known of it."""
+    return with_words(character.description.strip(), character)[0]
+
+
 def without_words(prompt: str, added: AddedWords) -> str:
     """Take added words out again, wherever edits have moved them; all other text stays.
 

@@ -8,9 +8,9 @@ from backend.models.comfyui_server import ComfyUIServer, ServerType
 from backend.models.content import GeneratedContent
 from backend.models.job import Job, Outcome
 from backend.models.provenance import Provenance
-from backend.repositories.clip_repository import ClipRepository
 from backend.services.comfyui_messages import OutputFile, PromptOutcome
-from backend.services.media_files import MediaFiles, clip_folder
+from backend.services.galleries import Galleries, folder_of
+from backend.services.media_files import MediaFiles
 from backend.services.result_store import ResultStore, StoredMedia
 from backend.services.retry_policy import Failure
 from backend.utils.clock import Clock
@@ -32,14 +32,14 @@ class Delivery:
 
     def __init__(
         self,
-        clips: ClipRepository,
+        galleries: Galleries,
         results: ResultStore,
         *,
         media: MediaFiles,
         lost_seconds: float,
         clock: Clock,
     ) -> None:
-        self._clips = clips
+        self._galleries = galleries
         self._results = results
         self._media = media
         self._lost = timedelta(seconds=lost_seconds)
@@ -67,12 +67,11 @@ class Delivery:
     async def hang_up(
         self, job: Job, takes: Sequence[GeneratedContent]
     ) -> GeneratedContent | Failure:
-        """Put takes into the clip's gallery; give the first of the kind that was asked for."""
+        """Put takes into the gallery; give the first of the kind that was asked for."""
         for take in takes:
-            if not await self._clips.add_take(job.clip_id, take):
-                await self._media.remove_folder(clip_folder(job.project_id, job.clip_id))
-                words = "The clip was deleted before its result came."
-                return Failure(Outcome.CANCELLED, words, "CLIP_GONE", final=True)
+            if not await self._galleries.add(job, take):
+                await self._media.remove_folder(folder_of(job))
+                return _gone(job)
         wanted = (take for take in takes if take.content_type == job.generation_type)
         return next(wanted, takes[0])
 
@@ -88,7 +87,7 @@ class Delivery:
             _worker_of(job),
             file,
             content_id=content_id,
-            folder=clip_folder(job.project_id, job.clip_id),
+            folder=folder_of(job),
         )
         return await self.hang_up(job, [self._take(job, stored, content_id)])
 
@@ -103,7 +102,7 @@ class Delivery:
                     server,
                     file,
                     content_id=_content_id(job, file),
-                    folder=clip_folder(job.project_id, job.clip_id),
+                    folder=folder_of(job),
                 )
             except StorageFullError as error:
                 return Failure(Outcome.FAILED, error.message, error.code, final=True)
@@ -144,6 +143,12 @@ class Delivery:
             job_id=job.id,
             created_at=self._clock(),
         )
+
+
+def _gone(job: Job) -> Failure:
+    who, code = ("clip", "CLIP_GONE") if job.clip_id else ("character", "CHARACTER_GONE")
+    words = f"The {who} was deleted before its result came."
+    return Failure(Outcome.CANCELLED, words, code, final=True)
 
 
 def _made(job: Job, server: ComfyUIServer, outcome: PromptOutcome) -> Provenance | None:

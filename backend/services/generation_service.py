@@ -8,12 +8,15 @@ from typing import NamedTuple
 from backend.dtos.clip_dto import ClipCreateDTO
 from backend.dtos.generation_dto import GenerateDTO, GenerationParamsDTO, RenderOrderDTO
 from backend.dtos.queue_dto import JobCreateDTO
+from backend.models.character import Character
 from backend.models.clip import Clip
 from backend.models.content import ContentType, GeneratedContent
 from backend.models.job import Job, JobStatus
 from backend.models.saved_workflow import SavedWorkflow
 from backend.repositories.clip_repository import ClipRepository
+from backend.services.character_words import own_words
 from backend.services.clip_intake import ClipIntake
+from backend.services.galleries import Galleries
 from backend.services.makers import Makers
 from backend.services.openai_request import PROVIDER_READS
 from backend.services.provider_runner import PROVIDER_ID, ProviderRunner, is_provider_job
@@ -65,9 +68,11 @@ _ANY_CLIP = Clip(
 
 
 class Generated(NamedTuple):
+    """`gallery`: all takes of its clip or character, this one among them."""
+
     job: Job
-    clip: Clip
     content: GeneratedContent
+    gallery: Sequence[GeneratedContent]
 
 
 class GenerationService:
@@ -78,6 +83,7 @@ class GenerationService:
         clips: ClipRepository,
         *,
         intake: ClipIntake,
+        galleries: Galleries,
         contexts: RenderContextLoader,
         provider: ProviderRunner,
         queue: QueueManager,
@@ -88,6 +94,7 @@ class GenerationService:
     ) -> None:
         self._clips = clips
         self._intake = intake
+        self._galleries = galleries
         self._contexts = contexts
         self._provider = provider
         self._queue = queue
@@ -132,6 +139,20 @@ class GenerationService:
         await self._check_possible(job)
         return job
 
+    async def prepare_picture(self, character: Character, order: RenderOrderDTO) -> Job:
+        """Make a job for a picture of a character; raises as `prepare_generation`.
+
+        Without a prompt it shows what the character's words say.
+        """
+        clip = _wearing(character)
+        contexts = await self.contexts([clip], order)
+        job = self._complete_job(clip, ContentType.IMAGE, order, contexts)
+        owner = {"character_id": character.id, "clip_id": None, "scene_id": ""}
+        job = job.model_copy(update=owner)
+        words = "give the character trigger words, a description or style notes"
+        await self._check_possible(_checked(job, or_else=words))
+        return job
+
     async def contexts(self, clips: Sequence[Clip], order: RenderOrderDTO) -> RenderContexts:
         """Read what the clips' characters and the order's template bring, for all at once."""
         return await self._contexts.load(clips, order)
@@ -150,19 +171,17 @@ class GenerationService:
         UnprocessableError when neither order nor clip has a prompt, for a saved workflow that the
         clip may not have, and for a graph that begins from a picture when there is none.
         """
+        job = self._complete_job(clip, kind, order, contexts)
+        return _checked(job, or_else=f"give the clip its {kind}_prompt")
+
+    def _complete_job(
+        self, clip: Clip, kind: ContentType, order: RenderOrderDTO, contexts: RenderContexts
+    ) -> Job:
         complete = contexts.order_for(clip, kind, order)
         job = self._job(clip, kind, complete, contexts.workflow_for(clip, complete.params))
         if is_provider_job(job):
             job = job.model_copy(update={"provider": PROVIDER_ID})
-        job = job.model_copy(update={"ignored_params": _ignored(job, order.params)})
-        if not job.prompt and not job.workflow_json:
-            raise UnprocessableError(
-                f"There is no prompt: send one, or give the clip its {kind}_prompt.",
-                code="PROMPT_MISSING",
-            )
-        if job.workflow_json and custom.may_need_picture(job.workflow_json):
-            custom.prepare(render_request(job, 1))
-        return job
+        return job.model_copy(update={"ignored_params": _ignored(job, order.params)})
 
     async def _check_possible(self, job: Job) -> None:
         if job.provider is not None:
@@ -200,11 +219,11 @@ class GenerationService:
         return job.provider is not None or await self._makers.any_registered()
 
     async def _generated(self, job: Job) -> Generated:
-        clip = await self._clips.get(job.clip_id)
-        content = clip.take(job.content_id)
+        gallery = await self._galleries.takes(job)
+        content = next((take for take in gallery if take.id == job.content_id), None)
         if content is None:
             raise ConflictError("The take was removed.", code="TAKE_GONE", job_id=job.id)
-        return Generated(job, clip, content)
+        return Generated(job, content, gallery)
 
     def _job(
         self, clip: Clip, kind: ContentType, order: RenderOrderDTO, saved: SavedWorkflow | None
@@ -230,6 +249,27 @@ class GenerationService:
             max_retries=self._max_retries,
             created_at=self._clock(),
         )
+
+
+def _wearing(character: Character) -> Clip:
+    """A clip that nobody stores and that has just this character: it gets what such a clip gets."""
+    worn = {
+        "project_id": character.project_id or "",
+        "character_id": character.id,
+        "image_prompt": own_words(character),
+    }
+    return _ANY_CLIP.model_copy(update=worn)
+
+
+def _checked(job: Job, *, or_else: str) -> Job:
+    """Give the job back, unless it lacks a prompt, or its graph a picture."""
+    if not job.prompt and not job.workflow_json:
+        raise UnprocessableError(
+            f"There is no prompt: send one, or {or_else}.", code="PROMPT_MISSING"
+        )
+    if job.workflow_json and custom.may_need_picture(job.workflow_json):
+        custom.prepare(render_request(job, 1))
+    return job
 
 
 def _pinned(order: RenderOrderDTO) -> str | None:

@@ -140,8 +140,6 @@ def _as_job(row: PendingRow) -> Job:
     return Job(
         id=row.id,
         project_id=row.project_id,
-        scene_id="",
-        clip_id=row.clip_id,
         generation_type=row.generation_type,
         prompt="-",
         model=row.model,

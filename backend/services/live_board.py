@@ -31,14 +31,16 @@ class Namer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """`position` is 1 for the next; `eta` is in seconds from the board's moment.
+    """`name` is what its clip is called, or the character whose picture it makes.
+
+    `position` is 1 for the next; `eta` is in seconds from the board's moment.
 
     `is_sent` says that it waits in its server's own queue, `began` when it left that, in POSIX
     seconds. Both are known in the process that drives the servers.
     """
 
     job: Job
-    clip: str | None = None
+    name: str | None = None
     project: str | None = None
     reason: str | None = None
     eta: float | None = None
@@ -114,6 +116,7 @@ class LiveBoard:
         hands: Hands,
         projects: Namer,
         clips: Namer,
+        characters: Namer,
         clock: Clock,
     ) -> None:
         self._jobs = jobs
@@ -123,6 +126,7 @@ class LiveBoard:
         self._hands = hands
         self._projects = projects
         self._clips = clips
+        self._characters = characters
         self._clock = clock
 
     async def look(self) -> Board | None:
@@ -162,10 +166,12 @@ class LiveBoard:
     async def _rows(self, lists: _Lists) -> dict[str, JobRow]:
         """A row for every job, by id. The running ones that are not shown have no names."""
         shown = lists.shown
-        clips, projects = await asyncio.gather(
-            self._clips.names({job.clip_id for job in shown}),
-            self._projects.names({job.project_id for job in shown}),
+        clips, characters, projects = await asyncio.gather(
+            self._clips.names({job.clip_id for job in shown if job.clip_id}),
+            self._characters.names({job.character_id for job in shown if job.character_id}),
+            self._projects.names({job.project_id for job in shown if job.project_id}),
         )
+        owners = clips | characters
         told = self._outlook.of(shown)
         places = {job.id: place for place, job in enumerate(lists.waiting, start=1)}
         rows = {}
@@ -174,7 +180,7 @@ class LiveBoard:
             hand = self._hands.get(job.id)
             rows[job.id] = JobRow(
                 job,
-                clip=clips.get(job.clip_id),
+                name=owners.get(job.clip_id or job.character_id or ""),
                 project=projects.get(job.project_id),
                 reason=outlook.reason,
                 eta=outlook.eta,

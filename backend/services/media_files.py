@@ -25,6 +25,11 @@ def clip_folder(project_id: str, clip_id: str) -> str:
     return f"{project_folder(project_id)}/{clip_id}"
 
 
+def character_folder(character_id: str) -> str:
+    """Outside the projects: a character may move from one to another, or belong to none."""
+    return f"characters/{character_id}"
+
+
 @contextmanager
 def disk_errors() -> Iterator[None]:
     """Turn a full disk or quota into StorageFullError; other OSErrors pass."""

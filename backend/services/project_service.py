@@ -5,7 +5,6 @@ from typing import Any, Protocol
 from backend.dtos.project_dto import ProjectCreateDTO, ProjectUpdateDTO
 from backend.models.frame_rate import DROP_FRAME_FPS
 from backend.models.project import Project
-from backend.repositories.character_repository import CharacterRepository
 from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.pool_repository import PoolRepository
 from backend.repositories.project_repository import ProjectRepository
@@ -36,7 +35,7 @@ class ProjectService:
         scenes: SceneRepository,
         clips: ClipRepository,
         *,
-        characters: CharacterRepository,
+        characters: Belongings,
         workflows: WorkflowRepository,
         pool: PoolRepository,
         webhooks: Belongings,

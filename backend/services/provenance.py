@@ -25,7 +25,7 @@ class States(Protocol):
 
 
 class GraphNotes:
-    """Keeps the graph of each attempt in the project of its job, once."""
+    """Keeps the graph of each attempt once, for the project or character of its job."""
 
     def __init__(self, graphs: GraphRepository, servers: States, *, clock: Clock) -> None:
         self._graphs = graphs
@@ -38,9 +38,10 @@ class GraphNotes:
         """Store the graph, before it is sent and before its pictures are placed."""
         plan = plan_of(job, built, attempt)
         made = provenance_of(plan, version=self._version_of(server.id))
-        graph_id = graph_id_of(job.project_id, made.graph_hash)
+        owner = job.character_id or job.project_id
+        graph_id = graph_id_of(owner, made.graph_hash)
         now = self._clock()
-        kept = KeptGraph(id=graph_id, project_id=job.project_id, plan=plan, created_at=now)
+        kept = KeptGraph(id=graph_id, project_id=owner, plan=plan, created_at=now)
         await self._graphs.keep(kept)
         return made
 
@@ -50,8 +51,9 @@ class GraphNotes:
         return state.stats.version if state and state.stats else None
 
 
-def graph_id_of(project_id: str, graph_hash: str) -> str:
-    return derived_id("graph", project_id, graph_hash)
+def graph_id_of(owner_id: str, graph_hash: str) -> str:
+    """`owner_id`: the project that a graph goes with, or the character."""
+    return derived_id("graph", owner_id, graph_hash)
 
 
 def plan_of(job: Job, built: BuiltWorkflow, attempt: int) -> GraphPlan:

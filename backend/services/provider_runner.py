@@ -188,7 +188,8 @@ class ProviderRunner:
         return None
 
     async def _prepare(self, job: Job) -> _Prepared:
-        clip = await self._clips.find_by_id(job.clip_id)
+        # Only clips get videos: a picture of a character was refused before it was queued.
+        clip = await self._clips.find_by_id(job.clip_id or "")
         if clip is None:
             raise UnprocessableError("The clip was deleted.", code="CLIP_GONE")
         order = video_order(job, clip_length=clip.length, default_model=self._default_model)

@@ -99,7 +99,9 @@ class QueueLimits:
         most = self._most if whole else self._most_per_project
         waiting = max(0, most - self._room[project_id])
         setting = "QUEUE_MAX_PENDING" if whole else "QUEUE_MAX_PENDING_PER_PROJECT"
-        where = "The queue" if whole else "The project's part of the queue"
+        # Pictures of characters that belong to no project share one part.
+        part = "The project's part" if project_id else "The part for work of no project"
+        where = "The queue" if whole else f"{part} of the queue"
         return QueueFullError(
             f"{where} is full: {waiting} jobs wait, {amount} more would be over the {most} that "
             f"{setting} allows. Try again when some have run.",

@@ -96,6 +96,7 @@ class QueueView:
         return [
             {
                 **dict(job),
+                "project_id": job.project_id or None,
                 "job_id": job.id,
                 "job_type": job.generation_type,
                 "params": {**job.params, "prompt": job.prompt},

@@ -42,8 +42,14 @@ class TakeGraphs:
 
     async def of_clip(self, clip: Clip) -> dict[str, GraphPlan]:
         """The graphs of a clip's takes by hash; one that takes share is there once."""
-        hashes = dict.fromkeys(_hashes(clip.takes))
-        ids = {graph_id_of(clip.project_id, one): one for one in hashes}
+        return await self.of_takes(clip.project_id, clip.takes)
+
+    async def of_takes(
+        self, owner_id: str, takes: Iterable[GeneratedContent]
+    ) -> dict[str, GraphPlan]:
+        """The same of takes whose graphs go with a project or a character."""
+        hashes = dict.fromkeys(_hashes(takes))
+        ids = {graph_id_of(owner_id, one): one for one in hashes}
         found = await self._graphs.list_by_ids(list(ids))
         return {ids[kept.id]: kept.plan for kept in found}
 

@@ -7,7 +7,7 @@ somebody's card worked for it.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -17,11 +17,11 @@ from backend.dtos.queue_dto import CompleteJobDTO
 from backend.models.comfyui_server import ComfyUIServer
 from backend.models.content import GeneratedContent
 from backend.models.job import Attempt, Job, JobStatus, Outcome
-from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.job_repository import JobRepository
 from backend.services.attempt_runner import AttemptRunner
 from backend.services.comfyui_messages import OutputFile
 from backend.services.delivery import Delivery
+from backend.services.galleries import Galleries
 from backend.services.media_files import MediaFiles
 from backend.services.result_store import Downloads, ResultStore
 from backend.services.retry_policy import Failure
@@ -31,6 +31,7 @@ from backend.utils.clock import Clock
 from backend.utils.errors import (
     ConflictError,
     DatabaseUnavailableError,
+    ResourceNotFoundError,
     UnsupportedMediaError,
     UpstreamError,
 )
@@ -44,7 +45,7 @@ class WorkerReports:
     def __init__(  # noqa: PLR0913 - what a result passes through
         self,
         jobs: JobRepository,
-        clips: ClipRepository,
+        galleries: Galleries,
         runner: AttemptRunner,
         *,
         delivery: Delivery,
@@ -56,7 +57,7 @@ class WorkerReports:
         clock: Clock,
     ) -> None:
         self._jobs = jobs
-        self._clips = clips
+        self._galleries = galleries
         self._runner = runner
         self._delivery = delivery
         self._remote = remote
@@ -69,7 +70,7 @@ class WorkerReports:
     async def complete(self, job_id: str, dto: CompleteJobDTO) -> Job:
         """Take a worker's report; ConflictError when the job is not in that worker's hands.
 
-        What `result_url` names becomes a take of the clip: something under /uploads/, or an
+        What `result_url` names becomes a take: something under /uploads/, or an
         http(s) URL on the open internet or on a registered server. Takes that were handed in
         before count as well.
         """
@@ -119,8 +120,9 @@ class WorkerReports:
 
     async def _handed_in(self, job: Job) -> GeneratedContent | None:
         """The first take that this attempt brought already, of the kind that was asked for."""
-        clip = await self._clips.find_by_id(job.clip_id)
-        takes = clip.takes if clip else ()
+        takes: Sequence[GeneratedContent] = ()
+        with suppress(ResourceNotFoundError):
+            takes = await self._galleries.takes(job)
         since = job.started_at or job.created_at
         brought = [
             take
@@ -219,7 +221,7 @@ def _not_leased(job: Job, kept: GeneratedContent | None) -> ConflictError:
         words = "This job is in other hands: its lease ran out, or it never was this worker's."
     details: dict[str, str] = {"status": job.status}
     if kept is not None:
-        words = f"{words} The result was kept as an extra take of the clip."
+        words = f"{words} The result was kept as an extra take."
         details |= {"content_id": kept.id, "result_url": kept.url}
     return ConflictError(words, code="JOB_NOT_LEASED", **details)
 

@@ -13,6 +13,7 @@ from backend.repositories.registry import Repositories, repositories_on
 from backend.services.comfyui_client import ComfyUIClient
 from backend.services.event_stream import EventStreams
 from backend.services.events import EventHub
+from backend.services.galleries import Galleries
 from backend.services.job_events import JobEvents
 from backend.services.media_files import MediaFiles
 from backend.services.result_store import Downloads, ResultStore
@@ -57,6 +58,11 @@ class Foundation:
         key = self._settings.secret_key
         box = SecretBox(key.get_secret_value() if key else None)
         return repositories_on(self._database.database(), self._database.require, box)
+
+    @cached_property
+    def galleries(self) -> Galleries:
+        repos = self.repositories
+        return Galleries(repos.clips, repos.characters, repos.character_takes)
 
     @cached_property
     def media_files(self) -> MediaFiles:

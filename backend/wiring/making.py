@@ -5,6 +5,7 @@ from functools import cached_property
 from backend.services.batch_clips import BatchClips
 from backend.services.batch_filling import BatchFilling
 from backend.services.batch_service import BatchService
+from backend.services.character_pictures import CharacterPictures
 from backend.services.export_service import ExportService
 from backend.services.film import FilmLoader
 from backend.services.generation_service import GenerationService
@@ -24,6 +25,7 @@ class MakingParts(StudioParts):
         return GenerationService(
             self.repositories.clips,
             intake=self.clip_intake,
+            galleries=self.galleries,
             contexts=self.render_contexts,
             provider=self.provider,
             queue=self.queue,
@@ -47,6 +49,15 @@ class MakingParts(StudioParts):
             generation=self.generation,
             max_retries=self._settings.queue_max_retries,
             clock=utc_now,
+        )
+
+    @cached_property
+    def character_pictures(self) -> CharacterPictures:
+        return CharacterPictures(
+            self.repositories.characters,
+            self.galleries,
+            generation=self.generation,
+            graphs=self.take_graphs,
         )
 
     @cached_property

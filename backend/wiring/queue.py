@@ -105,7 +105,7 @@ class QueueParts(DeskParts):
                 clock=utc_now,
             ),
             delivery=Delivery(
-                repos.clips,
+                self.galleries,
                 self._results_of(RunPodDownloads(client, self._bucket_media)),
                 media=self.media_files,
                 lost_seconds=_PAID_PATIENCE * self._settings.server_lost_seconds,
@@ -131,7 +131,7 @@ class QueueParts(DeskParts):
     @cached_property
     def delivery(self) -> Delivery:
         return Delivery(
-            self.repositories.clips,
+            self.galleries,
             self.results,
             media=self.media_files,
             lost_seconds=self._settings.server_lost_seconds,
@@ -161,7 +161,7 @@ class QueueParts(DeskParts):
                 clock=utc_now,
             ),
             delivery=Delivery(
-                repos.clips,
+                self.galleries,
                 self._results_of(VideoDownloads(client)),
                 media=self.media_files,
                 lost_seconds=_PAID_PATIENCE * self._settings.server_lost_seconds,
@@ -250,6 +250,7 @@ class QueueParts(DeskParts):
             hands=self.hands,
             projects=repos.projects,
             clips=repos.clips,
+            characters=repos.characters,
             clock=utc_now,
         )
 
@@ -270,7 +271,7 @@ class QueueParts(DeskParts):
     def worker_reports(self) -> WorkerReports:
         return WorkerReports(
             self.repositories.jobs,
-            self.repositories.clips,
+            self.galleries,
             self.runner,
             delivery=self.delivery,
             remote=self._remote_results,

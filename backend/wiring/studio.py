@@ -4,6 +4,7 @@ from functools import cached_property
 from typing import Any
 
 from backend.services.alternates_service import AlternatesService
+from backend.services.character_belongings import CharacterBelongings
 from backend.services.character_service import CharacterService
 from backend.services.clip_intake import ClipIntake
 from backend.services.clip_service import ClipService
@@ -35,7 +36,7 @@ class StudioParts(QueueParts):
             repos.projects,
             repos.scenes,
             repos.clips,
-            characters=repos.characters,
+            characters=self.characters,
             workflows=repos.workflows,
             pool=repos.pool,
             webhooks=self.webhooks,
@@ -83,7 +84,12 @@ class StudioParts(QueueParts):
     @cached_property
     def characters(self) -> CharacterService:
         repos = self.repositories
-        return CharacterService(repos.characters, repos.projects, repos.clips, clock=utc_now)
+        belongings = CharacterBelongings(
+            repos.character_takes, repos.graphs, jobs=self.queue, media=self.media_files
+        )
+        return CharacterService(
+            repos.characters, repos.projects, repos.clips, belongings=belongings, clock=utc_now
+        )
 
     @cached_property
     def templates(self) -> TemplateService:

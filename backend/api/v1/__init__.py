@@ -4,6 +4,7 @@ from fastapi import FastAPI
 
 from backend.api.v1 import (
     alternates_router,
+    character_pictures_router,
     characters_router,
     clips_router,
     comfyui_router,
@@ -42,6 +43,7 @@ _ROUTERS = (
     comfyui_router,
     media_router,
     openai_router,
+    character_pictures_router,
     regeneration_router,
     selection_router,
     alternates_router,

@@ -58,6 +58,7 @@ class JobQuery(NamedTuple):
     statuses: list[JobStatus]
     project_id: str | None
     clip_id: str | None
+    character_id: str | None
     batch_id: str | None
 
 
@@ -65,9 +66,10 @@ async def _job_query(
     status: Statuses = "all",
     project_id: FilterId = None,
     clip_id: FilterId = None,
+    character_id: FilterId = None,
     batch_id: FilterId = None,
 ) -> JobQuery:
-    return JobQuery(parse_statuses(status), project_id, clip_id, batch_id)
+    return JobQuery(parse_statuses(status), project_id, clip_id, character_id, batch_id)
 
 
 JobQueryDep = Annotated[JobQuery, Depends(_job_query)]
@@ -208,7 +210,7 @@ async def lease_next_job(server_id: WorkerId, workers: WorkerServiceDep, view: Q
 async def complete_job(
     job_id: Id, reports: WorkerReportsDep, report: CompleteReportDep
 ) -> dict[str, object]:
-    """What `result_url` names becomes a take of the clip; so did what was handed in as files.
+    """What `result_url` names becomes a take; so did what was handed in as files.
 
     What is in the query wins over the body. A late report changes nothing, but its result is kept
     as an extra take.

@@ -18,7 +18,9 @@ from backend.models.content import ContentType
 from backend.models.job import Job, JobStatus, Outcome
 from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.job_repository import JobRepository
+from backend.repositories.registry import repositories_on
 from backend.services.delivery import Delivery
+from backend.services.galleries import Galleries
 from backend.services.media_files import MediaFiles
 from backend.services.openai_transport import ProviderTimeouts, open_provider_session
 from backend.services.openai_video_client import OpenAIVideoClient, VideoDownloads
@@ -45,6 +47,7 @@ class Desk:
 
     jobs: JobRepository
     clips: ClipRepository
+    galleries: Galleries
     folder: Path
     gateway: Gateway
     #: Put something in, and the database is away.
@@ -65,7 +68,9 @@ class Desk:
                 self.clips,
                 client,
                 follower=VideoFollower(self.jobs, client, poll_seconds=POLL, clock=utc_now),
-                delivery=Delivery(self.clips, store, media=media, lost_seconds=1.0, clock=utc_now),
+                delivery=Delivery(
+                    self.galleries, store, media=media, lost_seconds=1.0, clock=utc_now
+                ),
                 media=media,
                 observer=Metrics(),
                 default_model="sora-2",
@@ -107,7 +112,7 @@ class Desk:
         return moved
 
     async def takes(self, job: Job) -> tuple[Any, ...]:
-        return (await self.clips.get(job.clip_id)).generated_videos
+        return tuple(await self.galleries.takes(job))
 
     async def until(self, job: Job, holds: Callable[[Job], bool]) -> Job:
         async with asyncio.timeout(5):
@@ -135,8 +140,9 @@ async def desk(tmp_path: Path, gateway: Gateway) -> Desk:
             raise DatabaseUnavailableError("away")
 
     database: Any = AsyncMongoMockClient(tz_aware=True)["test"]
-    jobs, clips = JobRepository(database, gate), ClipRepository(database, gate)
-    return Desk(jobs, clips, tmp_path, gateway, away)
+    repos = repositories_on(database, gate)
+    galleries = Galleries(repos.clips, repos.characters, repos.character_takes)
+    return Desk(repos.jobs, repos.clips, galleries, tmp_path, gateway, away)
 
 
 async def test_from_the_queue_to_the_gallery(desk: Desk, gateway: Gateway) -> None:
@@ -359,7 +365,7 @@ class TestDownload:
             async with asyncio.timeout(5):
                 while gateway.count("content") == 0:
                     await asyncio.sleep(0.005)
-            await desk.clips.delete(job.clip_id)
+            await desk.clips.delete(job.clip_id or "")
             gateway.released.set()
             await work
         done = await desk.jobs.get(job.id)
