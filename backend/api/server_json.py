@@ -27,6 +27,10 @@ async def _with_files(head: bytes, told: Mapping[str, Any], names: tuple[str, ..
     return Response(body, media_type="application/json")
 
 
-def _joined(head: bytes, files: Mapping[str, Any]) -> bytes:
-    lists = [b',"%s":%s' % (name.encode(), orjson.dumps(rows)) for name, rows in files.items()]
+def _joined(head: bytes, files: Mapping[str, Mapping[str, str]]) -> bytes:
+    lists = [b',"%s":%s' % (name.encode(), _rows(families)) for name, families in files.items()]
     return b"".join((head[:-1], *lists, b"}"))
+
+
+def _rows(families: Mapping[str, str]) -> bytes:
+    return orjson.dumps([{"name": name, "type": family} for name, family in families.items()])

@@ -103,12 +103,15 @@ class ComfyUIService:
 
 
 def detail_of(server: ComfyUIServer, catalog: ServerCatalog) -> dict[str, Any]:
-    """Give what ServerDetailDTO has."""
+    """Give a server, and the families of its models and LoRAs by their names."""
     return {"server": server, "models": models_of(catalog), "loras": loras_of(catalog)}
 
 
 def info_of(state: ServerState) -> dict[str, Any]:
-    """What a server has; of one that is offline nothing is claimed."""
+    """What a server has; of one that is offline nothing is claimed.
+
+    Of models, LoRAs and VAEs it gives the families by their names.
+    """
     catalog = state.catalog if state.online and state.catalog else ServerCatalog()
     stats = state.stats if state.online and state.stats else SystemStats(version=None)
     queue = state.queue if state.online and state.queue else ServerQueue()
@@ -128,7 +131,7 @@ def info_of(state: ServerState) -> dict[str, Any]:
         "queue_running": endpoint.in_progress if endpoint else len(queue.running),
         "queue_pending": endpoint.in_queue if endpoint else len(queue.pending),
         "latency_ms": state.latency_ms if state.online else None,
-        "supported_model_types": sorted({model.type for model in models} - {UNKNOWN}),
+        "supported_model_types": sorted(set(models.values()) - {UNKNOWN}),
         "families": families_on(catalog) if catalog.node_classes else [],
     }
 

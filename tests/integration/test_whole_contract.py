@@ -36,7 +36,7 @@ LEFT_OUT = {
 }
 #: Reads without a tale, asked of the finished film: add a new one here. {ids} are the film's.
 READS = (
-    "/", "/health", "/models/types", "/models/presets/sdxl", "/models/parameters/sdxl",
+    "/", "/health", "/models", "/models/types", "/models/presets/sdxl", "/models/parameters/sdxl",
     "/models/defaults/sdxl", "/projects", "/projects/{project}", "/projects/{project}/with-scenes",
     "/projects/{project}/clips", "/projects/{project}/scenes", "/projects/{project}/timeline",
     "/scenes/project/{project}", "/scenes/{scene}", "/scenes/{scene}/clips",
