@@ -75,7 +75,7 @@ _OPEN = frozenset({"read_root", "read_health"})
 _WITHOUT_DATABASE = _OPEN | {
     "list_models", "list_model_types", "read_model_presets", "read_model_parameters",
     "read_model_defaults",
-    "upload_face_image", "upload_face", "read_metrics", "read_events",
+    "upload_face_image", "upload_face", "upload_character_images", "read_metrics", "read_events",
 }  # fmt: skip
 #: Its id may be one that nobody knows yet.
 _MAKES_WHAT_IT_NAMES = frozenset({"register_server"})
