@@ -45,6 +45,7 @@ from backend.api.versioned_router import operation_id
 from backend.config import Settings, SettingsError
 from backend.container import Container, build_container
 from backend.embedded_database import DatabaseStartError
+from backend.services.media_service import MAX_PICTURES
 from backend.services.project_import import MAX_FILE_BYTES
 from backend.services.timing_service import MAX_CUT_BYTES
 from backend.utils.collector import spare_collector
@@ -114,6 +115,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         uploads={
             "/upload-music": music,
             "/upload-face-image": image,
+            "/upload-character-images": MAX_PICTURES * image,
             "/import-timing": MAX_CUT_BYTES + _MULTIPART_SLACK,
             "/projects/import": MAX_FILE_BYTES + _MULTIPART_SLACK,
             "/queue/jobs/*/result": result,

@@ -23,6 +23,7 @@ from backend.services.generation_service import GenerationService
 from backend.services.health_service import HealthService
 from backend.services.live_board import LiveBoard
 from backend.services.media_service import MediaService
+from backend.services.model_library import ModelLibrary
 from backend.services.openai_video_service import OpenAIVideoService
 from backend.services.pool_service import PoolService
 from backend.services.project_import import ProjectImporter
@@ -101,6 +102,11 @@ async def _timeline_analyst(request: Request) -> TimelineAnalyst:
 
 async def _servers(request: Request) -> ComfyUIService:
     service: ComfyUIService = request.app.state.container.servers
+    return service
+
+
+async def _model_library(request: Request) -> ModelLibrary:
+    service: ModelLibrary = request.app.state.container.model_library
     return service
 
 
@@ -219,6 +225,7 @@ WorkflowServiceDep = Annotated[WorkflowService, Depends(_saved_workflows)]
 StoryReaderDep = Annotated[StoryReader, Depends(_story)]
 TimelineAnalystDep = Annotated[TimelineAnalyst, Depends(_timeline_analyst)]
 ComfyUIServiceDep = Annotated[ComfyUIService, Depends(_servers)]
+ModelLibraryDep = Annotated[ModelLibrary, Depends(_model_library)]
 GenerationServiceDep = Annotated[GenerationService, Depends(_generation)]
 QueueManagerDep = Annotated[QueueManager, Depends(_queue)]
 BatchServiceDep = Annotated[BatchService, Depends(_batches)]

@@ -54,7 +54,7 @@ TAGS: list[dict[str, str]] = [
         "Selection": "Which take a clip shows.",
         "Alternates": "Another go at a clip or a scene, beside the original.",
         "Web client": "What the web client reads in one go.",
-        "Models": "The model families, their presets and parameters.",
+        "Models": "The models of all servers, the model families, their presets and parameters.",
         "Workflows": "Graphs of your own that a project keeps, to be rendered by their id.",
         "Pool": "Takes and files that a project keeps for later.",
         "Metrics": "Numbers for Prometheus.",
@@ -73,8 +73,9 @@ SWAGGER_UI: dict[str, Any] = {
 _OPEN = frozenset({"read_root", "read_health"})
 #: Answered from what the process knows, or by others than the database.
 _WITHOUT_DATABASE = _OPEN | {
-    "list_model_types", "read_model_presets", "read_model_parameters", "read_model_defaults",
-    "upload_face_image", "upload_face", "read_metrics", "read_events",
+    "list_models", "list_model_types", "read_model_presets", "read_model_parameters",
+    "read_model_defaults",
+    "upload_face_image", "upload_face", "upload_character_images", "read_metrics", "read_events",
 }  # fmt: skip
 #: Its id may be one that nobody knows yet.
 _MAKES_WHAT_IT_NAMES = frozenset({"register_server"})

@@ -106,6 +106,30 @@ class ServerModelDTO(ResponseDTO):
     type: str = Field(description="Its family, or 'unknown'.", examples=["sdxl"])
 
 
+class ServerLoraDTO(ResponseDTO):
+    name: str = Field(description="The file.", examples=["people/mara_sdxl.safetensors"])
+    type: str = Field(
+        description="The family that its name, else its folder, says it was made for, or "
+        "'unknown'.",
+        examples=["sdxl"],
+    )
+
+
+class ServerVaeDTO(ResponseDTO):
+    name: str = Field(description="The file.", examples=["sdxl_vae.safetensors"])
+    type: str = Field(
+        description="The first family that uses it, as far as its name says, or 'unknown'.",
+        examples=["sdxl"],
+    )
+
+
+class ServerDetailDTO(ServerResponseDTO):
+    """A server with what can be chosen there, as last seen; empty while it is offline."""
+
+    models: list[ServerModelDTO] = Field(description="Its checkpoints and diffusion models.")
+    loras: list[ServerLoraDTO] = Field(description="Its LoRAs.")
+
+
 class FamilyLackDTO(ResponseDTO):
     """What keeps a server from some kinds of a family, for the model that comes closest."""
 
@@ -131,16 +155,14 @@ class ServerFamilyDTO(ResponseDTO):
     lacks: list[FamilyLackDTO] = Field(description="What is missing for the other kinds.")
 
 
-class ServerInfoDTO(ResponseDTO):
-    """What a server has; offline it is empty and `is_online` false."""
+class ServerInfoHeadDTO(ResponseDTO):
+    """What a server has, without the files that there are most of."""
 
     server: ServerResponseDTO = Field(description="The server as it is registered.")
     is_online: bool = Field(description="Whether it answered now.", examples=[True])
-    models: list[ServerModelDTO] = Field(description="Its checkpoints and diffusion models.")
-    loras: list[str] = Field(description="Its LoRA files.", examples=[["film_grain.safetensors"]])
-    vaes: list[str] = Field(description="Its VAE files.", examples=[["sdxl_vae.safetensors"]])
     text_encoders: list[str] = Field(
-        description="Its text encoder files.", examples=[["clip_l.safetensors"]]
+        description="Its text encoder files. Most serve several families, so they have no type.",
+        examples=[["clip_l.safetensors"]],
     )
     samplers: list[str] = Field(description="KSampler's samplers.", examples=[["euler"]])
     schedulers: list[str] = Field(description="KSampler's schedulers.", examples=[["normal"]])
@@ -171,3 +193,11 @@ class ServerInfoDTO(ResponseDTO):
         description="Every family that is known: what the server can run of it, and what it lacks "
         "for the rest. Empty offline, and for RunPod, which cannot be asked."
     )
+
+
+class ServerInfoDTO(ServerInfoHeadDTO):
+    """What a server has; offline it is empty and `is_online` false."""
+
+    models: list[ServerModelDTO] = Field(description="Its checkpoints and diffusion models.")
+    loras: list[ServerLoraDTO] = Field(description="Its LoRAs.")
+    vaes: list[ServerVaeDTO] = Field(description="Its VAEs.")

@@ -28,3 +28,35 @@ class FaceImageUploadedDTO(ResponseDTO):
     file_path: str = Field(description="Relative to UPLOAD_DIR.", examples=["faces/77ac.png"])
     width: int = Field(ge=1, description="Pixels, as shown: EXIF's turn counts.", examples=[832])
     height: int = Field(ge=1, description="Pixels, as shown: EXIF's turn counts.", examples=[1216])
+
+
+class PicturesByFieldDTO(ResponseDTO):
+    """Where the pictures are served, by the fields of a character. What was not sent is left out.
+
+    Of several pictures in a field for one, the last counts.
+    """
+
+    face_image: str | None = Field(
+        default=None, description="That of `face_image`.", examples=["/uploads/faces/77ac.png"]
+    )
+    full_body_image: str | None = Field(
+        default=None, description="That of `full_body_image`.", examples=["/uploads/faces/9be2.png"]
+    )
+    reference_images: list[str] | None = Field(
+        default=None,
+        description="Those of `reference_images`.",
+        examples=[["/uploads/faces/51aa.png"]],
+    )
+
+
+class CharacterImagesUploadedDTO(ResponseDTO):
+    message: str = Field(description="A sentence for people.", examples=["2 pictures uploaded."])
+    file_urls: list[str] = Field(
+        description="Where all of them are served, in the order in which they were sent.",
+        examples=[["/uploads/faces/77ac.png", "/uploads/faces/51aa.png"]],
+    )
+    file_paths: list[str] = Field(
+        description="The same, relative to UPLOAD_DIR.",
+        examples=[["faces/77ac.png", "faces/51aa.png"]],
+    )
+    files: PicturesByFieldDTO = Field(description="Those that came in a field of their own.")

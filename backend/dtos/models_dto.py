@@ -4,8 +4,45 @@ from typing import Any
 
 from pydantic import Field
 
+from backend.dtos import example_ids
 from backend.dtos.common_dto import ResponseDTO
 from backend.models.content import ContentType
+from backend.models.model_file import ModelFileType
+
+
+class ModelServerDTO(ResponseDTO):
+    id: str = Field(description="The server's id.", examples=[example_ids.SERVER])
+    name: str = Field(description="For people.", examples=["Studio 4090"])
+    is_online: bool = Field(description="Whether it answered last time.", examples=[True])
+
+
+class LibraryModelDTO(ResponseDTO):
+    id: str = Field(
+        description="The same for the same kind and file, whichever servers have it.",
+        examples=["5b0c8f6e-53c5-5d0f-9f0e-0a4c6a1d7b21"],
+    )
+    name: str = Field(
+        description="The file, as generation requests take it.",
+        examples=["sd_xl_base_1.0.safetensors"],
+    )
+    type: ModelFileType = Field(
+        description="What kind of file it is, by the folder below models/ that it lies in.",
+        examples=["checkpoint"],
+    )
+    family: str = Field(
+        description="Its family, as far as its name says: of a LoRA the one that it was made for, "
+        "of a VAE the first that uses it. Else 'unknown', as for all that serves several.",
+        examples=["sdxl"],
+    )
+    servers: list[ModelServerDTO] = Field(
+        description="Who has it, those that are online first; one that is offline had it when it "
+        "was last seen."
+    )
+    server_source: str = Field(
+        description="The name of the first of `servers`.", examples=["Studio 4090"]
+    )
+    is_active: bool = Field(description="Whether a server that is online has it.", examples=[True])
+    is_available: bool = Field(description="The same as `is_active`.", examples=[True])
 
 
 class ModelSizeDTO(ResponseDTO):

@@ -2,13 +2,12 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AliasChoices, Field, StringConstraints
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, StringConstraints
 
 from backend.dtos import example_ids
 from backend.dtos.clip_dto import UsedLoraDTO
 from backend.dtos.common_dto import (
     OMITTED,
-    Name,
     RequestDTO,
     ResourceId,
     ResponseDTO,
@@ -25,9 +24,24 @@ def _once_each(tags: list[str]) -> list[str]:
     return list(dict.fromkeys(tags))
 
 
-Description = Annotated[str, Field(max_length=2000)]
-Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50)]
-Tags = Annotated[list[Tag], Field(max_length=50), AfterValidator(_once_each)]
+def _without_blanks(tags: Any) -> Any:
+    """Leave out what a form that was not filled in sends for a tag."""
+    return [tag for tag in tags if not _is_blank(tag)] if isinstance(tags, list) else tags
+
+
+def _is_blank(tag: Any) -> bool:
+    return tag is None or (isinstance(tag, str) and not tag.strip())
+
+
+#: Room for a clip's name with more behind it.
+PoolName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+#: Room for a prompt.
+Description = Annotated[str, Field(max_length=10_000)]
+#: Room for the name of a clip or of a model's file.
+Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+Tags = Annotated[
+    list[Tag], Field(max_length=50), BeforeValidator(_without_blanks), AfterValidator(_once_each)
+]
 SourceUrl = Annotated[str, Field(min_length=1, max_length=2000), AnyForm]
 
 
@@ -45,13 +59,13 @@ class PoolItemCreateDTO(RequestDTO):
     )
 
     project_id: ResourceId = Field(description="Whose pool it is.", examples=[example_ids.PROJECT])
-    name: Name = Field(
+    name: PoolName = Field(
         default=OMITTED,
         description="Left out: the clip's or the file's name.",
         examples=["Neon rooftop"],
     )
     description: Description = Field(
-        default="", description="Up to 2,000 characters.", examples=["Rain stands out best here."]
+        default="", description="Up to 10,000 characters.", examples=["Rain stands out best here."]
     )
     content_type: ContentType = Field(
         default=OMITTED,
@@ -60,8 +74,9 @@ class PoolItemCreateDTO(RequestDTO):
     )
     source_type: PoolSource = Field(
         default=OMITTED,
-        description="Left out: clip with a source_clip_id, else upload.",
-        examples=["clip"],
+        description="Left out: clip_generation with a source_clip_id, else manual_upload. The "
+        "older words clip, upload and generated are taken too.",
+        examples=["clip_generation"],
     )
     source_clip_id: ResourceId | None = Field(
         default=None,
@@ -84,7 +99,9 @@ class PoolItemCreateDTO(RequestDTO):
         default=OMITTED, description="Left out: the take's own.", examples=[{"steps": 20}]
     )
     tags: Tags = Field(
-        default_factory=list, description="Up to 50, each once.", examples=[["night", "rain"]]
+        default_factory=list,
+        description="Up to 50, each once; empty ones are left out.",
+        examples=[["night", "rain"]],
     )
     metadata: JsonObject = Field(
         default_factory=dict, description="Whatever the client keeps.", examples=[{"rating": 5}]
@@ -94,9 +111,11 @@ class PoolItemCreateDTO(RequestDTO):
 class PoolItemUpdateDTO(RequestDTO):
     """Fields left out stay as they are; the media stays what it is."""
 
-    name: Name = Field(default=OMITTED, description="1 to 200 characters.", examples=["Rooftop 2"])
+    name: PoolName = Field(
+        default=OMITTED, description="1 to 300 characters.", examples=["Rooftop 2"]
+    )
     description: Description = Field(
-        default=OMITTED, description="Up to 2,000 characters.", examples=["Wetter."]
+        default=OMITTED, description="Up to 10,000 characters.", examples=["Wetter."]
     )
     generation_params: JsonObject = Field(
         default=OMITTED, description="Replaces all of them.", examples=[{"steps": 20}]
@@ -113,7 +132,7 @@ class PoolItemResponseDTO(ResponseDTO):
     name: str = Field(description="For people.", examples=["Neon rooftop"])
     description: str = Field(description="For people.", examples=["Rain stands out best here."])
     content_type: ContentType = Field(description="What the media is.", examples=["image"])
-    source_type: PoolSource = Field(description="Where it came from.", examples=["clip"])
+    source_type: PoolSource = Field(description="Where it came from.", examples=["clip_generation"])
     source_clip_id: str | None = Field(
         description="The clip it came from, which may be gone.", examples=[example_ids.CLIP]
     )

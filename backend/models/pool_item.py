@@ -10,12 +10,26 @@ from backend.models.content import ContentType, GeneratedContent, MadeWithParams
 
 
 class PoolSource(StrEnum):
+    """Where an item came from. Its older words are read as what they are called now."""
+
     #: A take of a clip's gallery.
-    CLIP = "clip"
+    CLIP_GENERATION = "clip_generation"
     #: A file under /uploads/ that somebody brought.
-    UPLOAD = "upload"
-    #: A file under /uploads/ that was generated, named by its path.
-    GENERATED = "generated"
+    MANUAL_UPLOAD = "manual_upload"
+    #: Made for many clips at once, or a generated file that is named by its path.
+    BATCH_GENERATION = "batch_generation"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "PoolSource | None":
+        """Documents of older versions and clients made for them have these."""
+        match value:
+            case "clip":
+                return cls.CLIP_GENERATION
+            case "upload":
+                return cls.MANUAL_UPLOAD
+            case "generated":
+                return cls.BATCH_GENERATION
+        return None
 
 
 class PoolItem(MadeWithParams):

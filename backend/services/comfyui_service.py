@@ -2,29 +2,24 @@
 
 import asyncio
 from dataclasses import asdict
-from typing import Any, NamedTuple
+from typing import Any
 
 from backend.dtos.comfyui_dto import ServerCreateDTO, ServerUpdateDTO
 from backend.models.comfyui_server import ComfyUIServer, ServerType
 from backend.repositories.comfyui_repository import ComfyUIRepository
 from backend.services.comfyui_messages import ServerQueue, SystemStats
 from backend.services.fleet import Fleet, ServerState
-from backend.services.model_config import detect_family
 from backend.services.queue_manager import QueueManager
 from backend.services.runpod_messages import EndpointHealth, endpoint_url
 from backend.services.server_catalog import ServerCatalog
 from backend.services.server_events import ServerEvents
 from backend.services.server_families import families_on
+from backend.services.server_files import UNKNOWN, loras_of, models_of, vaes_of
 from backend.services.server_workflows import workflows_of
 from backend.utils.clock import Clock
 from backend.utils.errors import ConflictError
 from backend.utils.ids import new_id
 from backend.utils.url_validator import validate_server_url
-
-
-class ServerModel(NamedTuple):
-    name: str
-    type: str
 
 
 class ComfyUIService:
@@ -58,9 +53,13 @@ class ComfyUIService:
         servers = await self._servers.list_all()
         return [self._with_state(server) for server in servers[skip : skip + limit]], len(servers)
 
-    async def get(self, server_id: str) -> ComfyUIServer:
-        """Give a server, online or not as last seen."""
-        return self._with_state(await self._servers.get(server_id))
+    async def detail(self, server_id: str) -> dict[str, Any]:
+        """Give a server with its models and LoRAs, all as last seen: nobody is asked."""
+        server = self._with_state(await self._servers.get(server_id))
+        state = self._fleet.state_of(server_id)
+        catalog = state.catalog if state and state.online else None
+        # Telling the families of thousands of names takes longer than others may wait.
+        return await asyncio.to_thread(detail_of, server, catalog or ServerCatalog())
 
     async def workflows(self, server_id: str) -> dict[str, Any]:
         """Ask the server now, as ServerWorkflowsDTO has it; offline is an answer too."""
@@ -103,8 +102,16 @@ class ComfyUIService:
         return server.model_copy(update={"is_online": bool(state and state.online)})
 
 
+def detail_of(server: ComfyUIServer, catalog: ServerCatalog) -> dict[str, Any]:
+    """Give a server, and the families of its models and LoRAs by their names."""
+    return {"server": server, "models": models_of(catalog), "loras": loras_of(catalog)}
+
+
 def info_of(state: ServerState) -> dict[str, Any]:
-    """What a server has; of one that is offline nothing is claimed."""
+    """What a server has; of one that is offline nothing is claimed.
+
+    Of models, LoRAs and VAEs it gives the families by their names.
+    """
     catalog = state.catalog if state.online and state.catalog else ServerCatalog()
     stats = state.stats if state.online and state.stats else SystemStats(version=None)
     queue = state.queue if state.online and state.queue else ServerQueue()
@@ -114,8 +121,8 @@ def info_of(state: ServerState) -> dict[str, Any]:
         "server": state.server.model_copy(update={"is_online": state.online}),
         "is_online": state.online,
         "models": models,
-        "loras": sorted(catalog.loras),
-        "vaes": sorted(catalog.vaes),
+        "loras": loras_of(catalog),
+        "vaes": vaes_of(catalog),
         "text_encoders": sorted(catalog.text_encoders),
         "samplers": list(catalog.samplers),
         "schedulers": list(catalog.schedulers),
@@ -124,7 +131,7 @@ def info_of(state: ServerState) -> dict[str, Any]:
         "queue_running": endpoint.in_progress if endpoint else len(queue.running),
         "queue_pending": endpoint.in_queue if endpoint else len(queue.pending),
         "latency_ms": state.latency_ms if state.online else None,
-        "supported_model_types": sorted({model.type for model in models} - {"unknown"}),
+        "supported_model_types": sorted(set(models.values()) - {UNKNOWN}),
         "families": families_on(catalog) if catalog.node_classes else [],
     }
 
@@ -158,17 +165,6 @@ def _address(server_type: ServerType, url: str, endpoint_id: str | None) -> dict
         return {"url": url, "endpoint_id": endpoint_id}
     url = endpoint_url(url, endpoint_id)
     return {"url": url, "endpoint_id": url.rpartition("/")[2]}
-
-
-def models_of(catalog: ServerCatalog) -> list[ServerModel]:
-    """Checkpoints and diffusion models with the family their names tell."""
-    names = sorted({*catalog.checkpoints, *catalog.unets, *catalog.gguf_models})
-    return [ServerModel(name, _family_of(name)) for name in names]
-
-
-def _family_of(name: str) -> str:
-    family = detect_family(name)
-    return family.id if family else "unknown"
 
 
 def _known_url(url: Any) -> ConflictError:

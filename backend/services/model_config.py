@@ -27,6 +27,7 @@ from backend.services.families.detection import (
     partner_of,
     stage_of,
 )
+from backend.services.families.lora_and_vae import family_of_lora, family_of_vae
 from backend.services.families.stable_diffusion import (
     LARGE_CHECKPOINT,
     PLAIN_CHECKPOINT,
@@ -56,6 +57,8 @@ __all__ = [
     "detect",
     "detect_family",
     "family_of_checkpoint",
+    "family_of_lora",
+    "family_of_vae",
     "is_large",
     "needs_other_graph",
     "partner_of",

@@ -123,7 +123,7 @@ class PoolService:
         )
 
     def _item(self, dto: PoolItemCreateDTO, item_id: str, kept: _Kept) -> PoolItem:
-        implied = PoolSource.CLIP if dto.source_clip_id else PoolSource.UPLOAD
+        by_clip, by_path = PoolSource.CLIP_GENERATION, PoolSource.MANUAL_UPLOAD
         given = dto.changes()
         return PoolItem(
             id=item_id,
@@ -131,7 +131,7 @@ class PoolService:
             name=dto.name or kept.name,
             description=dto.description,
             content_type=kept.take.content_type,
-            source_type=dto.source_type or implied,
+            source_type=dto.source_type or (by_clip if dto.source_clip_id else by_path),
             source_clip_id=dto.source_clip_id,
             take=kept.take,
             generation_params=given.get("generation_params", kept.take.generation_params),
@@ -142,7 +142,8 @@ class PoolService:
 
 
 def _check_source(dto: PoolItemCreateDTO) -> None:
-    if dto.source_clip_id is None and (dto.source_type is PoolSource.CLIP or not dto.media_url):
+    by_clip = dto.source_type is PoolSource.CLIP_GENERATION
+    if dto.source_clip_id is None and (by_clip or not dto.media_url):
         raise UnprocessableError(
             "Name what to keep: source_clip_id, or media_url for an uploaded file.",
             code="MEDIA_NOT_NAMED",

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from backend.services.media_files import MediaFiles, disk_errors
 from backend.utils.errors import PayloadTooLargeError, UnsupportedMediaError
@@ -17,6 +17,14 @@ from backend.utils.errors import PayloadTooLargeError, UnsupportedMediaError
 #: So many first bytes settle whether the rest is worth reading.
 SNIFF_BYTES = 16
 _CHUNK = 1 << 20
+
+
+class IncomingFile(NamedTuple):
+    """One of several files of a request: where it stands there, and its bytes as they come."""
+
+    field: str
+    name: str
+    chunks: AsyncIterator[bytes]
 
 
 @dataclass(frozen=True)

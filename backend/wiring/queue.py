@@ -11,6 +11,7 @@ from backend.services.health_service import HealthService
 from backend.services.input_images import InputImages
 from backend.services.late_results import LateResults
 from backend.services.live_board import LiveBoard
+from backend.services.model_library import ModelLibrary
 from backend.services.openai_video_client import OpenAIVideoClient, VideoDownloads
 from backend.services.openai_video_service import OpenAIVideoService
 from backend.services.prompt_follower import Patience, PromptFollower
@@ -281,6 +282,10 @@ class QueueParts(DeskParts):
             lease_seconds=self._settings.worker_lease_seconds,
             clock=utc_now,
         )
+
+    @cached_property
+    def model_library(self) -> ModelLibrary:
+        return ModelLibrary(self.fleet)
 
     @cached_property
     def servers(self) -> ComfyUIService:

@@ -14,6 +14,7 @@ from backend.api.logs import JsonFormatter
 from backend.comfyui_simulator.options import SimulatorOptions
 from backend.comfyui_simulator.simulator import Simulator
 from backend.container import Container
+from backend.dtos.comfyui_dto import ServerInfoDTO
 from backend.embedded_database import EmbeddedDatabase
 from backend.server import create_app
 from backend.utils.errors import SecretKeyMismatchError
@@ -123,13 +124,35 @@ class TestInfo:
         assert set(info) == INFO_FIELDS
         assert info["is_online"] is True
         assert info["server"]["id"] == server["id"]
-        assert info["models"]
-        assert set(info["models"][0]) == {"name", "type"}
+        assert {"name": "sd_xl_base_1.0.safetensors", "type": "sdxl"} in info["models"]
         assert info["samplers"]
         assert info["schedulers"]
         assert info["version"]
         assert info["latency_ms"] > 0
         assert "unknown" not in info["supported_model_types"]
+
+    async def test_loras_and_vaes_say_what_they_are_for(self, client: httpx.AsyncClient) -> None:
+        options = SimulatorOptions(
+            models={
+                "loras": ("style.safetensors", "pixel-art-xl.safetensors", "Flux.1 D/mara.sft"),
+                "vae": ("ae.safetensors", "mystery.safetensors", "wan_2.1_vae.safetensors"),
+            }
+        )
+        async with Simulator(options) as simulator:
+            server = await register(client, simulator.url)
+            info = (await client.get(f"{API}/comfyui/servers/{server['id']}/info")).json()
+        ServerInfoDTO.model_validate(info)
+        assert info["loras"] == [
+            {"name": "Flux.1 D/mara.sft", "type": "flux_dev"},
+            {"name": "pixel-art-xl.safetensors", "type": "sdxl"},
+            {"name": "style.safetensors", "type": "unknown"},
+        ]
+        assert [(vae["name"], vae["type"]) for vae in info["vaes"]] == [
+            ("ae.safetensors", "flux_dev"),
+            ("mystery.safetensors", "unknown"),
+            ("pixel_space", "unknown"),
+            ("wan_2.1_vae.safetensors", "wan_2_1"),
+        ]
 
     async def test_what_it_can_run_and_what_it_lacks(self, client: httpx.AsyncClient) -> None:
         options = SimulatorOptions(
@@ -174,6 +197,7 @@ class TestInfo:
         assert (response.status_code, info["is_online"]) == (200, False)
         assert (info["models"], info["version"], info["latency_ms"]) == ([], None, None)
         assert (info["families"], info["text_encoders"], info["devices"]) == ([], [], [])
+        assert (info["loras"], info["vaes"]) == ([], [])
         assert info["server"]["is_online"] is False
 
 

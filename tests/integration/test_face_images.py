@@ -209,13 +209,16 @@ async def test_without_a_file(client: httpx.AsyncClient) -> None:
 async def test_the_manual_shows_a_file_picker(client: httpx.AsyncClient) -> None:
     paths: dict[str, Any] = (await client.get("/openapi.json")).json()["paths"]
     uploads = {path: methods["post"] for path, methods in paths.items() if "/upload-" in path}
-    assert len(uploads) == 4
-    for operation in uploads.values():
+    assert len(uploads) == 5
+    for path, operation in uploads.items():
         schema = operation["requestBody"]["content"]["multipart/form-data"]["schema"]
-        assert schema["properties"]["file"]["format"] == "binary"
-        assert schema["required"] == ["file"]
+        if path.endswith("images"):
+            assert schema["properties"]["files"]["items"]["format"] == "binary"
+        else:
+            assert schema["properties"]["file"]["format"] == "binary"
+            assert schema["required"] == ["file"]
         assert {"200", "400", "413", "415", "422", "507"} <= set(operation["responses"])
-    assert len({operation["operationId"] for operation in uploads.values()}) == 4
+    assert len({operation["operationId"] for operation in uploads.values()}) == 5
 
 
 def test_the_limits_are_what_the_tests_take_them_for() -> None:

@@ -1,14 +1,19 @@
-"""Model families and their presets, as they are configured."""
+"""The models of all servers; model families and their presets, as they are configured."""
 
 from typing import Any
 
 import httpx
+from pydantic import TypeAdapter
 
 from backend.api.v1 import models_router
+from backend.comfyui_simulator.options import SimulatorOptions
+from backend.comfyui_simulator.simulator import Simulator
+from backend.dtos.models_dto import LibraryModelDTO
 from backend.services.model_config import FAMILIES, ModelFamily
 from backend.services.workflows.wishes import sample_request
 from tests.conftest import API, Maker
 
+XL = "sd_xl_base_1.0.safetensors"
 PRESET = {
     "id", "name", "description", "steps", "cfg", "cfg_scale", "sampler", "scheduler", "width",
     "height", "video_fps", "video_frames", "additional_params", "is_default",
@@ -22,8 +27,38 @@ async def read(client: httpx.AsyncClient, path: str) -> dict[str, Any]:
     return dict(response.json())
 
 
-def test_four_routes() -> None:
-    assert len(models_router.router.routes) == 4
+def test_five_routes() -> None:
+    assert len(models_router.router.routes) == 5
+
+
+async def test_the_models_of_all_servers(client: httpx.AsyncClient) -> None:
+    first = SimulatorOptions(models={"loras": ("Flux.1 D/mara.sft",), "checkpoints": (XL,)})
+    async with Simulator(first) as one, Simulator(SimulatorOptions()) as two:
+        for name, simulator in (("One", one), ("Two", two)):
+            body = {"name": name, "url": simulator.url}
+            await client.post(f"{API}/comfyui/servers", json=body)
+        response = await client.get(f"{API}/models")
+        rows = TypeAdapter(list[LibraryModelDTO]).validate_json(response.content)
+        assert response.headers["X-Total-Count"] == str(len(rows))
+        assert rows[0].name == XL
+        assert [server.name for server in rows[0].servers] == ["One", "Two"]
+        kinds = {row.type.value for row in rows}
+        assert {"checkpoint", "diffusion_model", "lora", "vae", "text_encoder"} <= kinds
+        assert all(row.is_active and row.is_available for row in rows)
+        query = "search=MARA&type=lora&family=flux_dev&is_active=true"
+        (found,) = (await client.get(f"{API}/models?{query}")).json()
+        assert (found["name"], found["server_source"]) == ("Flux.1 D/mara.sft", "One")
+        page = await client.get(f"{API}/models?skip=1&limit=2")
+        assert [row["id"] for row in page.json()] == [row.id for row in rows[1:3]]
+        assert page.headers["X-Total-Count"] == str(len(rows))
+    assert (await client.get(f"{API}/models?search=nobody")).json() == []
+
+
+async def test_a_list_of_models_that_cannot_be(client: httpx.AsyncClient) -> None:
+    for query in ("type=sound", "limit=0", "limit=501", "skip=-1", "is_active=perhaps"):
+        assert (await client.get(f"{API}/models?{query}")).status_code == 422, query
+    response = await client.get(f"{API}/models?family=moon")
+    assert (response.status_code, response.json()["error"]["code"]) == (422, "FAMILY_UNKNOWN")
 
 
 async def test_types_are_the_families(client: httpx.AsyncClient) -> None:

@@ -24,9 +24,9 @@ for _ in range(40):
     DEEP = {"a": DEEP}
 
 BAD_FIELDS: list[tuple[str, Any]] = [
-    ("name", ""), ("name", " "), ("name", None), ("name", "x" * 201), ("description", None),
-    ("description", "x" * 2001), ("tags", None), ("tags", "night"), ("tags", [""]),
-    ("tags", ["x" * 51]), ("tags", ["x"] * 51), ("tags", [None]), ("metadata", None),
+    ("name", ""), ("name", " "), ("name", None), ("name", "x" * 301), ("description", None),
+    ("description", "x" * 10_001), ("tags", None), ("tags", "night"), ("tags", [5]),
+    ("tags", ["x" * 501]), ("tags", ["x"] * 51), ("tags", [["a"]]), ("metadata", None),
     ("metadata", []), ("metadata", DEEP), ("metadata", {"a": "x" * 64_000}),
     ("generation_params", None), ("generation_params", "x"), ("generation_params", DEEP),
 ]  # fmt: skip
@@ -36,6 +36,10 @@ BAD_AT_CREATION: list[tuple[str, Any]] = [
     ("source_clip_id", ""), ("source_clip_id", 5), ("content_id", ""), ("media_url", ""),
     ("media_url", "x" * 2001), ("media_url", None),
 ]  # fmt: skip
+
+OLDER_WORDS = {
+    "clip": "clip_generation", "upload": "manual_upload", "generated": "batch_generation",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -74,7 +78,7 @@ class TestKeepATake:
         item = await keep(client, clip)
         assert set(item) == FIELDS
         assert (item["name"], item["description"]) == ("Wide", "")
-        assert (item["content_type"], item["source_type"]) == ("image", "clip")
+        assert (item["content_type"], item["source_type"]) == ("image", "clip_generation")
         assert (item["project_id"], item["source_clip_id"]) == (clip["project_id"], clip["id"])
         assert item["generation_params"] == {"steps": 4}
         assert (item["tags"], item["metadata"]) == ([], {})
@@ -107,7 +111,7 @@ class TestKeepATake:
         await gallery.hang(clip)
         odd = {"$where": {"a.b": [1, 2**63, None, 1.5]}, "": "🎬", "deep": {"a": {"b": {}}}}
         fields = {
-            "name": " Roof ", "description": "d", "source_type": "generated",
+            "name": " Roof ", "description": "d", "source_type": "batch_generation",
             "tags": ["b", " a ", "b"], "metadata": odd, "generation_params": odd,
         }  # fmt: skip
         item = await keep(client, clip, thumbnail_url="/uploads/x", **fields)
@@ -116,6 +120,43 @@ class TestKeepATake:
         assert item["structured_params"] == nested
         assert {name: item[name] for name in fields} == expected
         assert (await client.get(f"{API}/pool/item/{item['id']}")).json() == item
+
+    async def test_as_a_gallery_sends_it(
+        self, client: httpx.AsyncClient, make_clip: Maker, gallery: Gallery
+    ) -> None:
+        """A web client sends all that it knows of a take, and what nobody chose as well."""
+        clip = await make_clip(name="x" * 200, auto_generate=False)
+        take = await gallery.hang(clip, prompt="a red car " * 900)
+        fields = {
+            "name": f"{clip['name']} - image",
+            "description": take.prompt,
+            "content_type": "image",
+            "source_type": "clip_generation",
+            "generation_params": {"prompt": take.prompt, "seed": 7, "model": None, "steps": 4},
+            "metadata": {"clip_id": clip["id"], "generated_at": "2026-11-22T10:00:00.000Z"},
+        }
+        sent = {"media_url": take.url, "thumbnail_url": take.thumbnail_url}
+        item = await keep(client, clip, **sent, **fields, tags=["image", "", None, clip["name"]])
+        assert {name: item[name] for name in fields} == fields
+        assert item["tags"] == ["image", clip["name"]]
+        assert gallery.read(item["media_url"]) == gallery.read(take.url)
+
+    @pytest.mark.parametrize("old", OLDER_WORDS)
+    async def test_older_words_for_the_source(
+        self,
+        client: httpx.AsyncClient,
+        clip: dict[str, Any],
+        gallery: Gallery,
+        container: Container,
+        old: str,
+    ) -> None:
+        """Of clients, and of documents that an older version wrote."""
+        await gallery.hang(clip)
+        item = await keep(client, clip, source_type=old)
+        assert item["source_type"] == OLDER_WORDS[old]
+        assert await container.repositories.pool.update(item["id"], {"source_type": old})
+        assert (await client.get(f"{API}/pool/item/{item['id']}")).json() == item
+        assert (await client.get(f"{API}/pool/{clip['project_id']}")).json() == [item]
 
     async def test_what_is_missing_or_elsewhere(
         self,
@@ -142,11 +183,11 @@ class TestKeepATake:
             (404, "TAKE_NOT_FOUND", {**named, "content_id": take.id, "media_url": film.url}),
             (400, "WRONG_CONTENT_TYPE", {**named, "content_id": take.id, "content_type": "video"}),
             (422, "MEDIA_NOT_NAMED", {"project_id": project_id}),
-            (422, "MEDIA_NOT_NAMED", {"project_id": project_id, "source_type": "clip"}),
+            (422, "MEDIA_NOT_NAMED", {"project_id": project_id, "source_type": "clip_generation"}),
             (
                 422,
                 "MEDIA_NOT_NAMED",
-                {"project_id": project_id, "source_type": "clip", "media_url": take.url},
+                {"project_id": project_id, "source_type": "clip_generation", "media_url": take.url},
             ),
         ):
             await refused(client, status, code, **body)
@@ -191,7 +232,7 @@ class TestKeepAnUpload:
         gallery.write(f"faces/{name}", content)
         url = str(httpx.URL(f"http://x/uploads/faces/{name.replace('%', '%25')}").raw_path, "ascii")
         item = await keep(client, clip, source_clip_id=None, media_url=url)
-        assert (item["content_type"], item["source_type"]) == (kind, "upload")
+        assert (item["content_type"], item["source_type"]) == (kind, "manual_upload")
         assert item["name"] == name.rpartition(".")[0]
         assert (item["source_clip_id"], item["generation_params"]) == (None, {})
         assert item["media_url"].endswith(ending)

@@ -36,7 +36,7 @@ LEFT_OUT = {
 }
 #: Reads without a tale, asked of the finished film: add a new one here. {ids} are the film's.
 READS = (
-    "/", "/health", "/models/types", "/models/presets/sdxl", "/models/parameters/sdxl",
+    "/", "/health", "/models", "/models/types", "/models/presets/sdxl", "/models/parameters/sdxl",
     "/models/defaults/sdxl", "/projects", "/projects/{project}", "/projects/{project}/with-scenes",
     "/projects/{project}/clips", "/projects/{project}/scenes", "/projects/{project}/timeline",
     "/scenes/project/{project}", "/scenes/{scene}", "/scenes/{scene}/clips",
@@ -187,6 +187,9 @@ async def cast(story: Story) -> None:
     face = {"file": ("mara.png", picture(), "image/png")}
     await story.do("POST", "/upload-face-image", files=face)
     url = (await story.do("POST", "/media/upload-face-image", files=face))["file_url"]
+    pictures = [("files", face["file"]), ("files", face["file"])]
+    told = await story.do("POST", "/upload-character-images", files=pictures)
+    assert len(told["file_urls"]) == 2
     await story.make("character", "/characters", name="Mara", trigger_words="ohwx", face_image=url)
     await story.do("PUT", "/characters/{character}", json={"style_notes": "film grain"})
     worn = await story.do("POST", "/characters/{character}/apply/{clip}")

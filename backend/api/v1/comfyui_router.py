@@ -3,6 +3,7 @@
 from fastapi import Response
 
 from backend.api.dependencies import ComfyUIServiceDep, Id, PageDep
+from backend.api.server_json import info_json
 from backend.api.versioned_router import versioned_router
 from backend.dtos.comfyui_dto import (
     ServerCreateDTO,
@@ -48,9 +49,9 @@ async def list_servers(
     response_model=ServerInfoDTO,
     summary="Ask a server what it has; offline is an answer too",
 )
-async def read_server_info(server_id: Id, servers: ComfyUIServiceDep) -> dict[str, object]:
+async def read_server_info(server_id: Id, servers: ComfyUIServiceDep) -> Response:
     """In at most 5 seconds."""
-    return await servers.info(server_id)
+    return await info_json(await servers.info(server_id))
 
 
 @router.put(

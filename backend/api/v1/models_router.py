@@ -1,18 +1,23 @@
-"""Model families and their presets (4), beyond the 65."""
+"""Models of all servers, model families and their presets."""
 
 from typing import Annotated, Any
 
-from fastapi import Path, Query
+from fastapi import Path, Query, Response
 
+from backend.api.dependencies import ModelLibraryDep, PageDep
+from backend.api.models_json import models_json
 from backend.api.versioned_router import versioned_router
 from backend.dtos.models_dto import (
+    LibraryModelDTO,
     ModelDefaultsDTO,
     ModelPresetsDTO,
     ModelSettingsDTO,
     ModelTypesDTO,
 )
+from backend.models.model_file import ModelFileType
 from backend.models.render import PresetName
 from backend.services import model_settings
+from backend.services.model_library import ModelQuery
 
 router = versioned_router("/models", tags=["Models"])
 
@@ -29,6 +34,36 @@ ModelName = Annotated[
         examples=["sdxl", "sd_xl_base_1.0.safetensors"],
     ),
 ]
+
+
+@router.get(
+    "",
+    response_model=list[LibraryModelDTO],
+    summary="List the models of all servers, each once",
+    responses={
+        422: {"description": "A bad number or type, or FAMILY_UNKNOWN, which lists the families."}
+    },
+)
+async def list_models(
+    library: ModelLibraryDep,
+    page: PageDep,
+    search: Annotated[
+        str, Query(max_length=200, description="Part of the name, folders included, in any case.")
+    ] = "",
+    kind: Annotated[
+        ModelFileType | None, Query(alias="type", description="Left out: files of all kinds.")
+    ] = None,
+    family: Annotated[
+        str | None, Query(max_length=100, description="A family's id, or 'unknown'.")
+    ] = None,
+    is_active: Annotated[
+        bool | None, Query(description="Only those that a server has, or has not, online now.")
+    ] = None,
+) -> Response:
+    """As last seen, by kind and name: checkpoints and diffusion models first. Nobody is asked."""
+    query = ModelQuery(search, kind, family, is_active)
+    found, total = await library.page(query, skip=page.skip, limit=page.limit)
+    return await models_json(found, total)
 
 
 @router.get("/types", response_model=ModelTypesDTO, summary="List the model families")

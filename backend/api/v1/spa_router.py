@@ -10,14 +10,14 @@ from backend.api.dependencies import (
     SceneServiceDep,
     StoryReaderDep,
 )
+from backend.api.server_json import detail_json
 from backend.api.story_stream import film_chunks, project_json, streamed
 from backend.api.versioned_router import versioned_router
 from backend.dtos.clip_dto import ClipResponseDTO
-from backend.dtos.comfyui_dto import ServerResponseDTO
+from backend.dtos.comfyui_dto import ServerDetailDTO
 from backend.dtos.scene_dto import SceneResponseDTO
 from backend.dtos.spa_dto import ProjectTimelineDTO, ServerWorkflowsDTO
 from backend.models.clip import Clip
-from backend.models.comfyui_server import ComfyUIServer
 from backend.models.scene import Scene
 
 router = versioned_router(tags=["Web client"])
@@ -68,13 +68,13 @@ async def list_clips_of_scene(
 
 @router.get(
     "/comfyui/servers/{server_id}",
-    response_model=ServerResponseDTO,
-    summary="Read a server, online or not as last seen",
+    response_model=ServerDetailDTO,
+    summary="Read a server with its models and LoRAs, all as last seen",
     responses={404: {"description": "No such server."}},
 )
-async def read_server(server_id: Id, servers: ComfyUIServiceDep) -> ComfyUIServer:
+async def read_server(server_id: Id, servers: ComfyUIServiceDep) -> Response:
     """Nobody is asked; `GET /comfyui/servers/{server_id}/info` does that."""
-    return await servers.get(server_id)
+    return await detail_json(await servers.detail(server_id))
 
 
 @router.get(

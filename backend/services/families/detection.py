@@ -11,8 +11,8 @@ from backend.services.families.names import stem, without_precision
 _EDGE = r"(?:^|[._\s-])"
 _END = r"(?=$|[._\s-]|\d)"
 
-#: Names that say clearly that the file is nothing that the families here can render.
-_OTHERS: tuple[tuple[str, str], ...] = (
+#: Names that say clearly that the file is no model, or none that goes without custom nodes.
+_OTHER_FILES: tuple[tuple[str, str], ...] = (
     (r"refiner", "the refiner of SDXL: name it as params.refiner, beside an SDXL model"),
     (
         r"^(t5|umt5|clip[._-]|clip$|open[._-]?clip|sigclip|siglip|llama|llava|vit[._-]|byt5|gemma)"
@@ -25,23 +25,29 @@ _OTHERS: tuple[tuple[str, str], ...] = (
     (r"esrgan|upscal|ultrasharp|swinir|rife|film[._-]?net", "an upscaler or interpolator"),
     (r"animatediff|mm[._-]?sd|motion[._-]?module", "an AnimateDiff motion module"),
     (r"svdq|nunchaku|bnb|nf4|tensorrt", "quantised for custom nodes that are not supported"),
-    (r"sd[._-]?3(?!\d)|stable[._-]?diffusion[._-]?3", "Stable Diffusion 3"),
+)
+#: Words that say so of a model, and not of a LoRA or a VAE that was made for one.
+_OTHER_MODELS: tuple[tuple[str, str], ...] = (
     (
         r"v2[._-][01][._-]|sd[._-]?(v)?2[._-][01]|768[._-]?v[._-]?ema|512[._-]base[._-]ema|sd21",
         "Stable Diffusion 2",
     ),
+    (r"flux.*(fill|canny|depth|redux|onereward)", "a Flux tool model (Fill, Canny, Depth, Redux)"),
+    (r"wan.*(vace|fun[._-]|s2v|animate|camera|phantom|magref|talk|recam|humo|lynx|ati[._-])",
+     "a Wan model for control, speech or animation"),
+    (r"rapid.*(aio|mega)|aio.*rapid|qwen.*aio", "an all-in-one merge that is not supported"),
+)  # fmt: skip
+#: Bases that no family here is of, whatever kind of file says it.
+OTHER_BASES: tuple[tuple[str, str], ...] = (
+    (r"sd[._-]?3(?!\d)|stable[._-]?diffusion[._-]?3", "Stable Diffusion 3"),
     (rf"{_EDGE}chroma{_END}|chroma1", "Chroma"),
     (r"stable[._-]?cascade|w[uü]rstchen", "Stable Cascade"),
     (r"flux[._-]?2(?![._-]?\d)", "Flux 2"),
-    (r"flux.*(fill|canny|depth|redux|onereward)", "a Flux tool model (Fill, Canny, Depth, Redux)"),
     (r"framepack", "FramePack"),
     (r"skyreels", "SkyReels"),
     (r"hunyuan[._-]?(image|3d|dit|world|video[._-]?(1[._-]?5|avatar|foley|custom))",
      "a Hunyuan model that is not supported"),
-    (r"ltx[._-]?v?[._-]?2(?![._-]?b)(?:[._-]|$)", "LTX-2"),
-    (r"wan.*(vace|fun[._-]|s2v|animate|camera|phantom|magref|talk|recam|humo|lynx|ati[._-])",
-     "a Wan model for control, speech or animation"),
-    (r"rapid.*(aio|mega)|aio.*rapid|qwen.*aio", "an all-in-one merge that is not supported"),
+    (r"ltx[._-]?v?[._-]?2(?![._-]?b)(?:[._-]|\d|$)", "LTX-2"),
     (r"qwen.*edit.*2511|qwen.*layered|qwen[._-]?image[._-]?2512", "a newer Qwen-Image"),
     (r"hidream[._-]?e1", "HiDream-E1"),
     (r"pony[._-]?v?7|v7[._-]?pony", "Pony V7"),
@@ -120,7 +126,10 @@ _NAMES: tuple[tuple[ModelFamily, str], ...] = (
     ),
 )
 _COMPILED = tuple((family, re.compile(pattern)) for family, pattern in _NAMES)
-_OTHERS_COMPILED = tuple((re.compile(pattern), reason) for pattern, reason in _OTHERS)
+_OTHERS = tuple(
+    (re.compile(pattern), reason)
+    for pattern, reason in (*_OTHER_FILES, *_OTHER_MODELS, *OTHER_BASES)
+)
 #: Names of Flux dev itself; every other name with "flux" in it is a finetune.
 _FLUX_DEV = frozenset({"flux1dev", "fluxdev", "flux1devkijai", "flux1devunet", "flux1devfp8"})
 #: Words of their own, or parts of CamelCase: neither "highland" nor "yellow".
@@ -153,7 +162,7 @@ NAME_SAYS_NOTHING = "its name does not say which model it is"
 def detect(file_name: str) -> Detection:
     """Tell a model's family and variant by its file name, or say why not."""
     name = stem(file_name)
-    for pattern, reason in _OTHERS_COMPILED:
+    for pattern, reason in _OTHERS:
         if pattern.search(name):
             return Detection(None, f"it is {reason}")
     family = next((family for family, names in _COMPILED if names.search(name)), None)
