@@ -66,9 +66,10 @@ class Settings(BaseSettings):
     #: Room for converted videos and animatics; what was not used for the longest goes first.
     max_cache_size_mb: int = Field(default=10_240, ge=1, le=10_485_760)
 
-    #: How long `POST /generate` waits for its result before it answers 202. Web clients show what
-    #: the answer brings, and Chromium was seen to keep a request open for over ten minutes.
-    generate_wait_seconds: Seconds = 600
+    #: How long `POST /generate` waits for its result before it answers 202. Chromium keeps a request
+    #: open for over ten minutes, but the web client gives up after five, and so does Firefox; a 202
+    #: with its `job_id` it understands, and shows the take when the job completes.
+    generate_wait_seconds: Seconds = 240
     #: Jobs of equal standing queued this close together may run in any order.
     queue_age_window: Annotated[float, Field(ge=0, le=86_400)] = 120
     #: Attempts after a failed execution before a job fails for good.
