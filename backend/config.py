@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
@@ -51,6 +57,8 @@ class Settings(BaseSettings):
     secret_key: Annotated[SecretStr, Field(min_length=8)] | None = None
 
     upload_dir: Path = Path("./uploads")
+    #: The folder of a built web client. All in it is served at /app/, to everybody.
+    frontend_dir: Path | None = None
     max_music_size_mb: int = Field(default=50, ge=1, le=10_240)
     max_image_size_mb: int = Field(default=10, ge=1, le=1_024)
     #: The largest single result that is taken from a ComfyUI server.
@@ -94,7 +102,7 @@ class Settings(BaseSettings):
     #: The first pause between two looks at a video that is being made; it grows fourfold.
     openai_poll_seconds: Annotated[float, Field(ge=0.02, le=600)] = 5.0
 
-    @field_validator("openai_api_key", "secret_key", mode="before")
+    @field_validator("openai_api_key", "secret_key", "frontend_dir", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
@@ -163,12 +171,31 @@ class Settings(BaseSettings):
             raise ValueError(f"'{there}' is not writable")
         return folder
 
+    @field_validator("frontend_dir")
+    @classmethod
+    def _built_client(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is None:
+            return None
+        folder = (ROOT / value.expanduser()).resolve()
+        if not os.access(folder, os.R_OK | os.X_OK):
+            raise ValueError(f"there is no folder '{folder}' that can be read")
+        index = folder / "index.html"
+        if not index.is_file() or not os.access(index, os.R_OK):
+            raise ValueError(f"'{folder}' has no index.html: name the folder that the build made")
+        private = {
+            "StoryCanvas itself": ROOT,
+            "UPLOAD_DIR": info.data.get("upload_dir"),
+            "the database": _embedded_folder(info.data.get("mongo_url", "")),
+        }
+        for name, place in private.items():
+            if place is not None and place.is_relative_to(folder):
+                raise ValueError(f"must not hold {name}: all in it is public")
+        return folder
+
     @property
     def embedded_path(self) -> Path | None:
         """Where the embedded database keeps its files, or None when another one is used."""
-        if not self.mongo_url.startswith("embedded:"):
-            return None
-        return (ROOT / Path(self.mongo_url.removeprefix("embedded:")).expanduser()).resolve()
+        return _embedded_folder(self.mongo_url)
 
     @classmethod
     def load(cls) -> Self:
@@ -196,3 +223,9 @@ class Settings(BaseSettings):
             except OSError as error:
                 reason = error.strerror or "it cannot be made"
                 raise SettingsError(f"{name}: {folder}: {reason}") from None
+
+
+def _embedded_folder(mongo_url: str) -> Path | None:
+    if not mongo_url.startswith("embedded:"):
+        return None
+    return (ROOT / Path(mongo_url.removeprefix("embedded:")).expanduser()).resolve()
