@@ -202,6 +202,24 @@ async def test_back_up_and_restore(tmp_path: Path) -> None:
         assert await paste(f"{FUNCTIONS}\n{prove}", tmp_path, places) == "there: 2, missing: 0\n"
 
 
+async def test_serve_a_web_client(tmp_path: Path) -> None:
+    build, *look = blocks(PAGES["client"], "bash")
+    await paste(build, tmp_path, {})
+    folder = tmp_path / "client"
+    with server_process(tmp_path, mongo_url="memory:", frontend_dir=folder) as server:
+        server.start()
+        await server.ready()
+        script = "\n".join([FUNCTIONS, *look])
+        told = (await paste(script, tmp_path, {"BASE": server.url})).splitlines()
+    assert told == [
+        "the client: 200 text/html; charset=utf-8",
+        "an address of its own: 200 text/html; charset=utf-8",
+        "its script: 200 text/javascript; charset=utf-8",
+        "the script of an older build: 404",
+        "access-control-allow-origin: *",
+    ]
+
+
 async def test_behind_nginx(tmp_path: Path) -> None:
     """Through nginx itself where it is installed, else straight to the server."""
     [config] = blocks(PAGES["nginx"], "nginx")
