@@ -84,10 +84,9 @@ class Stage:
             await tab.open(self._address)
             await tab.until("document.body?.dataset.state === 'ready'")
             yield tab
-            assert tab.problems == []
-            assert tab.lost == []
-            assert [said for said in tab.refused if not said.startswith(expected)] == []
-            assert await tab.value("document.getElementById('crash').hidden")
+            unexpected = [said for said in tab.refused if not said.startswith(expected)]
+            wrong = [*tab.problems, *tab.lost, *tab.held_back, *unexpected]
+            assert wrong == [], wrong
 
 
 @asynccontextmanager

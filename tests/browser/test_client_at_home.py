@@ -25,4 +25,3 @@ async def test_the_backend_serves_a_built_client(
         async with stage.page() as tab:
             await tab.until(loaded("#takes img"))
             assert tab.strangers(stage.url) == []
-            assert tab.held_back == []

@@ -75,8 +75,12 @@ function suggest(clip, { error, suggested_position }) {
   };
   dialog.replaceChildren(
     element("p", {}, error),
-    button(`Move to ${suggested_position} s`, accept, { className: "accept" }),
-    element("button", { type: "button", className: "close" }, "Leave it"),
+    element(
+      "div",
+      { className: "actions" },
+      button(`Move to ${suggested_position} s`, accept, { className: "accept" }),
+      element("button", { type: "button", className: "close" }, "Leave it"),
+    ),
   );
   dialog.showModal();
 }
