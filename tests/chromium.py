@@ -115,7 +115,7 @@ class Tab:
             if found := await self.value(script):
                 return found
             assert self.problems == [], script
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.02)
         text = await self.value("document.body.innerText")
         raise AssertionError(f"never came true: {script}\n{self.refused}\n{text[:2000]}")
 

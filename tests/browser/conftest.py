@@ -27,7 +27,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int | None]:
 @pytest.fixture
 async def simulator() -> AsyncIterator[Simulator]:
     """Slow enough that jobs of many steps can be cancelled."""
-    async with Simulator(SimulatorOptions(seconds_per_step=0.02)) as running:
+    async with Simulator(SimulatorOptions(seconds_per_step=0.04)) as running:
         yield running
 
 

@@ -70,8 +70,9 @@ class Stage:
 
     async def loads(self, address: str) -> httpx.Response:
         """Fetch what an answer named as an `img` of another origin does: without the key."""
-        async with httpx.AsyncClient(headers={"Origin": self.pages}, timeout=30) as stranger:
-            response = await stranger.get(address)
+        request = self.desk.client.build_request("GET", address, headers={"Origin": self.pages})
+        request.headers.pop("Authorization", None)
+        response = await self.desk.client.send(request)
         assert response.status_code == 200, (address, response.text)
         assert response.headers["Access-Control-Allow-Origin"] == "*"
         return response

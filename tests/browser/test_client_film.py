@@ -1,14 +1,13 @@
 """The film in the small client: it is written, cut by hand, saved as files, and fits a phone."""
 
+import pytest
 from lxml import etree
 
 from tests.browser.stage import SIZE, Stage, loaded
+from tests.chromium import Tab
 
-AT = (
-    "[...document.querySelectorAll('.block')].map(block => [block.dataset.name, +block.dataset.at])"
-)
 OVERLAP = "document.getElementById('overlap')"
-PLACES = f"{AT}.map(([, at]) => at).join(', ')"
+PLACES = "[...document.querySelectorAll('.block')].map(block => block.dataset.at).join(', ')"
 TOO_LONG = "Donaudampfschifffahrtsgesellschaftskapitänswitwenrente" * 3
 #: What stands out of the page, but for what the timeline scrolls.
 TOO_WIDE = """[...document.querySelectorAll('body, main *')]
@@ -19,54 +18,54 @@ SECOND = 24  # pixels of the client's timeline
 SAVED = "[...document.querySelectorAll('#saved li')].map(saved => saved.innerText)"
 
 
-async def test_a_film_is_written(stage: Stage) -> None:
+async def test_a_film_is_written_and_cut_by_hand(stage: Stage) -> None:
     if not stage.has_browser:
-        (clip,) = await stage.film()
-        timeline = await stage.desk.get(f"/projects/{clip['project_id']}/timeline")
-        assert timeline["scenes"][0]["clips"][0]["id"] == clip["id"]
+        await is_told_where_there_is_room(stage)
         return
-    async with stage.page() as tab:
-        await tab.type_in("#new-project [name=name]", "Night Drive")
-        await tab.press("#new-project button")
-        await tab.until(
-            "document.getElementById('project').selectedOptions[0].text === 'Night Drive'"
-        )
-        await tab.type_in("#new-scene [name=name]", "Rooftop")
-        await tab.press("#new-scene button")
-        await tab.until("document.getElementById('scene').selectedOptions[0]?.text === 'Rooftop'")
-        for name in ("Wide", "Close"):
-            await tab.type_in("#new-clip [name=name]", name)
-            await tab.press("#new-clip button")
-            await tab.until(f"document.getElementById('clip-name').innerText === '{name}'")
-        assert await tab.value(AT) == [["Wide", 0], ["Close", 5]]
-
-
-async def test_a_clip_is_dragged_to_where_there_is_room(stage: Stage) -> None:
-    _, _, dragged = await stage.film(10, 20)
-    move = f"/api/v1/clips/{dragged['id']}/timeline-position"
-    if not stage.has_browser:
-        refused = await stage.desk.client.put(move, json={"position": 3})
-        assert refused.status_code == 409
-        assert refused.json()["detail"]["suggested_position"] == 5
-        assert (await stage.desk.client.put(move, json={"position": 5})).status_code == 200
-        return
-    async with stage.page(f"409 {stage.url}{move}") as tab:
-        await tab.until(f"{AT}.length === 3")
-        block = f'[data-clip="{dragged["id"]}"]'
-        await tab.drag(block, -17 * SECOND)
+    async with stage.page(f"409 {stage.url}/api/v1/clips/") as tab:
+        await writes(tab)
+        await tab.drag("[data-name=Late]", 10 * SECOND)
+        await tab.until(f"{PLACES} === '0, 5, 20'")
+        assert not await tab.value(f"{OVERLAP}.open")
+        await tab.drag("[data-name=Late]", -17 * SECOND)
         await tab.until(f"{OVERLAP}.open")
-        assert "overlap" in await tab.value(f"{OVERLAP}.innerText")
+        assert "10 s is the nearest free position" in await tab.value(f"{OVERLAP}.innerText")
         await tab.press("#overlap .close")
-        await tab.until(f"{PLACES} === '0, 10, 20'")
-        await tab.drag(block, -17 * SECOND)
+        await tab.until(f"{PLACES} === '0, 5, 20'")
+        await tab.drag("[data-name=Late]", -17 * SECOND)
         await tab.press("#overlap .accept")
         await tab.until(f"{PLACES} === '0, 5, 10'")
-        await tab.drag(block, 12 * SECOND)
-        await tab.until(f"{PLACES} === '0, 10, 17'")
-        assert not await tab.value(f"{OVERLAP}.open")
         assert len(tab.refused) == 2
-    moved = await stage.desk.get(f"/clips/{dragged['id']}")
-    assert moved["timeline_position"] == 17
+    (project,) = (await stage.desk.get("/projects"))["projects"]
+    timeline = await stage.desk.get(f"/projects/{project['id']}/timeline")
+    kept = [(clip["name"], clip["timeline_position"]) for clip in timeline["scenes"][0]["clips"]]
+    assert kept == [("Wide", 0), ("Close", 5), ("Late", 10)]
+
+
+async def is_told_where_there_is_room(stage: Stage) -> None:
+    _, _, dragged = await stage.film(5, 20)
+    path = f"/api/v1/clips/{dragged['id']}/timeline-position"
+    refused = await stage.desk.client.put(path, json={"position": 3})
+    assert refused.status_code == 409
+    free = refused.json()["detail"]["suggested_position"]
+    assert free == 10
+    assert (await stage.desk.client.put(path, json={"position": free})).status_code == 200
+
+
+async def writes(tab: Tab) -> None:
+    """A project with a scene of three clips, typed in."""
+    await tab.type_in("#new-project [name=name]", "Night Drive")
+    await tab.press("#new-project button")
+    await tab.type_in("#new-scene [name=name]", "Rooftop")
+    await tab.press("#new-scene button")
+    for name in ("Wide", "Close", "Late"):
+        await tab.type_in("#new-clip [name=name]", name)
+        await tab.press("#new-clip button")
+        await tab.until(f"document.getElementById('clip-name').innerText === '{name}'")
+    chosen = "document.getElementById('{}').selectedOptions[0].text"
+    assert await tab.value(chosen.format("project")) == "Night Drive"
+    assert await tab.value(chosen.format("scene")) == "Rooftop"
+    assert await tab.value(PLACES) == "0, 5, 10"
 
 
 async def test_exports_are_saved_under_their_names(stage: Stage) -> None:
@@ -93,6 +92,7 @@ async def test_exports_are_saved_under_their_names(stage: Stage) -> None:
     assert etree.parse(fcpxml).getroot().tag == "fcpxml"
 
 
+@pytest.mark.parametrize("stage", [""], indirect=True, ids=["open"])
 async def test_it_fits_a_desk_and_a_phone(stage: Stage) -> None:
     server = await stage.desk.server(stage.simulator, TOO_LONG)
     (clip,) = await stage.film(name=TOO_LONG)

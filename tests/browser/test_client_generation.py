@@ -10,10 +10,7 @@ TAKES = "document.querySelectorAll('#takes figure').length"
 
 async def test_a_server_is_registered_and_looked_into(stage: Stage) -> None:
     if not stage.has_browser:
-        server = await stage.desk.server(stage.simulator, "Attic")
-        info = await stage.desk.get(f"/comfyui/servers/{server}/info")
-        for kind in ("models", "loras", "vaes"):
-            assert all(thing["name"] for thing in info[kind])
+        await looks_into_a_server(stage)
         return
     async with stage.page() as tab:
         await tab.type_in("#new-server [name=name]", "Attic")
@@ -27,20 +24,20 @@ async def test_a_server_is_registered_and_looked_into(stage: Stage) -> None:
         ):
             inside = f"document.querySelector('[data-server=Attic] .{kind}')?.innerText"
             assert name in await tab.until(inside)
-
-
-async def test_the_models_of_all_servers_are_looked_through(stage: Stage) -> None:
-    await stage.desk.server(stage.simulator, "Attic")
-    if not stage.has_browser:
-        (model,) = await stage.desk.get("/models?search=xl_base")
-        assert [server["name"] for server in model["servers"]] == ["Attic"]
-        return
-    async with stage.page() as tab:
         await tab.press("#read-models")
         await tab.until("document.querySelectorAll('#model-list li').length > 5")
         await tab.type_in("#model-search", "XL_base")
         words = await tab.value("document.getElementById('model-list').innerText")
         assert words == "sd_xl_base_1.0.safetensors checkpoint, sdxl: Attic"
+
+
+async def looks_into_a_server(stage: Stage) -> None:
+    server = await stage.desk.server(stage.simulator, "Attic")
+    info = await stage.desk.get(f"/comfyui/servers/{server}/info")
+    for kind in ("models", "loras", "vaes"):
+        assert all(thing["name"] for thing in info[kind])
+    (model,) = await stage.desk.get("/models?search=xl_base")
+    assert [server["name"] for server in model["servers"]] == ["Attic"]
 
 
 async def test_a_picture_is_made_with_everything_set(stage: Stage) -> None:

@@ -36,9 +36,9 @@ function order(fields) {
 async function make(fields) {
   const asked = order(fields);
   const { message } = await post("/generate", asked);
+  await refreshTakes(asked.clip_id);
   byId("generate").close();
   say(message);
-  await refreshTakes(asked.clip_id);
 }
 
 /** Offer what the chosen server has; for "any" what the first one has. */

@@ -15,13 +15,15 @@ export async function open(kind, thing) {
   await Promise.all(watchers[kind].map((show) => attempt(() => show(thing))));
 }
 
-/** Read, then show; of two calls the later one wins, however late the other's answer comes. */
+/** Read, then show; of two calls the later one is shown, and both wait for that. */
 export function latestOnly(read, show) {
-  let calls = 0;
-  return async (thing) => {
-    calls += 1;
-    const call = calls;
-    const found = await read(thing);
-    if (call === calls) await show(found, thing);
+  let latest;
+  return (thing) => {
+    const call = (async () => {
+      const found = await read(thing);
+      return call === latest ? show(found, thing) : latest;
+    })();
+    latest = call;
+    return call;
   };
 }

@@ -57,8 +57,8 @@ async function change(job, what) {
 
 async function tellOf(job) {
   const { url, thumbnail_url } = job.result;
-  say(`Done: ${job.params.prompt}`, { picture: thumbnail_url ?? url });
   await refreshTakes(job.clip_id);
+  say(`Done: ${job.params.prompt}`, { picture: thumbnail_url ?? url });
 }
 
 export async function startQueue() {
