@@ -63,4 +63,7 @@ class CharacterImagesUploadedDTO(ResponseDTO):
         description="The same, relative to UPLOAD_DIR.",
         examples=[["faces/77ac.png", "faces/51aa.png"]],
     )
-    files: PicturesByFieldDTO = Field(description="Those that came in a field of their own.")
+    files: PicturesByFieldDTO = Field(
+        description="Those that came in a field of their own.",
+        examples=[{"face_image": f"{example_ids.FACES}/77ac.png"}],
+    )

@@ -22,7 +22,7 @@ from backend.server import create_app
 from backend.utils.clock import utc_now
 from tests.films_on_disk import Studio, flat, music, sounding_video
 from tests.listening import eventually
-from tests.studio import quick_settings, server_process, serving, talking_to
+from tests.studio import ORIGIN, quick_settings, server_process, serving, talking_to
 from tests.takes import Gallery
 
 SMALL = "height=480"
@@ -159,7 +159,7 @@ class TestJob:
         first = await desk.client.get(url)
         assert first.status_code == 202
         body = first.json()
-        assert (body["status"], body["progress"], body["url"]) == ("pending", 0, url)
+        assert (body["status"], body["progress"], body["url"]) == ("pending", 0, f"{ORIGIN}{url}")
         assert int(first.headers["retry-after"]) > 0
         done = await polled(lambda: desk.client.get(url), lambda a: a.status_code == 200)
         assert done.headers["content-type"] == "video/mp4"
