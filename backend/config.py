@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
@@ -58,6 +64,8 @@ class Settings(BaseSettings):
     media_url_ttl: int = Field(default=43_200, ge=60, le=2_592_000)
 
     upload_dir: Path = Path("./uploads")
+    #: The folder of a built web client. All in it is served at /app/, to everybody.
+    frontend_dir: Path | None = None
     max_music_size_mb: int = Field(default=50, ge=1, le=10_240)
     max_image_size_mb: int = Field(default=10, ge=1, le=1_024)
     #: The largest single result that is taken from a ComfyUI server.
@@ -66,9 +74,10 @@ class Settings(BaseSettings):
     #: Room for converted videos and animatics; what was not used for the longest goes first.
     max_cache_size_mb: int = Field(default=10_240, ge=1, le=10_485_760)
 
-    #: How long `POST /generate` waits for its result before it answers 202. Web clients show what
-    #: the answer brings, and Chromium was seen to keep a request open for over ten minutes.
-    generate_wait_seconds: Seconds = 600
+    #: How long `POST /generate` waits for its result before it answers 202. Chromium keeps a
+    #: request open for over ten minutes, but the web client gives up after five, and so does
+    #: Firefox; a 202 with its `job_id` they understand, and show the take when it is there.
+    generate_wait_seconds: Seconds = 240
     #: Jobs of equal standing queued this close together may run in any order.
     queue_age_window: Annotated[float, Field(ge=0, le=86_400)] = 120
     #: Attempts after a failed execution before a job fails for good.
@@ -102,7 +111,7 @@ class Settings(BaseSettings):
     #: The first pause between two looks at a video that is being made; it grows fourfold.
     openai_poll_seconds: Annotated[float, Field(ge=0.02, le=600)] = 5.0
 
-    @field_validator("openai_api_key", "secret_key", "public_url", mode="before")
+    @field_validator("openai_api_key", "secret_key", "public_url", "frontend_dir", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
@@ -184,12 +193,31 @@ class Settings(BaseSettings):
             raise ValueError(f"'{there}' is not writable")
         return folder
 
+    @field_validator("frontend_dir")
+    @classmethod
+    def _built_client(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is None:
+            return None
+        folder = (ROOT / value.expanduser()).resolve()
+        if not os.access(folder, os.R_OK | os.X_OK):
+            raise ValueError(f"there is no folder '{folder}' that can be read")
+        index = folder / "index.html"
+        if not index.is_file() or not os.access(index, os.R_OK):
+            raise ValueError(f"'{folder}' has no index.html: name the folder that the build made")
+        private = {
+            "StoryCanvas itself": ROOT,
+            "UPLOAD_DIR": info.data.get("upload_dir"),
+            "the database": _embedded_folder(info.data.get("mongo_url", "")),
+        }
+        for name, place in private.items():
+            if place is not None and place.is_relative_to(folder):
+                raise ValueError(f"must not hold {name}: all in it is public")
+        return folder
+
     @property
     def embedded_path(self) -> Path | None:
         """Where the embedded database keeps its files, or None when another one is used."""
-        if not self.mongo_url.startswith("embedded:"):
-            return None
-        return (ROOT / Path(self.mongo_url.removeprefix("embedded:")).expanduser()).resolve()
+        return _embedded_folder(self.mongo_url)
 
     @classmethod
     def load(cls) -> Self:
@@ -217,3 +245,9 @@ class Settings(BaseSettings):
             except OSError as error:
                 reason = error.strerror or "it cannot be made"
                 raise SettingsError(f"{name}: {folder}: {reason}") from None
+
+
+def _embedded_folder(mongo_url: str) -> Path | None:
+    if not mongo_url.startswith("embedded:"):
+        return None
+    return (ROOT / Path(mongo_url.removeprefix("embedded:")).expanduser()).resolve()

@@ -28,7 +28,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.middleware.exceptions import ExceptionMiddleware
 
 from backend import __version__
-from backend.api import errors, legacy_exports_router, metrics, openapi, pages_router
+from backend.api import errors, legacy_exports_router, metrics, openapi, pages_router, web_client
 from backend.api.http_protocol import EnvelopeHttpProtocol
 from backend.api.logs import configure_logging
 from backend.api.media_addresses import MediaLinksMiddleware, TrustedProxyMiddleware
@@ -93,9 +93,13 @@ def create_app(settings: Settings, *, build: Build = build_container) -> FastAPI
     app.include_router(legacy_exports_router.router)
     app.include_router(metrics.router)
     app.include_router(pages_router.router)
-    app.state.pages = Pages(keyed=bool(settings.api_keys))
+    app.state.pages = Pages(
+        keyed=bool(settings.api_keys), client=web_client.PREFIX if settings.frontend_dir else ""
+    )
     app.mount(STATIC, PageFiles())
     app.mount("/uploads", UploadedFiles(settings.upload_dir, keyed=bool(settings.api_keys)))
+    if settings.frontend_dir is not None:
+        web_client.install(app, settings.frontend_dir)
     _add_middleware(app, settings)
     return app
 
@@ -105,7 +109,8 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     signer = media_signer(settings)
     if signer:
         keys = [key.get_secret_value() for key in settings.api_keys]
-        app.add_middleware(ApiKeyMiddleware, keys=keys, signer=signer)
+        public = web_client.PREFIX if settings.frontend_dir else ""
+        app.add_middleware(ApiKeyMiddleware, keys=keys, signer=signer, public=public)
     music = settings.max_music_size_mb * _MEGABYTE + _MULTIPART_SLACK
     image = settings.max_image_size_mb * _MEGABYTE + _MULTIPART_SLACK
     result = settings.max_result_size_mb * _MEGABYTE + _MULTIPART_SLACK

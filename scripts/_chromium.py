@@ -1,18 +1,33 @@
-"""The browser that tests of /docs open. They do without one, but then nobody presses a button."""
+"""The browser that some tests open. They do without one, but then nobody presses a button."""
 
 import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+#: Tests of these files and folders open it.
+USERS = ("tests/browser/", "test_live_browser.py", "test_manual.py")
 _INSTALL = (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "chromium"])
 _SECONDS = 600
 
 
 def find_chromium() -> str | None:
     return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+def said_without(program: str | None, tests: Iterable[str]) -> str:
+    """Tell that tests which open a browser had none; "" when there is nothing to tell."""
+    if program is not None:
+        return ""
+    amount = sum(any(user in test for user in USERS) for test in tests)
+    if amount == 0:
+        return ""
+    return (
+        f"Chromium was not found: {amount} tests that open it went over HTTP alone, and no page"
+        " was seen. Install chromium to run them whole."
+    )
 
 
 def may_install(
@@ -33,7 +48,7 @@ def ensure_chromium() -> None:
         has_browser=find_chromium() is not None,
     ):
         return
-    print("Installing chromium for the tests of /docs ...", flush=True)
+    print("Installing chromium for the tests that open a browser ...", flush=True)
     if not all(_run(command) for command in _INSTALL):
         print("It could not be installed; those tests go without a browser.", flush=True)
 

@@ -17,6 +17,7 @@ from backend.config import Settings
 from backend.container import Container
 from backend.embedded_database import EmbeddedDatabase
 from backend.server import create_app
+from scripts._chromium import find_chromium, said_without
 from tests.studio import quick_settings, serving
 
 API = "/api/v1"
@@ -30,6 +31,9 @@ LONGEST = (
     "test_kill_points.py",
     "test_manual.py",
     "test_live_browser.py",
+    "test_client_film.py",
+    "test_client_generation.py",
+    "test_client_media.py",
     "test_raw_requests.py",
     "test_queue_faults.py",
     "test_scripts.py",
@@ -41,6 +45,16 @@ Maker = Callable[..., Awaitable[dict[str, Any]]]
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    ran = [
+        report.nodeid
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.getreports(outcome)
+    ]
+    if words := said_without(find_chromium(), ran):
+        terminalreporter.write_line(words, yellow=True)
 
 
 @pytest.fixture(scope="session")

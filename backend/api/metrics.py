@@ -25,7 +25,7 @@ router = APIRouter(
 )
 
 #: Folders of files: one name for all that is in them.
-_MOUNTS = ("/uploads", "/static-offline-docs", "/static-live")
+_MOUNTS = ("/uploads", "/app", "/static-offline-docs", "/static-live")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 240)
 _JOB_SECONDS = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)

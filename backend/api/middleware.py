@@ -152,6 +152,9 @@ class BodyTooLargeError(HTTPException):
 class ApiKeyMiddleware:
     """With keys configured, every route but health, docs and preflights needs one.
 
+    `public` is the path of a folder that needs none either, or "": a browser that asks for a web
+    client has no key yet.
+
     A browser that comes to the live page without one gets the 401 as a page that asks for it.
 
     A browser's EventSource and WebSocket can send no header: at their routes, and only there,
@@ -161,10 +164,13 @@ class ApiKeyMiddleware:
     _OPEN = ("/docs", "/redoc", "/openapi.json", "/static-offline-docs", STATIC + "/")
     _KEY_IN_QUERY = ("/api/v1/events", "/api/v1/ws")
 
-    def __init__(self, app: ASGIApp, *, keys: Sequence[str], signer: MediaSigner) -> None:
+    def __init__(
+        self, app: ASGIApp, *, keys: Sequence[str], signer: MediaSigner, public: str = ""
+    ) -> None:
         self._app = app
         self._signer = signer
         self._keys = [key.encode() for key in keys]
+        self._public = public
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" or self._is_open(scope["path"]) or self._is_known(scope):
@@ -181,6 +187,8 @@ class ApiKeyMiddleware:
         await _send_error(scope, send, 401, "UNAUTHORIZED", message, {"WWW-Authenticate": "Bearer"})
 
     def _is_open(self, path: str) -> bool:
+        if self._public and (path == self._public or path.startswith(f"{self._public}/")):
+            return True
         return path in {"/api/v1/health", "/api/v1/"} or path.startswith(self._OPEN)
 
     def _is_known(self, scope: Scope) -> bool:

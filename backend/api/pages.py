@@ -38,9 +38,12 @@ _HOST = re.compile(r"https?://([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:\d
 
 
 class Pages:
-    """`keyed`: requests need a key, and the command lines of the page say so."""
+    """`keyed`: requests need a key, and the command lines of the page say so.
 
-    def __init__(self, *, keyed: bool) -> None:
+    `client` is the path of the web client, or "" when none is served.
+    """
+
+    def __init__(self, *, keyed: bool, client: str = "") -> None:
         self._keyed = keyed
         self._templates = Environment(
             loader=FileSystemLoader(_HERE / "templates"),
@@ -52,7 +55,9 @@ class Pages:
         self._templates.filters.update(
             length_of_time=length_of_time, cut=cut, millis=millis, moment=moment
         )
-        self._templates.globals.update(version=__version__, static=STATIC, film=_film_link())
+        self._templates.globals.update(
+            version=__version__, static=STATIC, film=_film_link(), client=client
+        )
 
     async def whole(self, board: Board | None, *, origin: str) -> Response:
         """The page with the board in it; None says that the database is away."""

@@ -1,4 +1,4 @@
-"""Media under /uploads: Range and ETag by Starlette; no sniffing, no listing, no hidden files."""
+"""Folders of files: Range and ETag by Starlette; no sniffing, no listing, no hidden files."""
 
 from os import PathLike, stat_result
 from pathlib import Path
@@ -35,20 +35,22 @@ def _content_range(message: Message) -> dict[str, str]:
     return {"Content-Range": given} if given else {}
 
 
-class UploadedFiles(StaticFiles):
-    """`keyed`: keys are asked for, so a copy is for one client alone and in no shared cache."""
+class ServedFiles(StaticFiles):
+    """What lies in a folder. Nothing hidden is served, and nothing that a link leads out to."""
 
-    def __init__(self, upload_dir: Path, *, keyed: bool) -> None:
-        super().__init__(directory=upload_dir, check_dir=False)
-        self._caching = f"{'private' if keyed else 'public'}, {_FOREVER}"
+    def __init__(self, folder: Path) -> None:
+        super().__init__(directory=folder, check_dir=False)
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        if "\x00" in path or any(part.startswith(".") for part in Path(path).parts):
+        if is_hidden(path):
             raise HTTPException(404)
         response = await super().get_response(path, scope)
         response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Cache-Control"] = self._caching
         return response
+
+    def type_of(self, path: str | PathLike[str]) -> str | None:
+        """Give the media type of a file; None leaves that to what the system knows."""
+        return None
 
     def file_response(
         self,
@@ -57,7 +59,33 @@ class UploadedFiles(StaticFiles):
         scope: Scope,
         status_code: int = 200,
     ) -> Response:
-        response = RangedFile(full_path, status_code=status_code, stat_result=stat_result)
+        response = RangedFile(
+            full_path,
+            status_code=status_code,
+            stat_result=stat_result,
+            media_type=self.type_of(full_path),
+        )
         if self.is_not_modified(response.headers, Headers(scope=scope)):
             return NotModifiedResponse(response.headers)
+        return response
+
+
+def is_hidden(path: str) -> bool:
+    """Tell whether a path has a part that begins with a dot, `..` among them, or is no path."""
+    return "\x00" in path or any(part.startswith(".") for part in Path(path).parts)
+
+
+class UploadedFiles(ServedFiles):
+    """Media under /uploads.
+
+    `keyed`: keys are asked for, so a copy is for one client alone and in no shared cache.
+    """
+
+    def __init__(self, upload_dir: Path, *, keyed: bool) -> None:
+        super().__init__(upload_dir)
+        self._caching = f"{'private' if keyed else 'public'}, {_FOREVER}"
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = self._caching
         return response

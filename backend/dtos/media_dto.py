@@ -36,24 +36,28 @@ class PicturesByFieldDTO(ResponseDTO):
     Of several pictures in a field for one, the last counts.
     """
 
-    face_image: str | None = Field(
-        default=None, description="That of `face_image`.", examples=["/uploads/faces/77ac.png"]
+    face_image: MediaUrl | None = Field(
+        default=None,
+        description="That of `face_image`.",
+        examples=[f"{example_ids.FACES}/77ac.png"],
     )
-    full_body_image: str | None = Field(
-        default=None, description="That of `full_body_image`.", examples=["/uploads/faces/9be2.png"]
+    full_body_image: MediaUrl | None = Field(
+        default=None,
+        description="That of `full_body_image`.",
+        examples=[f"{example_ids.FACES}/9be2.png"],
     )
-    reference_images: list[str] | None = Field(
+    reference_images: list[MediaUrl] | None = Field(
         default=None,
         description="Those of `reference_images`.",
-        examples=[["/uploads/faces/51aa.png"]],
+        examples=[[f"{example_ids.FACES}/51aa.png"]],
     )
 
 
 class CharacterImagesUploadedDTO(ResponseDTO):
     message: str = Field(description="A sentence for people.", examples=["2 pictures uploaded."])
-    file_urls: list[str] = Field(
+    file_urls: list[MediaUrl] = Field(
         description="Where all of them are served, in the order in which they were sent.",
-        examples=[["/uploads/faces/77ac.png", "/uploads/faces/51aa.png"]],
+        examples=[[f"{example_ids.FACES}/77ac.png", f"{example_ids.FACES}/51aa.png"]],
     )
     file_paths: list[str] = Field(
         description="The same, relative to UPLOAD_DIR.",

@@ -26,7 +26,7 @@ class CharacterTakeRepository(BaseRepository[CharacterTake]):
 
     async def keep(self, character_id: str, take: GeneratedContent) -> None:
         """Store a take once, however often it is delivered."""
-        ours = CharacterTake(character_id=character_id, **dict(take))
+        ours = CharacterTake(**{**dict(take), "character_id": character_id})
         with contextlib.suppress(ConflictError):
             await self.add(ours)
 

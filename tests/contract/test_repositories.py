@@ -98,6 +98,9 @@ def a_job(**changes: Any) -> Job:
     return Job(**{**fields, **changes})
 
 
+OF_CHARACTER: dict[str, Any] = {"clip_id": None, "scene_id": "", "character_id": "mara"}
+
+
 def a_take(number: str, kind: ContentType = ContentType.IMAGE) -> GeneratedContent:
     return GeneratedContent(id=number, content_type=kind, path=f"{number}.png", created_at=NOW)
 
@@ -484,3 +487,44 @@ class TestJobs:
         assert await active("scene_id", "y") == {jobs[2].id}
         assert await active("project_id", jobs[0].project_id) == {job.id for job in jobs[1:]}
         assert [job.id for job in await repos.jobs.processing()] == [jobs[1].id]
+
+    async def test_those_of_a_character_have_no_clip(self, repos: Repositories) -> None:
+        of_clip, first, second = await repos.jobs.enqueue(
+            [a_job(), *(a_job(**OF_CHARACTER, project_id=project) for project in ("p", ""))]
+        )
+        moved = await repos.jobs.move(first, JobStatus.PROCESSING)
+        assert moved is not None
+        assert (moved.clip_id, moved.character_id, moved.scene_id) == (None, "mara", "")
+        assert await repos.jobs.get(second.id) == second
+        found = await repos.jobs.active_for("character_id", "mara", project_id="p")
+        assert {job.id for job in found} == {first.id, second.id}
+        assert await repos.jobs.active_for("scene_id", "mara", project_id="p") == []
+        for named, ids in (
+            ({"character_id": "mara"}, [second.id, first.id]),
+            ({"character_id": "mara", "statuses": [JobStatus.PENDING]}, [second.id]),
+            ({"character_id": "mara", "project_id": "p"}, [first.id]),
+            ({"character_id": of_clip.clip_id}, []),
+            ({"character_id": "mara", "clip_id": of_clip.clip_id}, []),
+        ):
+            where = job_filter(**named)
+            assert [job.id for job in await repos.jobs.newest(where, skip=0, limit=9)] == ids
+            assert await repos.jobs.count(where) == len(ids)
+        rows = await repos.jobs.pending_rows(0, 10)
+        assert [row.id for row in rows] == [of_clip.id, second.id]
+        await repos.jobs.recount()
+        assert (await repos.jobs.project_totals(""))[JobStatus.PENDING] == 1
+
+
+class TestCharacterTakes:
+    async def test_each_is_kept_once_and_goes_with_its_character(self, repos: Repositories) -> None:
+        takes = repos.character_takes
+        for number, name in enumerate(("b", "a", "b")):
+            later = a_take(name).model_copy(update={"created_at": NOW + timedelta(number)})
+            await takes.keep("mara", later)
+        await takes.keep("jun", a_take("c"))
+        found = await takes.list_for("mara")
+        assert [(take.id, take.character_id) for take in found] == [("b", "mara"), ("a", "mara")]
+        assert found[0].created_at == NOW
+        assert await takes.delete_for("mara") == 2
+        assert await takes.list_for("mara") == []
+        assert len(await takes.list_for("jun")) == 1

@@ -74,6 +74,38 @@ async def test_killed_mid_generation_it_finishes_every_job_once(
         assert (len(counted), set(counted.values())) == (JOBS, {1})
 
 
+async def test_killed_while_it_makes_a_picture_of_a_character_it_ends_in_the_gallery(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    with server_process(tmp_path, mongo_url=f"embedded:{tmp_path / 'db'}") as server:
+        server.start()
+        await server.ready()
+        async with talking_to(server) as desk:
+            await desk.server(simulator)
+            words = {"name": "Mara", "trigger_words": "ohwx woman"}
+            character = await desk.post("/characters", words)
+            place = f"/characters/{character['id']}"
+            answer = await desk.client.post(
+                f"/api/v1{place}/generate",
+                json={"params": {**PARAMS, "steps": 40}},
+                headers={"Prefer": "respond-async"},
+            )
+            while not simulator.stats["accepted"]:
+                await asyncio.sleep(0.01)
+            assert simulator.stats["rendered"] == {}
+            server.kill()
+            server.start()
+            await server.ready()
+            job = await desk.finished(answer.json()["job_id"], 30)
+            gallery = await desk.get(f"{place}/gallery")
+            [take] = gallery["images"]
+            file = await desk.client.get(take["url"])
+    assert (job["status"], job["error"], job["content_id"]) == ("completed", None, take["id"])
+    assert (job["character_id"], job["clip_id"]) == (character["id"], None)
+    assert (take["prompt"], file.status_code) == ("ohwx woman", 200)
+    assert list(simulator.stats["rendered"].values()) == [1]
+
+
 async def test_a_waiting_client_does_not_hold_up_the_end(
     simulator: Simulator, tmp_path: Path
 ) -> None:

@@ -16,7 +16,7 @@ from backend.utils.errors import StorageFullError
 from tests.conftest import API
 from tests.integration.test_face_images import BROKEN, EXTENSIONS, WHOLE
 from tests.integration.test_media import files_in
-from tests.studio import quick_settings
+from tests.studio import ORIGIN, quick_settings
 from tests.unit.services.media_samples import picture
 
 URL = f"{API}/upload-character-images"
@@ -48,7 +48,7 @@ async def test_each_is_served_in_the_order_in_which_it_was_sent(
     assert set(told) == {"message", "file_urls", "file_paths", "files"}
     assert (told["message"], told["files"]) == ("4 pictures uploaded.", {})
     for name, url, path in zip(WHOLE, told["file_urls"], told["file_paths"], strict=True):
-        assert url == f"/uploads/{path}"
+        assert url == f"{ORIGIN}/uploads/{path}"
         assert path.endswith(f".{EXTENSIONS[name]}")
         served = await client.get(url)
         assert served.content == WHOLE[name]

@@ -112,8 +112,15 @@ async def test_keep_a_character(desk: Desk) -> None:
     bare = "a woman at the wheel of an old car, night"
     assert (await desk.run("character")).splitlines() == [
         f"ohwx woman, red scarf, {bare}, freckles",
+        "ohwx woman, red scarf, portrait, soft light, freckles",
+        "ohwx woman, red scarf, the driver, early thirties, freckles",
+        "None",
+        "seed 7 True",
+        "seed other False",
         f"ohwx woman, red scarf, {bare}, freckles",
         "8 steps, ['example_character.safetensors']",
+        "['input_reference_url']",
+        "[]",
         f"ohwx woman, green coat, {bare}, freckles",
         bare,
     ]
@@ -192,6 +199,9 @@ async def test_back_up_and_restore(tmp_path: Path) -> None:
         async with Simulator() as simulator, talking_to(server) as studio:
             await studio.server(simulator)
             await studio.finished(await studio.job(await studio.clip()))
+            character = await studio.post("/characters", {"name": "Mara"})
+            portrait = f"/characters/{character['id']}/generate"
+            await studio.post(portrait, {"prompt": "portrait", "params": {"steps": 2}}, 200)
         server.terminate()
         assert int((await paste(save, tmp_path, places)).strip()) > 5
         shutil.rmtree(tmp_path / "data")
@@ -199,7 +209,25 @@ async def test_back_up_and_restore(tmp_path: Path) -> None:
         await paste(restore, tmp_path, places)
         server.start()
         await server.ready()
-        assert await paste(f"{FUNCTIONS}\n{prove}", tmp_path, places) == "there: 2, missing: 0\n"
+        assert await paste(f"{FUNCTIONS}\n{prove}", tmp_path, places) == "there: 4, missing: 0\n"
+
+
+async def test_serve_a_web_client(tmp_path: Path) -> None:
+    build, *look = blocks(PAGES["client"], "bash")
+    await paste(build, tmp_path, {})
+    folder = tmp_path / "client"
+    with server_process(tmp_path, mongo_url="memory:", frontend_dir=folder) as server:
+        server.start()
+        await server.ready()
+        script = "\n".join([FUNCTIONS, *look])
+        told = (await paste(script, tmp_path, {"BASE": server.url})).splitlines()
+    assert told == [
+        "the client: 200 text/html; charset=utf-8",
+        "an address of its own: 200 text/html; charset=utf-8",
+        "its script: 200 text/javascript; charset=utf-8",
+        "the script of an older build: 404",
+        "access-control-allow-origin: *",
+    ]
 
 
 async def test_behind_nginx(tmp_path: Path) -> None:

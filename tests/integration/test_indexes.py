@@ -106,6 +106,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("post", "/api/v1/queue/jobs/{job_id}/complete"): {"success": True},
     ("post", "/api/v1/characters"): {"name": "a", "project_id": "project_id"},
     ("put", "/api/v1/characters/{character_id}"): {"name": "b", "trigger_words": "c"},
+    ("post", "/api/v1/characters/{character_id}/generate"): {"prompt": "a"},
     ("post", "/api/v1/style-templates"): {"name": "a"},
     ("put", "/api/v1/style-templates/{template_id}"): {"name": "b"},
     ("post", "/api/v1/workflows"): {
@@ -134,6 +135,8 @@ QUERIES = [
     "/queue/jobs?batch_id={batch_id}",
     "/characters?project_id={project_id}",
     "/characters",
+    "/characters/{character_id}/gallery?include=workflow",
+    "/queue/jobs?character_id={character_id}&status=pending",
     "/workflows?project_id={project_id}",
     "/workflows",
     "/style-templates?category=general",
@@ -175,7 +178,7 @@ async def test_no_route_scans(
     seen = await assert_all_indexed(database, queries)
     assert seen >= {"projects", "scenes", "clips", "jobs", "comfyui_servers"}
     assert seen >= {"batches", "characters", "style_templates", "pool_items", "workers"}
-    assert seen >= {"workflows", "graphs"}
+    assert seen >= {"workflows", "graphs", "character_takes"}
 
 
 async def more_things(desk: Studio, ids: dict[str, str]) -> dict[str, str]:
@@ -201,5 +204,9 @@ async def test_neither_does_the_queue_at_work(
             await desk.server(simulator)
             clip = await make_clip()
             await desk.finished(await desk.job(clip))
+            character = await desk.post("/characters", {"name": "Mara"})
+            url = f"{API}/characters/{character['id']}/generate"
+            assert (await client.post(url, json={"prompt": "a"})).status_code == 200
         await container.timeline.recount_recent(60)
-    assert await assert_all_indexed(database, queries) >= {"jobs", "clips", "comfyui_servers"}
+    seen = await assert_all_indexed(database, queries)
+    assert seen >= {"jobs", "clips", "comfyui_servers", "characters", "character_takes"}

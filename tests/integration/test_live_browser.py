@@ -58,16 +58,6 @@ async def live_tab(program: str, folder: Path, url: str) -> AsyncIterator[Tab]:
         assert tab.strangers(url) == []
 
 
-async def screen(tab: Tab, width: int, height: int) -> None:
-    await tab.call(
-        "Emulation.setDeviceMetricsOverride",
-        width=width,
-        height=height,
-        deviceScaleFactor=1,
-        mobile=width < 600,
-    )
-
-
 async def a_job(desk: Studio, *, steps: int = 20, **fields: Any) -> str:
     clip = await desk.clip(name=fields.pop("name", "Wide: wet street"))
     return await desk.job(clip, params={"steps": steps}, **fields)
@@ -166,7 +156,7 @@ async def test_nothing_overflows_a_phone(simulator: Simulator, tmp_path: Path) -
         async with live_tab(program, tmp_path, url) as tab:
             await tab.until("!!document.querySelector('#running .row, #waiting .row')")
             for width in (1280, 768, 390, 360):
-                await screen(tab, width, 800)
+                await tab.resize(width, 800)
                 await asyncio.sleep(0.1)
                 (tmp_path / f"{width}.png").write_bytes(await tab.screenshot())
                 assert await tab.value("document.documentElement.scrollWidth <= innerWidth"), width

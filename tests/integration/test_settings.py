@@ -27,12 +27,13 @@ DEFAULTS: dict[str, Any] = {
     "TRUSTED_PROXIES": (),
     "MEDIA_URL_TTL": 43_200,
     "UPLOAD_DIR": ROOT / "uploads",
+    "FRONTEND_DIR": None,
     "MAX_MUSIC_SIZE_MB": 50,
     "MAX_IMAGE_SIZE_MB": 10,
     "MAX_RESULT_SIZE_MB": 2048,
     "MAX_BODY_SIZE_MB": 16,
     "MAX_CACHE_SIZE_MB": 10_240,
-    "GENERATE_WAIT_SECONDS": 600,
+    "GENERATE_WAIT_SECONDS": 240,
     "QUEUE_AGE_WINDOW": 120,
     "QUEUE_MAX_RETRIES": 2,
     "QUEUE_POLL_SECONDS": 1.0,
@@ -228,3 +229,47 @@ def test_the_upload_folder_never_holds_the_program(
     monkeypatch.setenv("UPLOAD_DIR", folder)
     with pytest.raises(SettingsError, match=r"^UPLOAD_DIR: must not hold"):
         Settings.load()
+
+
+class TestFrontendDir:
+    def refused(self, monkeypatch: pytest.MonkeyPatch, folder: Path | str) -> str:
+        monkeypatch.setenv("FRONTEND_DIR", str(folder))
+        with pytest.raises(SettingsError, match=r"^FRONTEND_DIR: [^\n]+$") as caught:
+            Settings.load()
+        return str(caught.value)
+
+    def test_a_built_client(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        (tmp_path / "client").mkdir()
+        (tmp_path / "client" / "index.html").write_text("<!doctype html>")
+        monkeypatch.setenv("FRONTEND_DIR", str(tmp_path / "x" / ".." / "client"))
+        assert Settings.load().frontend_dir == tmp_path / "client"
+        monkeypatch.setenv("FRONTEND_DIR", "")
+        assert Settings.load().frontend_dir is None
+
+    def test_no_folder_or_no_client_in_it(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        assert "there is no folder" in self.refused(monkeypatch, tmp_path / "none")
+        assert "no index.html" in self.refused(monkeypatch, tmp_path)
+        (tmp_path / "index.html").mkdir()
+        assert "no index.html" in self.refused(monkeypatch, tmp_path)
+
+    def test_nothing_private_becomes_public(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        (tmp_path / "index.html").write_text("<!doctype html>")
+        monkeypatch.setenv("UPLOAD_DIR", str(tmp_path / "uploads"))
+        assert "must not hold UPLOAD_DIR" in self.refused(monkeypatch, tmp_path)
+        monkeypatch.delenv("UPLOAD_DIR")
+        monkeypatch.setenv("MONGO_URL", f"embedded:{tmp_path}/db")
+        assert "must not hold the database" in self.refused(monkeypatch, tmp_path)
+
+    def test_it_stops_the_start_with_one_line(self, tmp_path: Path) -> None:
+        with server_process(
+            tmp_path, mongo_url="memory:", frontend_dir=tmp_path / "none"
+        ) as server:
+            server.start()
+            assert server.process is not None
+            assert server.process.wait(20) == 1
+            (line,) = [line for line in server.log.splitlines() if line.strip()]
+        assert line.startswith("StoryCanvas cannot start: FRONTEND_DIR: there is no folder")

@@ -41,7 +41,8 @@ READS = (
     "/projects/{project}/clips", "/projects/{project}/scenes", "/projects/{project}/timeline",
     "/scenes/project/{project}", "/scenes/{scene}", "/scenes/{scene}/clips",
     "/scenes/{scene}/timeline-analysis", "/clips/scene/{scene}", "/clips/{clip}",
-    "/clips/{clip}/gallery", "/characters", "/characters/{character}", "/style-templates",
+    "/clips/{clip}/gallery", "/characters", "/characters/{character}",
+    "/characters/{character}/gallery", "/style-templates",
     "/style-templates/{template}", "/workflows", "/workflows/{workflow}",
     "/comfyui/servers", "/comfyui/servers/{server}",
     "/comfyui/servers/{server}/info", "/comfyui/servers/{server}/workflows", "/queue/jobs",
@@ -194,6 +195,9 @@ async def cast(story: Story) -> None:
     await story.do("PUT", "/characters/{character}", json={"style_notes": "film grain"})
     worn = await story.do("POST", "/characters/{character}/apply/{clip}")
     assert worn["image_prompt"] == "ohwx, a red car, film grain"
+    order = {"prompt": "portrait", "params": SMALL}
+    portrait = await story.do("POST", "/characters/{character}/generate", json=order)
+    assert portrait["content"]["prompt"] == "ohwx, portrait, film grain"
     await story.make("template", "/style-templates", name="Noir", negative_prompt="text")
     await story.do("PUT", "/style-templates/{template}", json={"category": "film"})
     assert (await story.do("POST", "/style-templates/{template}/use"))["use_count"] == 1

@@ -1,10 +1,10 @@
-"""When the tests may install a browser: only where nobody's own machine is changed."""
+"""When the tests may install a browser, and that a run without one says so."""
 
 from typing import Any
 
 import pytest
 
-from scripts._chromium import may_install
+from scripts._chromium import may_install, said_without
 
 ALLOWED: dict[str, Any] = {
     "environment": {"CI": "true"},
@@ -31,3 +31,11 @@ def test_a_fresh_debian_of_the_tests_gets_one() -> None:
 )
 def test_anything_else_is_left_alone(change: dict[str, Any]) -> None:
     assert not may_install(**{**ALLOWED, **change})
+
+
+def test_a_run_without_one_says_so() -> None:
+    opened = ["tests/browser/test_client_film.py::test_a", "tests/integration/test_manual.py::b"]
+    others = ["tests/unit/test_database.py::test_c"]
+    assert "2 tests" in said_without(None, [*opened, *others])
+    assert said_without(None, others) == ""
+    assert said_without("/usr/bin/chromium", opened) == ""

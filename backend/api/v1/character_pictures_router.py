@@ -39,11 +39,11 @@ async def generate_character_picture(
     """It waits and answers like `POST /generate`; the take goes into the character's gallery.
 
     The character brings what it brings to its clips: words, LoRA, parameters, and its reference
-    for models that look at one; the job's `ignored_params` names `input_reference_url` where
-    nobody does. Its `face_image` and `reference_images` stay as they are: set one to the take's
-    `url` to use it.
+    for models that look at one. If the model that is named does not, `input_reference_url` is
+    among the job's `ignored_params`. `face_image` and `reference_images` stay as they are: set
+    one of them to the take's `url` to use it from now on.
 
-    422 PROMPT_MISSING: there is no prompt, and the character has no words.
+    422 PROMPT_MISSING: there is no prompt, and nothing is known of what it looks like.
     """
     order = body or CharacterPictureDTO()
     wait = "respond-async" not in (prefer or "")
