@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Self
 
-from aiohttp import web
+from aiohttp import BodyPartReader, web
 
 from tests.unit.services.media_samples import video
 
@@ -32,6 +32,8 @@ class Fault:
     missing: int = 0
     #: Wait for `gateway.released` first.
     hold: bool = False
+    #: Do what was asked, but read the order only once `released` is set.
+    late: bool = False
 
 
 def refusal(status: int, message: str, code: str = "invalid_request_error", **extra: str) -> Fault:
@@ -53,6 +55,8 @@ class Gateway:
         self.videos: dict[str, dict[str, Any]] = {}
         #: What was ordered and accepted, in order: form fields, and the picture if there was one.
         self.orders: list[dict[str, Any]] = []
+        #: Orders whose body never came to its end.
+        self.broken_off = 0
         self.calls: list[tuple[str, str]] = []
         self.keys_seen: list[str] = []
         self.released = asyncio.Event()
@@ -115,15 +119,21 @@ class Gateway:
 
     async def _create(self, request: web.Request) -> web.StreamResponse:
         fault = await self._begin(request, "create")
-        if fault is not None and not fault.after:
+        if fault is not None and fault.late:
+            await self.released.wait()
+        elif fault is not None and not fault.after:
             return await self._go_wrong(request, fault)
-        order = await _form(request)
+        try:
+            order = await _form(request)
+        except (ConnectionError, web.RequestPayloadError):
+            self.broken_off += 1
+            raise
         order["idempotency_key"] = request.headers.get("Idempotency-Key")
         self.orders.append(order)
         video_id = f"video_{next(self._numbers)}"
         fields = {name: order[name] for name in ("model", "seconds", "size") if name in order}
         self.add(video_id, status=self.status_words[0], progress=0, **fields)
-        if fault is not None:
+        if fault is not None and fault.after:
             return await self._go_wrong(request, fault)
         return web.json_response(self.videos[video_id])
 
@@ -223,11 +233,12 @@ def _film() -> bytes:
 
 async def _form(request: web.Request) -> dict[str, Any]:
     order: dict[str, Any] = {}
-    for name, value in (await request.post()).items():
-        if isinstance(value, web.FileField):
-            order[name] = (value.filename, value.content_type, value.file.read())
-        else:
-            order[name] = value
+    async for part in await request.multipart():
+        assert isinstance(part, BodyPartReader)
+        content = bytes(await part.read())
+        kind = part.headers.get("Content-Type", "")
+        named = (part.filename, kind, content)
+        order[part.name or ""] = named if part.filename else content.decode()
     return order
 
 

@@ -58,6 +58,8 @@ class RunPodServer:
         )
         #: The bodies of the runs that were accepted, in order.
         self.orders: list[dict[str, Any]] = []
+        #: Orders whose body never came to its end.
+        self.broken_off = 0
         self.cancelled: list[str] = []
         self.runs: dict[str, dict[str, Any]] = {}
         self.bucket: dict[str, bytes] = {}
@@ -117,12 +119,18 @@ class RunPodServer:
 
     async def _run(self, request: web.Request) -> web.StreamResponse:
         fault = await self._begin(request, "run")
-        if fault is not None and not fault.after:
+        if fault is not None and fault.late:
+            await self.released.wait()
+        elif fault is not None and not fault.after:
             return await self._go_wrong(request, fault)
-        self.orders.append(await request.json())
+        try:
+            self.orders.append(await request.json())
+        except (ConnectionError, web.RequestPayloadError):
+            self.broken_off += 1
+            raise
         run_id = f"run-{next(self._numbers)}-u1"
         self.runs[run_id] = {"id": run_id, "status": "IN_QUEUE"}
-        if fault is not None:
+        if fault is not None and fault.after:
             return await self._go_wrong(request, fault)
         return web.json_response(self.runs[run_id])
 

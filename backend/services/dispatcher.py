@@ -16,17 +16,17 @@ from functools import partial
 from backend.models.job import Job, JobStatus, Outcome
 from backend.repositories.job_repository import JobRepository
 from backend.repositories.job_rows import RunningRow
-from backend.services.attempt_runner import Placement
+from backend.services.attempt_life import AttemptLife, Placement
 from backend.services.fleet import ServerState
 from backend.services.hands import Hand
 from backend.services.late_results import LateFind, LateResults
-from backend.services.provider_runner import PROVIDER_ID, ProviderRunner, due
+from backend.services.openai_request import PROVIDER_ID
+from backend.services.provider_runner import provider_placement
 from backend.services.queue_desk import QueueDesk
 from backend.services.retry_policy import Failure
 from backend.services.scheduling import plan
 from backend.services.scheduling_types import Assignment, TakeBack
 from backend.services.server_catalog import ServerCatalog
-from backend.services.server_runners import Runner
 from backend.utils.errors import DatabaseUnavailableError, UpstreamError
 from backend.utils.in_turn import InTurn
 
@@ -53,16 +53,16 @@ class Dispatcher:
         self,
         jobs: JobRepository,
         desk: QueueDesk,
-        runner: Runner,
+        attempts: AttemptLife,
         *,
-        provider: ProviderRunner,
+        provider_capacity: int,
         late: LateResults,
     ) -> None:
         self._jobs = jobs
         self._desk = desk
         self._late = late
-        self._runner = runner
-        self._provider = provider
+        self._attempts = attempts
+        self._provider_capacity = provider_capacity
         #: Told the id of each job that this process has let go of.
         self.on_settled: Callable[[str], None] = lambda job_id: None
         self._woken = asyncio.Event()
@@ -170,7 +170,7 @@ class Dispatcher:
             reason = f"'{found.server.name}' is back and has it already."
             hand = Hand(found.job.id, found.server.id, sent=self._desk.now(), expected=10.0)
             placement = Placement(found.server, state.catalog, reason)
-            self._start(group, hand, partial(self._runner.carry_out, found.job, placement))
+            self._start(group, hand, partial(self._attempts.carry_out, found.job, placement))
 
     async def _take_up_strays(self, group: asyncio.TaskGroup) -> None:
         """Running jobs that carry another fence than ours, and leases that ran out."""
@@ -189,7 +189,7 @@ class Dispatcher:
     async def _end_leases(self) -> None:
         for job in await self._jobs.expired(self._desk.clock()):
             words = f"'{job.server_name}' did not answer before its lease ran out."
-            await self._runner.fail(job, Failure(Outcome.LOST, words, "LEASE_EXPIRED"))
+            await self._attempts.fail(job, Failure(Outcome.LOST, words, "LEASE_EXPIRED"))
 
     def _take_up(self, group: asyncio.TaskGroup, job: Job) -> None:
         logger.info("Taking up job %s again at '%s'", job.id, job.server_name)
@@ -251,11 +251,11 @@ class Dispatcher:
         if job is None or job.status is not JobStatus.PENDING:
             return
         catalog = state.catalog or ServerCatalog()
-        await self._runner.carry_out(job, Placement(state.server, catalog, assignment.reason))
+        await self._attempts.carry_out(job, Placement(state.server, catalog, assignment.reason))
 
     async def _dispatch_provider(self, group: asyncio.TaskGroup) -> None:
         """The paid provider has a line and a capacity of its own."""
-        free = self._provider.capacity - self.load[PROVIDER_ID]
+        free = self._provider_capacity - self.load[PROVIDER_ID]
         if free <= 0 or not self._desk.feed.elsewhere or not self.is_leader:
             return
         for job_id in self._desk.feed.due_elsewhere(self._desk.clock()):
@@ -265,10 +265,11 @@ class Dispatcher:
             if job is None or job.status is not JobStatus.PENDING:
                 self._desk.feed.elsewhere.pop(job_id, None)  # another process moved it
                 continue
-            for ready in due([job], free=free, now=self._desk.clock()):
+            if job.not_before is None or job.not_before <= self._desk.clock():
                 free -= 1
                 hand = Hand(job_id, PROVIDER_ID, sent=self._desk.now())
-                self._start(group, hand, partial(self._provider.carry_out, ready))
+                placement = provider_placement(job)
+                self._start(group, hand, partial(self._attempts.carry_out, job, placement))
 
     # -- taking jobs back ------------------------------------------------------------------------
 
@@ -293,7 +294,7 @@ class Dispatcher:
         if job is None or job.status is not JobStatus.PROCESSING or state is None:
             return
         with suppress(UpstreamError):
-            if await self._runner.recall(job, state.server, reason):
+            if await self._attempts.recall(job, state.server, reason):
                 return
         await self._resume(job)
 
@@ -349,19 +350,19 @@ class Dispatcher:
     async def _resume(self, job: Job) -> None:
         state = self._desk.fleet.state_of(job.server_id or "")
         if job.provider is not None:
-            await self._provider.resume(job)
+            await self._attempts.resume(job, provider_placement(job).server)
         elif state is None:
             words = "The server was removed."
-            await self._runner.fail(job, Failure(Outcome.LOST, words, "SERVER_REMOVED"))
+            await self._attempts.fail(job, Failure(Outcome.LOST, words, "SERVER_REMOVED"))
         else:
-            await self._runner.resume(job, state.server)
+            await self._attempts.resume(job, state.server)
 
     async def _give_up(self, job_id: str) -> None:
         words = "StoryCanvas could not carry out this job; its log says why."
         current = await self._jobs.find_by_id(job_id)
         if current is not None and not current.is_finished:
             failure = Failure(Outcome.FAILED, words, "INTERNAL_ERROR", final=True)
-            await self._runner.fail(current, failure)
+            await self._attempts.fail(current, failure)
 
 
 def _error(task: asyncio.Task[None]) -> BaseException | None:

@@ -19,7 +19,7 @@ from backend.services.clip_intake import ClipIntake
 from backend.services.galleries import Galleries
 from backend.services.makers import Makers
 from backend.services.openai_request import PROVIDER_READS
-from backend.services.provider_runner import PROVIDER_ID, ProviderRunner, is_provider_job
+from backend.services.provider_runner import PROVIDER_ID, OpenAIVideoRunner, is_provider_job
 from backend.services.queue_manager import QueueManager
 from backend.services.render_context import RenderContextLoader, RenderContexts
 from backend.services.render_request import render_request
@@ -85,7 +85,7 @@ class GenerationService:
         intake: ClipIntake,
         galleries: Galleries,
         contexts: RenderContextLoader,
-        provider: ProviderRunner,
+        provider: OpenAIVideoRunner,
         queue: QueueManager,
         makers: Makers,
         wait_seconds: float,

@@ -12,8 +12,9 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from backend.services.comfyui_transport import guarded_socket, refuse_redirects
+from backend.services.comfyui_transport import refuse_redirects
 from backend.services.openai_messages import NONSENSE, retry_after
+from backend.services.order_payload import order_socket
 from backend.utils.errors import (
     ServerUnreachableError,
     SubmissionUncertainError,
@@ -75,7 +76,7 @@ async def open_provider_session() -> AsyncIterator[aiohttp.ClientSession]:
     arrived. No cookies, no redirects, no proxies of the environment.
     """
     connector = aiohttp.TCPConnector(
-        limit_per_host=32, force_close=True, socket_factory=guarded_socket
+        limit_per_host=32, force_close=True, socket_factory=order_socket
     )
     async with aiohttp.ClientSession(
         connector=connector,

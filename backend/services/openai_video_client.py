@@ -7,7 +7,7 @@ on 2026-09-24, so its host is never called.
 
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 from urllib.parse import quote
@@ -35,8 +35,10 @@ from backend.services.openai_transport import (
     read_answer,
     translated,
 )
+from backend.services.order_payload import OrderPayload
 from backend.utils.clock import Clock, utc_now
 from backend.utils.errors import (
+    LeaseLostError,
     ResourceNotFoundError,
     ServerUnreachableError,
     ServiceUnavailableError,
@@ -90,10 +92,16 @@ class OpenAIVideoClient:
             )
 
     async def create(
-        self, fields: Mapping[str, str], *, reference: Picture | None, idempotency_key: str
+        self,
+        fields: Mapping[str, str],
+        *,
+        reference: Picture | None,
+        idempotency_key: str,
+        may_order: Callable[[], bool],
     ) -> Video:
         """Order a video: this costs money, so never repeat it by yourself.
 
+        `may_order` is asked before each piece: LeaseLostError, and no order, once it says no.
         Raises ServerUnreachableError or UpstreamError BUSY when surely nothing was accepted,
         SubmissionUncertainError when it may have been, any other UpstreamError for a refusal.
         """
@@ -107,10 +115,16 @@ class OpenAIVideoClient:
                 filename=reference.name,
                 content_type=reference.media_type,
             )
-        with translated(ordering=True):
-            answer = await self._call(
-                "POST", "videos", data=form, headers={"Idempotency-Key": idempotency_key}
-            )
+        whole = form()
+        body = OrderPayload(await whole.as_bytes(), whole.content_type, may_order)
+        headers = {"Idempotency-Key": idempotency_key}
+        try:
+            with translated(ordering=True):
+                answer = await self._call("POST", "videos", data=body, headers=headers)
+        except UpstreamError as error:
+            if body.was_stopped:
+                raise LeaseLostError from error
+            raise
         if answer.status >= 400:
             self._refuse_creation(answer)
         return self._created(answer)
@@ -189,12 +203,12 @@ class OpenAIVideoClient:
         method: str,
         path: str,
         *,
-        data: aiohttp.FormData | None = None,
+        data: OrderPayload | None = None,
         params: Mapping[str, str | int] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         self.require_ready()
-        total = self._timeouts.create if data else self._timeouts.answer
+        total = self._timeouts.answer if data is None else self._timeouts.create
         async with self._session.request(
             method,
             self._url(path),

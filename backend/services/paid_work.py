@@ -5,17 +5,12 @@ database takes, and a stop waits for it a little.
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-from backend.models.job import Job
-from backend.repositories.job_repository import JobRepository
 from backend.utils.errors import DatabaseUnavailableError, StoryCanvasError
-
-logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -52,28 +47,6 @@ class Pace:
         self.troubles = min(self.troubles + 1, 10)
         self.strange = 0 if passing else self.strange + 1
         self.asked = asked
-
-
-async def save_receipt(jobs: JobRepository, job: Job, receipt: str) -> Job | None:
-    """Write the provider's id into the attempt, wherever the job has gone meanwhile.
-
-    None: the job is nobody's to follow any more, it was cancelled or deleted, say.
-    """
-    current = await jobs.find_by_id(job.id)
-    while current is not None:
-        attempts = [
-            entry.model_copy(update={"prompt_id": receipt})
-            if entry.number == job.attempt
-            else entry
-            for entry in current.attempts
-        ]
-        stored = [entry.model_dump() for entry in attempts]
-        if await jobs.note(current, attempts=stored):
-            ours = current.status == job.status and current.attempt == job.attempt
-            return current.model_copy(update={"attempts": tuple(attempts)}) if ours else None
-        current = await jobs.find_by_id(job.id)
-    logger.warning("Job %s was deleted; what was ordered for it is %s.", job.id, receipt)
-    return None
 
 
 async def until_saved(save: Callable[[], Awaitable[T]]) -> T:

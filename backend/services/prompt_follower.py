@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import Enum
 from typing import Any
 
 from backend.models.comfyui_server import ComfyUIServer
 from backend.models.job import Attempt, Job, Outcome
 from backend.repositories.job_repository import JobRepository
+from backend.services.attempt_life import Gone
 from backend.services.comfyui_client import ComfyUIClient
 from backend.services.comfyui_messages import PromptFinished, PromptOutcome, ServerQueue
 from backend.services.comfyui_transport import translated
@@ -48,13 +48,6 @@ _ENDED: Mapping[str, Any] = {
 }
 #: The server must have dropped the old socket first: a client id that two of them share goes deaf.
 _RECONNECT_PAUSE = 2.0
-
-
-class Ending(Enum):
-    #: Another process or a person moved the job on; this attempt is nobody's any more.
-    TAKEN_AWAY = "taken away"
-    #: Another process drives the servers now and follows this very prompt.
-    HANDED_OVER = "handed over"
 
 
 @dataclass
@@ -115,7 +108,7 @@ class PromptFollower:
 
     async def follow(
         self, job: Job, attempt: Attempt, server: ComfyUIServer
-    ) -> PromptOutcome | Failure | Ending:
+    ) -> PromptOutcome | Failure | Gone:
         look = _Look(Progress((job.render or {}).get("nodes", {})))
         hearing = self._hear_progress(job, attempt, server, look)
         self._followed += 1
@@ -128,7 +121,7 @@ class PromptFollower:
 
     async def _look_until_over(
         self, job: Job, attempt: Attempt, server: ComfyUIServer, look: _Look
-    ) -> PromptOutcome | Failure | Ending:
+    ) -> PromptOutcome | Failure | Gone:
         while True:
             taken = await self._taken(job)
             if taken is not None:
@@ -210,12 +203,12 @@ class PromptFollower:
         words = f"'{server.name}' made no progress for {patience.total_seconds():g} s."
         return Failure(Outcome.HUNG, words, "PROMPT_HUNG")
 
-    async def _taken(self, job: Job) -> Ending | None:
+    async def _taken(self, job: Job) -> Gone | None:
         """Somebody may have cancelled the job, deleted it, or given it to another server."""
         current = await self._jobs.find_by_id(job.id)
         if current is None or (current.status, current.attempt) != (job.status, job.attempt):
-            return Ending.TAKEN_AWAY
-        return None if current.fence == job.fence else Ending.HANDED_OVER
+            return Gone.TAKEN_AWAY
+        return None if current.fence == job.fence else Gone.HANDED_OVER
 
     async def _hear_progress(
         self, job: Job, attempt: Attempt, server: ComfyUIServer, look: _Look

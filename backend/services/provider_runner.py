@@ -1,20 +1,19 @@
-"""Jobs of the paid video provider, from the queue to the take, each ordered once.
+"""Videos of the paid provider, each ordered once.
 
-The attempt is saved before the order, the provider's id before the first poll. An attempt
-without that id after a restart may or may not have been ordered: such a job fails and says so.
-A job that ever got an id is never ordered again while the provider has that video.
+The provider names a video only in its answer to the order. An attempt without that id after a
+restart may or may not have been ordered: such a job fails and says so. A job that ever got an id is
+never ordered again while the provider has that video.
 """
 
-import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 from backend.models.comfyui_server import ComfyUIServer
-from backend.models.job import Attempt, Job, JobStatus, Outcome, result_fields
+from backend.models.content import GeneratedContent
+from backend.models.job import Attempt, Job, Outcome
 from backend.repositories.clip_repository import ClipRepository
-from backend.repositories.job_repository import JobRepository
-from backend.services.attempt_runner import JobObserver, closed, refuse
+from backend.services.attempt_life import Gone, Made, Placement, Prepared
 from backend.services.comfyui_messages import OutputFile, PromptOutcome, PromptState
 from backend.services.delivery import Delivery
 from backend.services.media_files import MediaFiles
@@ -30,7 +29,6 @@ from backend.services.openai_request import (
     video_order,
 )
 from backend.services.openai_video_client import OpenAIVideoClient, Picture
-from backend.services.paid_work import save_receipt, until_saved, whatever_stops
 from backend.services.provider_follower import VideoFollower
 from backend.services.provider_policy import (
     PASSING,
@@ -41,64 +39,54 @@ from backend.services.provider_policy import (
     undelivered,
     verdict,
 )
-from backend.services.retry_policy import Failure
+from backend.services.retry_policy import Failure, Judgement
+from backend.services.server_catalog import ServerCatalog
 from backend.utils.clock import Clock
 from backend.utils.errors import (
+    LeaseLostError,
     ServiceUnavailableError,
-    StoryCanvasError,
     UnprocessableError,
     UpstreamError,
 )
-from backend.utils.ids import new_id
 
-__all__ = ["PROVIDER_ID", "ProviderRunner", "due", "is_provider_job"]
-
-logger = logging.getLogger(__name__)
-
-_ATTEMPTS_KEPT = 20
+__all__ = ["PROVIDER_ID", "OpenAIVideoRunner", "is_provider_job", "provider_placement"]
 
 
-class _Prepared(NamedTuple):
-    order: VideoOrder
+class _Order(NamedTuple):
+    video: VideoOrder
     reference: Picture | None
 
 
-def due(jobs: Iterable[Job], *, free: int, now: datetime) -> list[Job]:
-    """Of pending jobs in turn, the provider's that may start now; at most `free` of them."""
-    ready = [
-        job
-        for job in jobs
-        if is_provider_job(job) and (job.not_before is None or job.not_before <= now)
-    ]
-    return ready[: max(0, free)]
+class OpenAIVideoRunner:
+    """Makes videos at the provider: see `Runner`.
 
+    `capacity`: how many orders may be open there at once; whoever calls keeps to it. `may_order`
+    tells whether this process still drives.
+    """
 
-class ProviderRunner:
-    """`capacity`: how many orders may be open there at once; whoever calls keeps to it."""
+    is_paid: Final = True
 
     def __init__(  # noqa: PLR0913 - the stations of a job's way
         self,
-        jobs: JobRepository,
         clips: ClipRepository,
         client: OpenAIVideoClient,
         *,
         follower: VideoFollower,
         delivery: Delivery,
         media: MediaFiles,
-        observer: JobObserver,
         default_model: str,
         capacity: int,
+        may_order: Callable[[], bool],
         clock: Clock,
     ) -> None:
         self.capacity = capacity
-        self._jobs = jobs
         self._clips = clips
         self._client = client
         self._follower = follower
         self._delivery = delivery
         self._media = media
-        self._observer = observer
         self._default_model = default_model
+        self._may_order = may_order
         self._clock = clock
 
     def check(self, job: Job) -> None:
@@ -109,85 +97,16 @@ class ProviderRunner:
         check_provider_job(job)
         self._client.require_ready()
 
-    async def carry_out(self, job: Job) -> None:
-        """Claim a pending job, order its video once, and see it through."""
-        if not await self._is_ready(job):
-            return
-        try:
-            known = await self._known_there(job)
-            prepared = await self._prepare(job)
-        except UnprocessableError as error:
-            await self._refuse(job, error)
-            return
-        except UpstreamError as error:
-            await (self._postpone if error.code in PASSING else self._refuse)(job, error)
-            return
-        attempt = self._new_attempt(job, known)
-        claimed = await self._claim(job, attempt, prepared.order)
-        if claimed is not None and known is None:
-            claimed = await whatever_stops(self._send(claimed, attempt, prepared))
-        if claimed is not None:
-            await self.resume(claimed)
-
-    async def resume(self, job: Job) -> None:
-        """Poll a processing job's video to its end and bring it home; nothing is ordered."""
-        attempt = job.current_attempt
-        if attempt is None or not attempt.prompt_id:
-            words = "StoryCanvas stopped before the provider's receipt was saved."
-            await self.fail(job, fate_unknown(words))
-            return
-        try:
-            self._client.require_ready()
-        except ServiceUnavailableError as error:
-            await self.fail(job, unasked(error.message, error.code, attempt.prompt_id))
-            return
-        ending = await self._follower.follow(job, attempt)
-        if isinstance(ending, Failure):
-            await self.fail(job, ending)
-        elif ending is not None:
-            await self._bring_home(job, attempt.prompt_id)
-
-    async def fail(self, job: Job, failure: Failure) -> None:
-        """Write down how the attempt ended and let the policy decide what follows."""
-        now = self._clock()
-        decided = verdict(job, failure, now)
-        ended = decided.status is JobStatus.FAILED
-        moved = await self._jobs.move(
-            job,
-            decided.status,
-            attempts=closed(job, failure.outcome, failure.words, now, failure.code),
-            retry_count=decided.retry_count,
-            not_before=decided.not_before,
-            error=failure.words,
-            error_code=failure.code,
-            error_details=failure.details,
-            progress=job.progress if ended else 0.0,
-            completed_at=now if ended else None,
-        )
-        if moved is not None and ended:
-            self._observer.job_ended(moved, None)
-        logger.info("Job %s: order %s %s: %s", job.id, job.attempt, failure.outcome, failure.words)
-
-    async def _is_ready(self, job: Job) -> bool:
-        try:
-            self._client.require_ready()
-        except ServiceUnavailableError as error:
-            await self._refuse(job, error)
-            return False
-        return True
-
-    async def _known_there(self, job: Job) -> Attempt | None:
-        """An earlier order whose video the provider still has, or is making.
-
-        Raises UpstreamError when the provider cannot be asked: then nothing may be ordered.
-        """
+    async def find(self, job: Job, server: ComfyUIServer) -> Attempt | None:
+        """Look for an earlier order whose video the provider still has, or is making."""
+        self._client.require_ready()
         for attempt in ordered_before(job):
             video = await self._follower.find(attempt.prompt_id)
             if video is not None and video.state is not VideoState.FAILED:
                 return attempt
         return None
 
-    async def _prepare(self, job: Job) -> _Prepared:
+    async def prepare(self, job: Job, placement: Placement) -> Prepared:
         # Only clips get videos: a picture of a character was refused before it was queued.
         clip = await self._clips.find_by_id(job.clip_id or "")
         if clip is None:
@@ -195,85 +114,73 @@ class ProviderRunner:
         order = video_order(job, clip_length=clip.length, default_model=self._default_model)
         url = job.params.get("input_reference_url")
         reference = await load_reference(self._media, url, order) if url else None
-        return _Prepared(order, reference)
+        return Prepared(_Order(order, reference), facts_of(order))
 
-    async def _refuse(self, job: Job, error: StoryCanvasError) -> None:
-        await refuse(self._jobs, job, error, now=self._clock())
-
-    async def _postpone(self, job: Job, error: UpstreamError) -> None:
-        """Leave a job pending that was ordered before, until the provider can be asked."""
+    def unsent(self, job: Job, server: ComfyUIServer, error: Exception) -> Mapping[str, Any] | None:
+        """A job that was ordered before stays pending until the provider can be asked."""
+        if not isinstance(error, UpstreamError) or error.code not in PASSING:
+            return None
         later = verdict(job, Failure(Outcome.UNREACHABLE, "", "", error.details), self._clock())
-        await self._jobs.note(
-            job, not_before=later.not_before, error=error.message, error_code=error.code
-        )
+        return {"not_before": later.not_before, "error": error.message, "error_code": error.code}
 
-    def _new_attempt(self, job: Job, known: Attempt | None) -> Attempt:
-        """`prompt_id` is the provider's id, empty until its receipt came."""
-        return Attempt(
-            number=job.attempt + 1,
-            server_id=PROVIDER_ID,
-            server_name=PROVIDER_NAME,
-            prompt_id=known.prompt_id if known else "",
-            client_id=new_id(),
-            started_at=self._clock(),
-        )
-
-    async def _claim(self, job: Job, attempt: Attempt, order: VideoOrder) -> Job | None:
-        attempts = [*job.attempts, attempt][-_ATTEMPTS_KEPT:]
-        return await self._jobs.move(
-            job,
-            JobStatus.PROCESSING,
-            attempt=attempt.number,
-            attempts=[entry.model_dump() for entry in attempts],
-            server_id=PROVIDER_ID,
-            server_name=PROVIDER_NAME,
-            assignment_reason="It names the video provider.",
-            render=facts_of(order),
-            started_at=attempt.started_at,
-            error=None,
-            error_code=None,
-            error_details=None,
-        )
-
-    async def _send(self, job: Job, attempt: Attempt, prepared: _Prepared) -> Job | None:
-        """Order once and save the receipt, or how it failed; gives the job to follow."""
+    async def send(self, job: Job, server: ComfyUIServer, prepared: Prepared) -> str | Failure:
+        order: _Order = prepared.order
+        attempt = job.current_attempt
         try:
             video = await self._client.create(
-                prepared.order.fields,
-                reference=prepared.reference,
-                idempotency_key=attempt.client_id,
+                order.video.fields,
+                reference=order.reference,
+                idempotency_key=attempt.client_id if attempt else job.id,
+                may_order=self._may_order,
             )
+        except LeaseLostError:
+            raise
         except UpstreamError as error:
-            failure = refused(job, error)
-            await until_saved(lambda: self.fail(job, failure))
-            return None
-        return await until_saved(lambda: save_receipt(self._jobs, job, video.id))
+            return refused(job, error)
+        return video.id
 
-    async def _bring_home(self, job: Job, video_id: str) -> None:
-        outcome = PromptOutcome(PromptState.SUCCESS, files=(OutputFile(video_id),))
-        delivered = await self._delivery.deliver(job, _as_server(job), outcome)
+    async def follow(
+        self, job: Job, attempt: Attempt, server: ComfyUIServer
+    ) -> Made | Failure | Gone:
+        """Poll a video to its end."""
+        if not attempt.prompt_id:
+            return fate_unknown("StoryCanvas stopped before the provider's receipt was saved.")
+        try:
+            self._client.require_ready()
+        except ServiceUnavailableError as error:
+            return unasked(error.message, error.code, attempt.prompt_id)
+        ended = await self._follower.follow(job, attempt)
+        if ended is None:
+            return Gone.TAKEN_AWAY
+        if isinstance(ended, Failure):
+            return ended
+        return Made(PromptOutcome(PromptState.SUCCESS, files=(OutputFile(attempt.prompt_id),)))
+
+    async def deliver(
+        self, job: Job, server: ComfyUIServer, made: Made
+    ) -> GeneratedContent | Failure:
+        delivered = await self._delivery.deliver(job, server, made.outcome)
         if isinstance(delivered, Failure):
-            await self.fail(job, undelivered(delivered, video_id))
-            return
-        now = self._clock()
-        moved = await self._jobs.move(
-            job,
-            JobStatus.COMPLETED,
-            attempts=closed(job, Outcome.COMPLETED, "The result is in the gallery.", now),
-            progress=1.0,
-            **result_fields(delivered),
-            completed_at=now,
-        )
-        if moved is not None and job.started_at:
-            self._observer.job_ended(moved, (now - job.started_at).total_seconds())
+            return undelivered(delivered, made.outcome.files[0].filename)
+        return delivered
+
+    async def withdraw(self, server: ComfyUIServer, prompt_id: str) -> None:
+        """Leave it there: the wire shape knows no way to stop a video."""
+
+    async def take_back(self, server: ComfyUIServer, prompt_id: str) -> bool:
+        return False
+
+    def judge(self, job: Job, failure: Failure, now: datetime) -> Judgement:
+        return Judgement(failure, verdict(job, failure, now), job.excluded_server_ids)
 
 
-def _as_server(job: Job) -> ComfyUIServer:
-    """The provider in the shape that delivery and the result store speak of."""
-    return ComfyUIServer(
+def provider_placement(job: Job) -> Placement:
+    """The provider in the shape in which servers are spoken of."""
+    server = ComfyUIServer(
         id=PROVIDER_ID,
         name=PROVIDER_NAME,
         url="",
         created_at=job.created_at,
         updated_at=job.created_at,
     )
+    return Placement(server, ServerCatalog(), "It names the video provider.")

@@ -9,10 +9,10 @@ from typing import Any
 from backend.models.job import Job, JobStatus, Outcome
 from backend.repositories.comfyui_repository import ComfyUIRepository
 from backend.repositories.job_repository import JobRepository, job_filter
-from backend.services.attempt_runner import closed
+from backend.services.attempt_recorder import AttemptRecorder
 from backend.services.dispatcher import Dispatcher
 from backend.services.queue_limits import QueueLimits
-from backend.services.server_runners import ServerRunners
+from backend.services.server_runners import RunnerRouter
 from backend.utils.clock import Clock
 from backend.utils.errors import ConflictError, InvalidRequestError, ResourceNotFoundError
 from backend.utils.ids import derived_id
@@ -37,12 +37,13 @@ _AS_NEW: dict[str, Any] = {
 
 
 class QueueManager:
-    def __init__(
+    def __init__(  # noqa: PLR0913 - it joins jobs, servers and who carries them out
         self,
         jobs: JobRepository,
         servers: ComfyUIRepository,
-        runners: ServerRunners,
+        runners: RunnerRouter,
         *,
+        recorder: AttemptRecorder,
         dispatcher: Dispatcher,
         limits: QueueLimits,
         clock: Clock,
@@ -50,6 +51,7 @@ class QueueManager:
         self._jobs = jobs
         self._servers = servers
         self._runners = runners
+        self._recorder = recorder
         self._dispatcher = dispatcher
         self._limits = limits
         self._clock = clock
@@ -129,18 +131,7 @@ class QueueManager:
         """Cancel a job wherever it stands; False when it had finished by itself."""
         current: Job | None = job
         while current is not None and not current.is_finished:
-            now = self._clock()
-            words = "It was cancelled."
-            moved = await self._jobs.move(
-                current,
-                JobStatus.CANCELLED,
-                attempts=closed(current, Outcome.CANCELLED, words, now)
-                if current.status is JobStatus.PROCESSING
-                else [attempt.model_dump() for attempt in current.attempts],
-                completed_at=now,
-                lease_expires_at=None,
-            )
-            if moved is not None:
+            if await self._recorder.cancel(current) is not None:
                 await self._take_back(current)
                 self._settle(job.id)
                 return True
@@ -197,20 +188,12 @@ class QueueManager:
         """
         await self._jobs.unpin(server_id)
         held = [job for job in await self._jobs.processing() if job.server_id == server_id]
-        now = self._clock()
-        words = "The server was removed."
         for job in held:
             if self._dispatcher.is_bringing_home(job.id):
                 await self._jobs.note(job, pinned_server_id=None)
                 continue
-            attempts = closed(job, Outcome.LOST, words, now)
-            await self._jobs.move(
-                job,
-                JobStatus.PENDING,
-                attempts=attempts,
-                progress=0.0,
-                pinned_server_id=None,
-            )
+            words = "The server was removed."
+            await self._recorder.give_back(job, Outcome.LOST, words, pinned_server_id=None)
             await self._take_back(job)
         self._dispatcher.wake()
         return len(held)

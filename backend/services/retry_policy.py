@@ -47,6 +47,15 @@ class Verdict:
     not_before: datetime | None
 
 
+@dataclass(frozen=True)
+class Judgement:
+    """What becomes of a job, and why. `excluded` are the servers it is not sent to any more."""
+
+    failure: Failure
+    verdict: Verdict
+    excluded: tuple[str, ...]
+
+
 def judge(job: Job, failure: Failure, now: datetime) -> Verdict:
     """Say what becomes of the job. Where it may go again is for `exclusions` to say."""
     failed = Verdict(JobStatus.FAILED, job.retry_count, None)

@@ -22,6 +22,7 @@ from backend.services.comfyui_client import removed_on_failure, storage_errors
 from backend.services.comfyui_messages import OutputFile
 from backend.services.comfyui_transport import ForbiddenAddressError, translated
 from backend.services.openai_messages import retry_after
+from backend.services.order_payload import OrderPayload
 from backend.services.result_store import Downloads
 from backend.services.runpod_messages import (
     NONSENSE,
@@ -36,6 +37,7 @@ from backend.services.runpod_messages import (
 from backend.utils.clock import Clock, utc_now
 from backend.utils.errors import (
     InvalidRequestError,
+    LeaseLostError,
     ResourceNotFoundError,
     ServerUnreachableError,
     SubmissionUncertainError,
@@ -104,15 +106,24 @@ class RunPodClient:
         self._timeouts = timeouts or RunPodTimeouts()
         self._clock = clock
 
-    async def run(self, server: ComfyUIServer, body: bytes) -> Run:
+    async def run(
+        self, server: ComfyUIServer, body: bytes, *, may_order: Callable[[], bool]
+    ) -> Run:
         """Order a job: this costs money, so never repeat it by yourself.
 
+        `may_order` is asked before each piece: LeaseLostError, and no order, once it says no.
         RunPod knows no idempotency keys. Raises ServerUnreachableError, or UpstreamError BUSY or
         REFUSES_US, when surely nothing was accepted; SubmissionUncertainError when it may have
         been; any other UpstreamError for a refusal of this job.
         """
-        with translated(_who(server), submitting=True):
-            answer = await self._call(server, "run", body=body, total=self._timeouts.run)
+        order = OrderPayload(body, "application/json", may_order)
+        try:
+            with translated(_who(server), submitting=True):
+                answer = await self._call(server, "run", body=order, total=self._timeouts.run)
+        except UpstreamError as error:
+            if order.was_stopped:
+                raise LeaseLostError from error
+            raise
         if answer.status >= 300:
             self._refuse_order(server, answer)
         try:
@@ -156,7 +167,7 @@ class RunPodClient:
         server: ComfyUIServer,
         path: str,
         *,
-        body: bytes | None = None,
+        body: OrderPayload | bytes | None = None,
         total: float | None = None,
     ) -> _Answer:
         """GET without a body, POST with one."""

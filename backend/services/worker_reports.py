@@ -18,7 +18,8 @@ from backend.models.comfyui_server import ComfyUIServer
 from backend.models.content import GeneratedContent
 from backend.models.job import Attempt, Job, JobStatus, Outcome
 from backend.repositories.job_repository import JobRepository
-from backend.services.attempt_runner import AttemptRunner
+from backend.services.attempt_life import AttemptLife
+from backend.services.attempt_recorder import AttemptRecorder
 from backend.services.comfyui_messages import OutputFile
 from backend.services.delivery import Delivery
 from backend.services.galleries import Galleries
@@ -46,8 +47,9 @@ class WorkerReports:
         self,
         jobs: JobRepository,
         galleries: Galleries,
-        runner: AttemptRunner,
+        attempts: AttemptLife,
         *,
+        recorder: AttemptRecorder,
         delivery: Delivery,
         remote: ResultStore,
         store_of: Callable[[Downloads], ResultStore],
@@ -58,7 +60,8 @@ class WorkerReports:
     ) -> None:
         self._jobs = jobs
         self._galleries = galleries
-        self._runner = runner
+        self._attempts = attempts
+        self._recorder = recorder
         self._delivery = delivery
         self._remote = remote
         self._store_of = store_of
@@ -80,7 +83,7 @@ class WorkerReports:
             await self._turn_away(job, late, dto.result_url, self._remote)
         if not dto.success:
             words = dto.error or "The worker reports a failure without a reason."
-            await self._runner.fail(job, Failure(Outcome.FAILED, words, "WORKER_FAILED"))
+            await self._attempts.fail(job, Failure(Outcome.FAILED, words, "WORKER_FAILED"))
             return await self._jobs.get(job_id)
         if dto.result_url is None:
             return await self._finish(job, await self._handed_in(job))
@@ -140,9 +143,9 @@ class WorkerReports:
 
     async def _finish(self, job: Job, taken: GeneratedContent | Failure | None) -> Job:
         if isinstance(taken, Failure):
-            await self._runner.fail(job, taken)
+            await self._attempts.fail(job, taken)
             return await self._jobs.get(job.id)
-        await self._runner.complete(job, taken)
+        await self._recorder.complete(job, taken)
         ended = await self._jobs.get(job.id)
         if not _same_attempt(ended, job) or ended.status is not JobStatus.COMPLETED:
             raise _not_leased(ended, taken)

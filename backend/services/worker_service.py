@@ -7,11 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 from backend.dtos.queue_dto import RegisterServerDTO
-from backend.models.job import Attempt, Job, JobStatus
+from backend.models.job import Job, JobStatus
 from backend.models.worker import Worker
 from backend.repositories.comfyui_repository import ComfyUIRepository
 from backend.repositories.job_repository import JobRepository
 from backend.repositories.worker_repository import WorkerRepository
+from backend.services.attempt_recorder import AttemptRecorder, Claim
 from backend.services.backlog_feed import BacklogFeed
 from backend.services.fleet import Fleet
 from backend.services.openai_request import PROVIDER_ID
@@ -22,7 +23,6 @@ from backend.utils.ids import new_id
 
 #: How many of the jobs whose turn comes first are looked through for one a worker may take.
 _WINDOW = 200
-_ATTEMPTS_KEPT = 20
 #: What a `server_id` means that names no worker.
 _TAKEN_NAMES = frozenset({"auto", PROVIDER_ID})
 #: Fields of a register that stay as they were when a heartbeat leaves them out.
@@ -38,6 +38,7 @@ class WorkerService:
         servers: ComfyUIRepository,
         jobs: JobRepository,
         *,
+        recorder: AttemptRecorder,
         fleet: Fleet,
         feed: BacklogFeed,
         lease_seconds: float,
@@ -46,6 +47,7 @@ class WorkerService:
         self._workers = workers
         self._servers = servers
         self._jobs = jobs
+        self._recorder = recorder
         self._fleet = fleet
         self._feed = feed
         self._lease = timedelta(seconds=lease_seconds)
@@ -142,31 +144,15 @@ class WorkerService:
         return len(await self._jobs.leased_by(worker.id)) >= worker.max_concurrent
 
     async def _lease_to(self, worker: Worker, job: Job) -> Job | None:
-        now = self._clock()
-        attempt = Attempt(
-            number=job.attempt + 1,
+        claim = Claim(
             server_id=worker.id,
             server_name=worker.name,
+            reason=f"'{worker.name}' asked for work.",
+            render=facts_for_worker(job),
             prompt_id=new_id(),
             client_id="",
-            started_at=now,
         )
-        attempts = [*job.attempts, attempt][-_ATTEMPTS_KEPT:]
-        return await self._jobs.move(
-            job,
-            JobStatus.PROCESSING,
-            attempt=attempt.number,
-            attempts=[entry.model_dump() for entry in attempts],
-            server_id=worker.id,
-            server_name=worker.name,
-            assignment_reason=f"'{worker.name}' asked for work.",
-            render=facts_for_worker(job),
-            started_at=now,
-            lease_expires_at=now + self._lease,
-            error=None,
-            error_code=None,
-            error_details=None,
-        )
+        return await self._recorder.lend(job, claim, until=self._clock() + self._lease)
 
 
 def _registered(

@@ -134,6 +134,15 @@ class SubmissionUncertainError(UpstreamError):
     default_code = "SUBMISSION_UNCERTAIN"
 
 
+class LeaseLostError(UpstreamError):
+    """Another process drives the servers now; what was to be sent was not sent whole."""
+
+    default_code = "LEASE_LOST"
+
+    def __init__(self) -> None:
+        super().__init__("This process lost the lease before anything was ordered.")
+
+
 class SecretKeyMismatchError(UpstreamError):
     """A server's stored API key was sealed under another SECRET_KEY: whoever runs us must act."""
 

@@ -2,7 +2,9 @@
 
 from functools import cached_property
 
-from backend.services.attempt_runner import AttemptRunner
+from backend.services.attempt_life import AttemptLife
+from backend.services.attempt_recorder import AttemptRecorder
+from backend.services.attempt_runner import ComfyUIRunner
 from backend.services.capability import can_go_somewhere
 from backend.services.comfyui_service import ComfyUIService
 from backend.services.delivery import Delivery
@@ -17,7 +19,7 @@ from backend.services.openai_video_service import OpenAIVideoService
 from backend.services.prompt_follower import Patience, PromptFollower
 from backend.services.provenance import GraphNotes
 from backend.services.provider_follower import VideoFollower
-from backend.services.provider_runner import ProviderRunner
+from backend.services.provider_runner import OpenAIVideoRunner
 from backend.services.queue_limits import QueueLimits
 from backend.services.queue_manager import QueueManager
 from backend.services.queue_outlook import QueueOutlook
@@ -27,7 +29,7 @@ from backend.services.result_store import ResultStore
 from backend.services.runpod_client import RunPodDownloads
 from backend.services.runpod_follower import RunPodFollower
 from backend.services.runpod_runner import RunPodRunner
-from backend.services.server_runners import ServerRunners
+from backend.services.server_runners import RunnerRouter
 from backend.services.worker_reports import WorkerReports
 from backend.services.worker_service import WorkerService
 from backend.utils.clock import utc_now
@@ -46,8 +48,8 @@ class QueueParts(DeskParts):
         dispatcher = Dispatcher(
             self.repositories.jobs,
             self.desk,
-            self.runners,
-            provider=self.provider,
+            self.attempts,
+            provider_capacity=self.provider.capacity,
             late=self._late_results,
         )
         self.fleet.on_change = dispatcher.wake
@@ -58,24 +60,39 @@ class QueueParts(DeskParts):
         late = LateResults(
             self.repositories.jobs, self.fleet, self._roads.comfyui, delivery=self.delivery
         )
-        self.runner.on_lost = late.lost
+        self.attempts.on_lost = late.lost
         return late
 
     @cached_property
-    def runner(self) -> AttemptRunner:
-        return AttemptRunner(
+    def recorder(self) -> AttemptRecorder:
+        return AttemptRecorder(
             self.repositories.jobs,
+            self.repositories.stats,
+            driving=self.leadership,
+            observer=self.metrics,
+            clock=utc_now,
+        )
+
+    @cached_property
+    def attempts(self) -> AttemptLife:
+        return AttemptLife(
+            self.repositories.jobs,
+            self.recorder,
+            runner_of=self.runners.of,
+            standard=self._comfyui_runner,
+            clock=utc_now,
+        )
+
+    @cached_property
+    def _comfyui_runner(self) -> ComfyUIRunner:
+        return ComfyUIRunner(
             self._roads.comfyui,
             images=self.images,
             graphs=self._graph_notes,
             follower=self._follower,
             delivery=self.delivery,
-            stats=self.repositories.stats,
             watch=self.fleet,
-            observer=self.metrics,
             hands=self.hands,
-            leadership=self.leadership,
-            clock=utc_now,
         )
 
     @cached_property
@@ -87,15 +104,14 @@ class QueueParts(DeskParts):
         return GraphNotes(self.repositories.graphs, self.fleet, clock=utc_now)
 
     @cached_property
-    def runners(self) -> ServerRunners:
-        return ServerRunners(self.runner, self._runpod_runner, self._roads.comfyui)
+    def runners(self) -> RunnerRouter:
+        return RunnerRouter(self._comfyui_runner, self._runpod_runner, self.provider)
 
     @cached_property
     def _runpod_runner(self) -> RunPodRunner:
         repos = self.repositories
         client = self._runpod_client
         return RunPodRunner(
-            repos.jobs,
             client,
             images=self.images,
             graphs=self._graph_notes,
@@ -112,11 +128,9 @@ class QueueParts(DeskParts):
                 lost_seconds=_PAID_PATIENCE * self._settings.server_lost_seconds,
                 clock=utc_now,
             ),
-            stats=repos.stats,
             watch=self.fleet,
-            observer=self.metrics,
             can_go_elsewhere=lambda job: can_go_somewhere(job, self.fleet.states),
-            clock=utc_now,
+            may_order=self.leadership.holds,
         )
 
     @cached_property
@@ -148,11 +162,10 @@ class QueueParts(DeskParts):
         return OpenAIVideoService(self._provider_client)
 
     @cached_property
-    def provider(self) -> ProviderRunner:
+    def provider(self) -> OpenAIVideoRunner:
         repos = self.repositories
         client = self._provider_client
-        return ProviderRunner(
-            repos.jobs,
+        return OpenAIVideoRunner(
             repos.clips,
             client,
             follower=VideoFollower(
@@ -169,9 +182,9 @@ class QueueParts(DeskParts):
                 clock=utc_now,
             ),
             media=self.media_files,
-            observer=self.metrics,
             default_model=self._settings.openai_model,
             capacity=self._settings.openai_max_concurrent,
+            may_order=self.leadership.holds,
             clock=utc_now,
         )
 
@@ -215,6 +228,7 @@ class QueueParts(DeskParts):
             repos.jobs,
             repos.servers,
             self.runners,
+            recorder=self.recorder,
             dispatcher=self.dispatcher,
             limits=self.queue_limits,
             clock=utc_now,
@@ -262,6 +276,7 @@ class QueueParts(DeskParts):
             repos.workers,
             repos.servers,
             repos.jobs,
+            recorder=self.recorder,
             fleet=self.fleet,
             feed=self.desk.feed,
             lease_seconds=self._settings.worker_lease_seconds,
@@ -273,7 +288,8 @@ class QueueParts(DeskParts):
         return WorkerReports(
             self.repositories.jobs,
             self.galleries,
-            self.runner,
+            self.attempts,
+            recorder=self.recorder,
             delivery=self.delivery,
             remote=self._remote_results,
             store_of=self._results_of,

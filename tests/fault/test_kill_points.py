@@ -120,14 +120,14 @@ async def test_between_the_gallery_and_the_last_write(simulator: Simulator, tmp_
     """A process that never comes to the last write: to the database it is one that died."""
     reached = asyncio.Event()
 
-    async def never(job: Job, take: GeneratedContent | None, *, seconds: float | None) -> None:
+    async def never(job: Job, take: GeneratedContent | None, **known: Any) -> None:
         reached.set()
         await asyncio.Event().wait()
 
     @asynccontextmanager
     async def dying(settings: Settings) -> AsyncIterator[Container]:
         async with build_container(settings) as container:
-            vars(container.runner)["complete"] = never
+            vars(container.recorder)["complete"] = never
             yield container
 
     database = EmbeddedDatabase(tmp_path / "db")

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,14 +75,18 @@ async def until_rendered(simulator: Simulator, count: int) -> None:
 class Pair:
     """Two backend processes on one database and one folder of media; the first one leads."""
 
-    def __init__(self, stack: ExitStack, tmp_path: Path, urls: tuple[str, str]) -> None:
+    def __init__(
+        self, stack: ExitStack, tmp_path: Path, urls: tuple[str, str], **settings: Any
+    ) -> None:
         self.servers = []
         for number, url in enumerate(urls):
             folder = tmp_path / f"process {number}"
             folder.mkdir()
             uploads = tmp_path / "uploads"
             self.servers.append(
-                stack.enter_context(server_process(folder, mongo_url=url, upload_dir=uploads))
+                stack.enter_context(
+                    server_process(folder, mongo_url=url, upload_dir=uploads, **settings)
+                )
             )
 
     async def start(self) -> tuple[ServerProcess, ServerProcess]:

@@ -19,13 +19,16 @@ from backend.models.job import Job, JobStatus, Outcome
 from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.job_repository import JobRepository
 from backend.repositories.registry import repositories_on
+from backend.repositories.server_stats_repository import ServerStatsRepository
+from backend.services.attempt_life import AttemptLife
+from backend.services.attempt_recorder import AttemptRecorder
 from backend.services.delivery import Delivery
 from backend.services.galleries import Galleries
 from backend.services.media_files import MediaFiles
 from backend.services.openai_transport import ProviderTimeouts, open_provider_session
 from backend.services.openai_video_client import OpenAIVideoClient, VideoDownloads
 from backend.services.provider_follower import VideoFollower
-from backend.services.provider_runner import ProviderRunner, due
+from backend.services.provider_runner import OpenAIVideoRunner, provider_placement
 from backend.services.result_store import ResultStore
 from backend.utils.clock import utc_now
 from backend.utils.errors import (
@@ -42,12 +45,42 @@ QUICK = ProviderTimeouts(connect=2, answer=1, create=0.5, stall=1)
 
 
 @dataclass
+class Holder:
+    """Holds the lease until it is told otherwise."""
+
+    fence: int = 1
+    is_held: bool = True
+
+    def holds(self) -> bool:
+        return self.is_held
+
+
+@dataclass(frozen=True)
+class Process:
+    """What of a process makes videos."""
+
+    runner: OpenAIVideoRunner
+    life: AttemptLife
+    leadership: Holder
+
+    def check(self, job: Job) -> None:
+        self.runner.check(job)
+
+    async def carry_out(self, job: Job) -> None:
+        await self.life.carry_out(job, provider_placement(job))
+
+    async def resume(self, job: Job) -> None:
+        await self.life.resume(job, provider_placement(job).server)
+
+
+@dataclass
 class Desk:
     """One database and one media folder; `runner()` makes a process that works on them."""
 
     jobs: JobRepository
     clips: ClipRepository
     galleries: Galleries
+    stats: ServerStatsRepository
     folder: Path
     gateway: Gateway
     #: Put something in, and the database is away.
@@ -56,15 +89,15 @@ class Desk:
     @asynccontextmanager
     async def runner(
         self, *, url: str | None = None, key: str | None = KEY
-    ) -> AsyncIterator[ProviderRunner]:
+    ) -> AsyncIterator[Process]:
         async with open_provider_session() as session:
             client = OpenAIVideoClient(
                 session, base_url=url or self.gateway.url, api_key=key, timeouts=QUICK
             )
             media = MediaFiles(self.folder)
             store = ResultStore(self.folder, VideoDownloads(client), 10_000_000)
-            yield ProviderRunner(
-                self.jobs,
+            leadership = Holder()
+            runner = OpenAIVideoRunner(
                 self.clips,
                 client,
                 follower=VideoFollower(self.jobs, client, poll_seconds=POLL, clock=utc_now),
@@ -72,11 +105,22 @@ class Desk:
                     self.galleries, store, media=media, lost_seconds=1.0, clock=utc_now
                 ),
                 media=media,
-                observer=Metrics(),
                 default_model="sora-2",
                 capacity=2,
+                may_order=leadership.holds,
                 clock=utc_now,
             )
+            recorder = AttemptRecorder(
+                self.jobs, self.stats, driving=leadership, observer=Metrics(), clock=utc_now
+            )
+            life = AttemptLife(
+                self.jobs,
+                recorder,
+                runner_of=lambda server: runner,
+                standard=runner,
+                clock=utc_now,
+            )
+            yield Process(runner, life, leadership)
 
     async def job(self, **changes: Any) -> Job:
         clip = Clip(
@@ -142,7 +186,7 @@ async def desk(tmp_path: Path, gateway: Gateway) -> Desk:
     database: Any = AsyncMongoMockClient(tz_aware=True)["test"]
     repos = repositories_on(database, gate)
     galleries = Galleries(repos.clips, repos.characters, repos.character_takes)
-    return Desk(repos.jobs, repos.clips, galleries, tmp_path, gateway, away)
+    return Desk(repos.jobs, repos.clips, galleries, repos.stats, tmp_path, gateway, away)
 
 
 async def test_from_the_queue_to_the_gallery(desk: Desk, gateway: Gateway) -> None:
@@ -232,8 +276,6 @@ class TestRefusedBeforeItWasAccepted:
         assert (waiting.status, waiting.retry_count) == ("pending", 0)
         assert waiting.not_before is not None
         assert timedelta(seconds=40) <= waiting.not_before - began < timedelta(seconds=50)
-        assert due([waiting], free=1, now=began) == []
-        assert due([waiting], free=1, now=waiting.not_before) == [waiting]
         done = await desk.carry_out(waiting)
         assert (done.status, len(gateway.orders)) == ("completed", 1)
 
@@ -603,10 +645,3 @@ async def test_what_cannot_work_is_said_before_it_queues(desk: Desk) -> None:
         runner.check(job := await desk.job())
         with pytest.raises(UnprocessableError):
             runner.check(job.model_copy(update={"generation_type": ContentType.IMAGE}))
-
-
-async def test_due_keeps_the_order_and_the_limit(desk: Desk) -> None:
-    jobs = [await desk.job(), await desk.job(params={}), await desk.job(), await desk.job()]
-    assert due(jobs, free=2, now=utc_now()) == [jobs[0], jobs[2]]
-    assert due(jobs, free=0, now=utc_now()) == []
-    assert due(jobs, free=-1, now=utc_now()) == []
