@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from backend.config import Settings
 from backend.database import DatabaseManager
 from backend.repositories.registry import REPOSITORIES
-from backend.services.animatic_runner import at_work
-from backend.services.background import Mender, running
-from backend.services.comfyui_client import ComfyUIClient, open_session
-from backend.services.openai_transport import open_provider_session
+from backend.services.comfyui.client import ComfyUIClient, open_session
+from backend.services.exports.animatic_runner import at_work
+from backend.services.providers.openai.transport import open_provider_session
+from backend.wiring.background import Mender, running
 from backend.wiring.foundation import Roads
 from backend.wiring.packages import PackageParts
 

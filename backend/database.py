@@ -1,8 +1,8 @@
 """The database: which driver, which server, whether it is there, and its indexes.
 
 The only file that names a driver class. `gate=manager.require` and
-`backend.repositories.translation.translated` keep every repository call short while the database
-is away: the first refuses at once what is known to be down, the second bounds the rest.
+`backend.repositories.shared.translation.translated` keep every repository call short while the
+database is away: the first refuses at once what is known to be down, the second bounds the rest.
 """
 
 import asyncio
@@ -20,9 +20,9 @@ from mongomock_motor import AsyncMongoMockClient
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo.errors import ConnectionFailure, PyMongoError
 
-from backend.database_indexes import IndexConflictError, build_indexes
-from backend.database_watch import Reachability, pauses
-from backend.embedded_database import DatabaseStartError, EmbeddedDatabase
+from backend.mongo.embedded import DatabaseStartError, EmbeddedDatabase
+from backend.mongo.indexes import IndexConflictError, build_indexes
+from backend.mongo.watch import Reachability, pauses
 from backend.utils.errors import DatabaseUnavailableError
 from backend.utils.index_spec import IndexSpec
 

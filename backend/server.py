@@ -28,26 +28,29 @@ from fastapi_offline import FastAPIOffline
 from starlette.middleware.exceptions import ExceptionMiddleware
 
 from backend import __version__
-from backend.api import errors, legacy_exports_router, metrics, openapi, pages_router, web_client
-from backend.api.http_protocol import EnvelopeHttpProtocol
-from backend.api.logs import configure_logging
-from backend.api.media_addresses import MediaLinksMiddleware, TrustedProxyMiddleware
-from backend.api.middleware import (
+from backend.api.http import errors, metrics, openapi
+from backend.api.http.addresses import STATIC
+from backend.api.http.http_protocol import EnvelopeHttpProtocol
+from backend.api.http.logs import configure_logging
+from backend.api.http.media_addresses import MediaLinksMiddleware, TrustedProxyMiddleware
+from backend.api.http.middleware import (
     ApiKeyMiddleware,
     BodyLimitMiddleware,
     RequestContextMiddleware,
     StartError,
 )
-from backend.api.pages import STATIC, PageFiles, Pages
-from backend.api.uploads import UploadedFiles
+from backend.api.http.uploads import UploadedFiles
+from backend.api.http.versioned_router import operation_id
+from backend.api.pages import routes, web_client
+from backend.api.pages.pages import PageFiles, Pages
 from backend.api.v1 import include_v1
-from backend.api.versioned_router import operation_id
+from backend.api.v1.exports import legacy_exports_router
 from backend.config import Settings, SettingsError
 from backend.container import Container, build_container
-from backend.embedded_database import DatabaseStartError
+from backend.mongo.embedded import DatabaseStartError
+from backend.services.exports.timing_service import MAX_CUT_BYTES
+from backend.services.film.project_import import MAX_FILE_BYTES
 from backend.services.media_service import MAX_PICTURES
-from backend.services.project_import import MAX_FILE_BYTES
-from backend.services.timing_service import MAX_CUT_BYTES
 from backend.utils.collector import spare_collector
 from backend.wiring.foundation import media_signer
 
@@ -92,7 +95,7 @@ def create_app(settings: Settings, *, build: Build = build_container) -> FastAPI
     include_v1(app)
     app.include_router(legacy_exports_router.router)
     app.include_router(metrics.router)
-    app.include_router(pages_router.router)
+    app.include_router(routes.router)
     app.state.pages = Pages(
         keyed=bool(settings.api_keys), client=web_client.PREFIX if settings.frontend_dir else ""
     )

@@ -11,9 +11,8 @@ if __package__ in {None, ""}:
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from backend.dtos.generation_dto import GenerationParamsDTO
-from backend.services.model_config import (
-    FAMILIES,
-    VARIANTS,
+from backend.services.families import FAMILIES, VARIANTS
+from backend.services.families.base import (
     FileSlot,
     Kind,
     LoraRule,

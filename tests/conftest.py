@@ -15,7 +15,7 @@ from fastapi import FastAPI
 
 from backend.config import Settings
 from backend.container import Container
-from backend.embedded_database import EmbeddedDatabase
+from backend.mongo.embedded import EmbeddedDatabase
 from backend.server import create_app
 from scripts._chromium import find_chromium, said_without
 from tests.studio import quick_settings, serving

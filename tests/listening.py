@@ -11,9 +11,9 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
-from backend.api.http_protocol import EnvelopeHttpProtocol
+from backend.api.http.http_protocol import EnvelopeHttpProtocol
 from backend.models.event import EventFilter, EventKind
-from backend.services.events import EventHub
+from backend.services.events.hub import EventHub
 from backend.utils.ids import new_id
 
 Told = dict[str, Any]

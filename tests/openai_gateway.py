@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from aiohttp import BodyPartReader, web
 
-from tests.unit.services.media_samples import video
+from tests.unit.services.media.media_samples import video
 
 KEY = "sk-test-5ecret-key-of-the-gateway"
 

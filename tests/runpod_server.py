@@ -14,7 +14,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from tests.openai_gateway import Fault
-from tests.unit.services.media_samples import picture
+from tests.unit.services.media.media_samples import picture
 
 KEY = "rpa_TEST5ECRETKEY0FTHEENDP0INT"
 ENDPOINT = "abc123xyz"

@@ -21,7 +21,7 @@ from backend.comfyui_simulator.simulator import Simulator
 from backend.config import ROOT, Settings
 from backend.container import build_container
 from backend.server import create_app
-from backend.services.comfyui_client import ComfyUIClient
+from backend.services.comfyui.client import ComfyUIClient
 
 #: Quick enough for tests, everything else as it ships.
 QUICK: dict[str, Any] = {

@@ -5,11 +5,11 @@ from typing import Any
 
 from backend.container import Container
 from backend.models.content import ContentType, GeneratedContent
-from backend.services.media_files import clip_folder
+from backend.services.media.media_files import clip_folder
 from backend.utils.clock import utc_now
 from backend.utils.ids import new_id
 from tests.studio import kept
-from tests.unit.services.media_samples import picture, video
+from tests.unit.services.media.media_samples import picture, video
 
 IMAGE, VIDEO = ContentType.IMAGE, ContentType.VIDEO
 

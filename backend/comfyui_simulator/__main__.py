@@ -10,7 +10,7 @@ from pathlib import Path
 
 from backend.comfyui_simulator.faults import Fault, UnknownFaultError, from_text, known
 from backend.comfyui_simulator.options import SimulatorOptions
-from backend.comfyui_simulator.routes_info import COMFYUI_VERSION
+from backend.comfyui_simulator.routes.info import COMFYUI_VERSION
 from backend.comfyui_simulator.simulator import Simulator
 
 #: What a shell shows for a process that SIGKILL ended.

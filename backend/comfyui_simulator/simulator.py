@@ -11,13 +11,6 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from backend.comfyui_simulator import (
-    routes_control,
-    routes_info,
-    routes_prompt,
-    routes_upload,
-    routes_view,
-)
 from backend.comfyui_simulator.engine import ENGINE, Engine
 from backend.comfyui_simulator.faults import FaultBook
 from backend.comfyui_simulator.folders import Folders
@@ -28,6 +21,7 @@ from backend.comfyui_simulator.responses import (
     errors_middleware,
     origin_middleware,
 )
+from backend.comfyui_simulator.routes import control, info, prompt, upload, view
 from backend.comfyui_simulator.sockets import FEATURES
 from backend.comfyui_simulator.tally import Tally
 from backend.comfyui_simulator.worker import World
@@ -39,11 +33,11 @@ _TRIES = 20
 _TURNS_OF_A_WELCOME = 3
 
 ROUTES = [
-    *routes_prompt.ROUTES,
-    *routes_view.ROUTES,
-    *routes_upload.ROUTES,
-    *routes_info.ROUTES,
-    *routes_control.ROUTES,
+    *prompt.ROUTES,
+    *view.ROUTES,
+    *upload.ROUTES,
+    *info.ROUTES,
+    *control.ROUTES,
 ]
 
 
@@ -139,13 +133,13 @@ class Simulator:
     @property
     def stats(self) -> dict[str, Any]:
         """What GET /simulator/stats answers."""
-        return routes_control.stats_of(self.tally, self.faults, self._engine)
+        return control.stats_of(self.tally, self.faults, self._engine)
 
     def set_fault(self, name: str, value: Any = None, *, times: int | None = None) -> None:
         """Switch one fault on, beside the others; UnknownFaultError when there is none."""
         self.faults.set(name, value, times=times)
         if self._engine is not None:
-            routes_control.mute_open_sockets(self._engine)
+            control.mute_open_sockets(self._engine)
 
     def clear_faults(self) -> None:
         self.faults.replace({})

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from backend.dtos import example_ids
-from backend.dtos.common_dto import ResourceId, ResponseDTO, Timestamp, request_example
 from backend.dtos.generation_dto import RENDER, RenderOrderDTO
-from backend.dtos.media_address import MediaUrl
+from backend.dtos.shared import example_ids
+from backend.dtos.shared.common_dto import ResourceId, ResponseDTO, Timestamp, request_example
+from backend.dtos.shared.media_address import MediaUrl
 from backend.models.content import ContentType
 
 

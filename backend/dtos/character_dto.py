@@ -4,8 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from backend.dtos import example_ids
-from backend.dtos.common_dto import (
+from backend.dtos.generation_dto import RENDER, GenerationParamsDTO, RenderOrderDTO
+from backend.dtos.shared import example_ids
+from backend.dtos.shared.common_dto import (
     OMITTED,
     Name,
     Prompt,
@@ -15,8 +16,7 @@ from backend.dtos.common_dto import (
     Timestamp,
     request_example,
 )
-from backend.dtos.generation_dto import RENDER, GenerationParamsDTO, RenderOrderDTO
-from backend.dtos.kept_params import (
+from backend.dtos.shared.kept_params import (
     Cleared,
     Description,
     KeptParams,
@@ -27,7 +27,7 @@ from backend.dtos.kept_params import (
     ModelFileOrNone,
     Notes,
 )
-from backend.dtos.media_address import LinkedObject, MediaUrl
+from backend.dtos.shared.media_address import LinkedObject, MediaUrl
 from backend.models.content import ContentType
 
 _PARAMS = [{"steps": 28, "cfg": 6.5}]

@@ -4,8 +4,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from backend.dtos import example_ids
-from backend.dtos.common_dto import (
+from backend.dtos.provenance_dto import ProvenanceDTO, TakeGraphDTO
+from backend.dtos.scene_dto import Lyrics, Order, TimelineSummaryDTO
+from backend.dtos.shared import example_ids
+from backend.dtos.shared.common_dto import (
     OMITTED,
     Length,
     Name,
@@ -17,9 +19,7 @@ from backend.dtos.common_dto import (
     Timestamp,
     request_example,
 )
-from backend.dtos.media_address import LinkedObject, MediaUrl, PlainParams
-from backend.dtos.provenance_dto import ProvenanceDTO, TakeGraphDTO
-from backend.dtos.scene_dto import Lyrics, Order, TimelineSummaryDTO
+from backend.dtos.shared.media_address import LinkedObject, MediaUrl, PlainParams
 from backend.models.content import ContentType
 
 Version = Annotated[int, Field(ge=1, le=1_000_000)]

@@ -4,9 +4,9 @@ import json
 
 from pydantic import Field
 
-from backend.dtos import example_ids
-from backend.dtos.common_dto import ResponseDTO, Timestamp
-from backend.dtos.media_address import LinkedObject
+from backend.dtos.shared import example_ids
+from backend.dtos.shared.common_dto import ResponseDTO, Timestamp
+from backend.dtos.shared.media_address import LinkedObject
 from backend.models.event import Event, EventKind
 from backend.utils.media_links import linked
 

@@ -4,16 +4,16 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, ConfigDict, Field, model_validator
 
-from backend.dtos import example_ids
 from backend.dtos.clip_dto import GeneratedContentDTO
-from backend.dtos.common_dto import (
+from backend.dtos.shared import example_ids
+from backend.dtos.shared.common_dto import (
     Prompt,
     RequestDTO,
     ResourceId,
     ResponseDTO,
     request_example,
 )
-from backend.dtos.media_address import AnyForm
+from backend.dtos.shared.media_address import AnyForm
 from backend.models.content import ContentType
 
 ModelFile = Annotated[str, Field(min_length=1, max_length=500)]

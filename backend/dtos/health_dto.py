@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from backend.dtos.common_dto import ResponseDTO
+from backend.dtos.shared.common_dto import ResponseDTO
 
 Health = Literal["healthy", "degraded", "unhealthy"]
 

@@ -2,9 +2,9 @@
 
 from pydantic import Field
 
-from backend.dtos import example_ids
-from backend.dtos.common_dto import ResponseDTO
-from backend.dtos.media_address import MediaUrl
+from backend.dtos.shared import example_ids
+from backend.dtos.shared.common_dto import ResponseDTO
+from backend.dtos.shared.media_address import MediaUrl
 
 
 class MusicUploadedDTO(ResponseDTO):

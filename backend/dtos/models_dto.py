@@ -4,8 +4,8 @@ from typing import Any
 
 from pydantic import Field
 
-from backend.dtos import example_ids
-from backend.dtos.common_dto import ResponseDTO
+from backend.dtos.shared import example_ids
+from backend.dtos.shared.common_dto import ResponseDTO
 from backend.models.content import ContentType
 from backend.models.model_file import ModelFileType
 

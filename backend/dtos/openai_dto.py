@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from backend.dtos.common_dto import ResponseDTO
+from backend.dtos.shared.common_dto import ResponseDTO
 
 
 class VideoErrorDTO(ResponseDTO):

@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, StringConstraints
 
-from backend.dtos import example_ids
 from backend.dtos.clip_dto import UsedLoraDTO
-from backend.dtos.common_dto import (
+from backend.dtos.shared import example_ids
+from backend.dtos.shared.common_dto import (
     OMITTED,
     RequestDTO,
     ResourceId,
@@ -14,8 +14,8 @@ from backend.dtos.common_dto import (
     Timestamp,
     request_example,
 )
-from backend.dtos.json_object import JsonObject
-from backend.dtos.media_address import AnyForm, LinkedObject, MediaUrl, PlainParams
+from backend.dtos.shared.json_object import JsonObject
+from backend.dtos.shared.media_address import AnyForm, LinkedObject, MediaUrl, PlainParams
 from backend.models.content import ContentType
 from backend.models.pool_item import PoolSource
 

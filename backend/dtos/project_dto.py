@@ -5,9 +5,10 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from backend.dtos import example_ids
 from backend.dtos.clip_dto import ClipResponseDTO
-from backend.dtos.common_dto import (
+from backend.dtos.scene_dto import SceneResponseDTO
+from backend.dtos.shared import example_ids
+from backend.dtos.shared.common_dto import (
     OMITTED,
     Name,
     RequestDTO,
@@ -16,9 +17,8 @@ from backend.dtos.common_dto import (
     Timestamp,
     request_example,
 )
-from backend.dtos.media_address import AnyFormOfFile, MediaFileUrl, MediaUrl
-from backend.dtos.scene_dto import SceneResponseDTO
-from backend.models.frame_rate import DROP_FRAME_FPS, SUPPORTED_FPS
+from backend.dtos.shared.media_address import AnyFormOfFile, MediaFileUrl, MediaUrl
+from backend.models.exports.frame_rate import DROP_FRAME_FPS, SUPPORTED_FPS
 
 
 def _known_rate(fps: float) -> float:

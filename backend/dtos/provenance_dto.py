@@ -4,9 +4,9 @@ from typing import Any
 
 from pydantic import Field
 
-from backend.dtos import example_ids
-from backend.dtos.common_dto import RequestDTO, ResourceId, ResponseDTO
-from backend.dtos.media_address import MediaUrl
+from backend.dtos.shared import example_ids
+from backend.dtos.shared.common_dto import RequestDTO, ResourceId, ResponseDTO
+from backend.dtos.shared.media_address import MediaUrl
 
 _GRAPH = {
     "1": {

@@ -5,8 +5,9 @@ from typing import Annotated, Any
 import orjson
 from pydantic import AliasChoices, BeforeValidator, Field
 
-from backend.dtos import example_ids
-from backend.dtos.common_dto import (
+from backend.dtos.generation_dto import RENDER, RenderOrderDTO
+from backend.dtos.shared import example_ids
+from backend.dtos.shared.common_dto import (
     OMITTED,
     RequestDTO,
     ResourceId,
@@ -14,8 +15,7 @@ from backend.dtos.common_dto import (
     Timestamp,
     request_example,
 )
-from backend.dtos.generation_dto import RENDER, RenderOrderDTO
-from backend.dtos.media_address import AnyForm, LinkedObject, MediaUrl
+from backend.dtos.shared.media_address import AnyForm, LinkedObject, MediaUrl
 from backend.models.content import ContentType
 from backend.models.job import JobStatus, Outcome
 

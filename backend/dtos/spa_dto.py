@@ -2,11 +2,11 @@
 
 from pydantic import Field
 
-from backend.dtos import example_ids
 from backend.dtos.clip_dto import ClipResponseDTO
-from backend.dtos.common_dto import ResponseDTO
 from backend.dtos.project_dto import ProjectResponseDTO
 from backend.dtos.scene_dto import SceneResponseDTO
+from backend.dtos.shared import example_ids
+from backend.dtos.shared.common_dto import ResponseDTO
 from backend.models.content import ContentType
 
 

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from backend.dtos import example_ids
-from backend.dtos.common_dto import OMITTED, Name, RequestDTO, ResponseDTO, Timestamp
 from backend.dtos.generation_dto import GenerationParamsDTO, LoraDTO
-from backend.dtos.kept_params import (
+from backend.dtos.shared import example_ids
+from backend.dtos.shared.common_dto import OMITTED, Name, RequestDTO, ResponseDTO, Timestamp
+from backend.dtos.shared.kept_params import (
     Description,
     KeptParams,
     LabelOrNone,
@@ -15,7 +15,7 @@ from backend.dtos.kept_params import (
     ModelFileOrNone,
     NegativePrompt,
 )
-from backend.dtos.media_address import LinkedObject, MediaUrl
+from backend.dtos.shared.media_address import LinkedObject, MediaUrl
 
 _PARAMS = [{"steps": 30, "cfg": 5, "sampler": "dpmpp_2m", "scheduler": "karras"}]
 _LORAS = [[{"name": "film_grain.safetensors", "weight": 0.6}]]

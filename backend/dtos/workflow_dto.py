@@ -4,8 +4,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from backend.dtos import example_ids
-from backend.dtos.common_dto import (
+from backend.dtos.generation_dto import WorkflowJson
+from backend.dtos.shared import example_ids
+from backend.dtos.shared.common_dto import (
     OMITTED,
     Name,
     RequestDTO,
@@ -14,8 +15,7 @@ from backend.dtos.common_dto import (
     Timestamp,
     request_example,
 )
-from backend.dtos.generation_dto import WorkflowJson
-from backend.dtos.kept_params import Description
+from backend.dtos.shared.kept_params import Description
 
 _GRAPH: dict[str, Any] = {
     "1": {

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from backend.models.animatic import AnimaticRender, AnimaticStatus
-from backend.repositories.base import BaseRepository
+from backend.models.exports.animatic import AnimaticRender, AnimaticStatus
+from backend.repositories.base_repository import BaseRepository
 from backend.utils.errors import ConflictError
 from backend.utils.index_spec import IndexSpec
 

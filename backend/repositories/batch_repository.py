@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from backend.models.batch import Batch
-from backend.repositories.json_field import JsonFieldRepository
+from backend.repositories.shared.json_field import JsonFieldRepository
 from backend.utils.index_spec import IndexSpec
 
 _NEWEST_FIRST = (("created_at", -1),)

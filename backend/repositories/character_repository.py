@@ -3,8 +3,8 @@
 from collections.abc import Collection
 
 from backend.models.character import Character
-from backend.repositories.by_age import OLDEST_FIRST, of_project
-from backend.repositories.json_field import JsonFieldRepository
+from backend.repositories.shared.by_age import OLDEST_FIRST, of_project
+from backend.repositories.shared.json_field import JsonFieldRepository
 from backend.utils.index_spec import IndexSpec
 
 #: Ids that one query names.

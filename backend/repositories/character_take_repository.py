@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from backend.models.character_take import CharacterTake
 from backend.models.content import GeneratedContent
-from backend.repositories.base import BaseRepository, Document
-from backend.repositories.by_age import OLDEST_FIRST
+from backend.repositories.base_repository import BaseRepository, Document
+from backend.repositories.shared.by_age import OLDEST_FIRST
 from backend.utils.errors import ConflictError
 from backend.utils.index_spec import IndexSpec
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from backend.models.clip import Clip
 from backend.models.content import ContentType, GeneratedContent
-from backend.repositories.base import BaseRepository, Document
-from backend.repositories.translation import CALL_SECONDS
+from backend.repositories.base_repository import BaseRepository, Document
+from backend.repositories.shared.translation import CALL_SECONDS
 from backend.utils.index_spec import IndexSpec
 from backend.utils.timeline_validator import Span, to_ms
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from backend.models.comfyui_server import ComfyUIServer
-from backend.repositories.base import BaseRepository, Document
+from backend.repositories.base_repository import BaseRepository, Document
 from backend.utils.index_spec import IndexSpec
 from backend.utils.secret_box import SecretBox
 

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from backend.models.base import FrozenModel
-from backend.repositories.base import BaseRepository
+from backend.repositories.base_repository import BaseRepository
 
 _ID = "estimates"
 

@@ -8,7 +8,7 @@ reader that goes on from the last number it saw misses nothing, whoever wrote.
 from typing import Any
 
 from backend.models.event import EventChunk
-from backend.repositories.base import BaseRepository, Document
+from backend.repositories.base_repository import BaseRepository, Document
 from backend.utils.errors import ConflictError
 from backend.utils.index_spec import IndexSpec
 

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Sequence
 
 from backend.models.provenance import KeptGraph
-from backend.repositories.json_field import JsonFieldRepository
+from backend.repositories.shared.json_field import JsonFieldRepository
 from backend.utils.errors import ConflictError
 from backend.utils.index_spec import IndexSpec
 

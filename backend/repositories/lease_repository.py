@@ -1,7 +1,7 @@
 """The dispatcher's lease: one document, changed only under the condition that it is as read."""
 
 from backend.models.lease import Lease
-from backend.repositories.base import BaseRepository
+from backend.repositories.base_repository import BaseRepository
 from backend.utils.errors import ConflictError
 
 DISPATCHER = "dispatcher"

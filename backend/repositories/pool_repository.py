@@ -7,7 +7,7 @@ import orjson
 
 from backend.models.content import ContentType
 from backend.models.pool_item import PoolItem
-from backend.repositories.base import BaseRepository, Document
+from backend.repositories.base_repository import BaseRepository, Document
 from backend.utils.index_spec import IndexSpec
 
 #: Kept as JSON text: clients choose the keys, and a document's may not be just anything.

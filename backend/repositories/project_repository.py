@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from backend.models.project import Project
-from backend.repositories.base import BaseRepository
-from backend.repositories.totals_behind import TotalsBehind
+from backend.repositories.base_repository import BaseRepository
+from backend.repositories.shared.write_behind_totals import TotalsBehind
 from backend.utils.index_spec import IndexSpec
 
 #: Every project changed after this; naming it lets the list use the index on `updated_at`.

@@ -13,7 +13,7 @@ from backend.repositories.comfyui_repository import ComfyUIRepository
 from backend.repositories.estimates_repository import EstimatesRepository
 from backend.repositories.event_repository import EventRepository
 from backend.repositories.graph_repository import GraphRepository
-from backend.repositories.job_repository import JobRepository
+from backend.repositories.jobs.repository import JobRepository
 from backend.repositories.lease_repository import LeaseRepository
 from backend.repositories.pool_repository import PoolRepository
 from backend.repositories.project_repository import ProjectRepository

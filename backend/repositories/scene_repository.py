@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from backend.models.scene import Scene
-from backend.repositories.base import BaseRepository
+from backend.repositories.base_repository import BaseRepository
 from backend.utils.index_spec import IndexSpec
 
 

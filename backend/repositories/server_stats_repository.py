@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backend.models.base import FrozenModel
-from backend.repositories.base import BaseRepository
+from backend.repositories.base_repository import BaseRepository
 
 
 class ServerStats(FrozenModel):

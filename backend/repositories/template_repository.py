@@ -3,8 +3,8 @@
 import re
 
 from backend.models.style_template import StyleTemplate
-from backend.repositories.by_age import OLDEST_FIRST, of_project
-from backend.repositories.json_field import JsonFieldRepository
+from backend.repositories.shared.by_age import OLDEST_FIRST, of_project
+from backend.repositories.shared.json_field import JsonFieldRepository
 from backend.utils.index_spec import IndexSpec
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from backend.models.webhook import Delivery, DeliveryStatus, Webhook
-from backend.repositories.base import BaseRepository, Document
+from backend.repositories.base_repository import BaseRepository, Document
 from backend.utils.errors import ConflictError
 from backend.utils.index_spec import IndexSpec
 from backend.utils.secret_box import SecretBox

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from backend.models.worker import Worker
-from backend.repositories.base import BaseRepository
+from backend.repositories.base_repository import BaseRepository
 from backend.utils.index_spec import IndexSpec
 
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)

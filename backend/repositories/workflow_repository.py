@@ -3,8 +3,8 @@
 from collections.abc import Collection
 
 from backend.models.saved_workflow import SavedWorkflow
-from backend.repositories.base import BaseRepository
-from backend.repositories.by_age import OLDEST_FIRST, of_project
+from backend.repositories.base_repository import BaseRepository
+from backend.repositories.shared.by_age import OLDEST_FIRST, of_project
 from backend.utils.index_spec import IndexSpec
 
 

@@ -7,15 +7,15 @@ from typing import Any
 from backend.dtos.comfyui_dto import ServerCreateDTO, ServerUpdateDTO
 from backend.models.comfyui_server import ComfyUIServer, ServerType
 from backend.repositories.comfyui_repository import ComfyUIRepository
-from backend.services.comfyui_messages import ServerQueue, SystemStats
-from backend.services.fleet import Fleet, ServerState
+from backend.services.comfyui.catalog import ServerCatalog
+from backend.services.comfyui.messages import ServerQueue, SystemStats
+from backend.services.providers.runpod.messages import EndpointHealth, endpoint_url
+from backend.services.queue.job_events import ServerEvents
 from backend.services.queue_manager import QueueManager
-from backend.services.runpod_messages import EndpointHealth, endpoint_url
-from backend.services.server_catalog import ServerCatalog
-from backend.services.server_events import ServerEvents
-from backend.services.server_families import families_on
-from backend.services.server_files import UNKNOWN, loras_of, models_of, vaes_of
-from backend.services.server_workflows import workflows_of
+from backend.services.servers.fleet import Fleet, ServerState
+from backend.services.servers.server_families import families_on
+from backend.services.servers.server_files import UNKNOWN, loras_of, models_of, vaes_of
+from backend.services.servers.server_workflows import workflows_of
 from backend.utils.clock import Clock
 from backend.utils.errors import ConflictError
 from backend.utils.ids import new_id

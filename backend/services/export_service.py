@@ -6,15 +6,15 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from backend.models.preflight import Preflight
-from backend.models.timeline import Media, Timeline
-from backend.services import preflight
-from backend.services.export_files import ExportFile, export_file
-from backend.services.exporters import placeholder
-from backend.services.film import ExportFormat, ExportOptions, Film, FilmLoader
-from backend.services.media_facts import MediaInspector
-from backend.services.timeline import build_timeline
-from backend.services.timeline_media import MediaFacts, MediaMode, ShortVideo
+from backend.models.exports.preflight import Preflight
+from backend.models.exports.timeline import Media, Timeline
+from backend.services.exports import preflight
+from backend.services.exports.export_files import ExportFile, export_file
+from backend.services.exports.film import ExportFormat, ExportOptions, Film, FilmLoader
+from backend.services.exports.formats import placeholder
+from backend.services.exports.media_facts import MediaInspector
+from backend.services.exports.timeline import build_timeline
+from backend.services.exports.timeline_media import MediaFacts, MediaMode, ShortVideo
 from backend.utils.collector_pause import CollectorPause
 
 __all__ = ["CardFile", "ExportFile", "ExportFormat", "ExportService", "MediaFile"]

@@ -14,15 +14,15 @@ from backend.models.content import ContentType, GeneratedContent
 from backend.models.job import Job, JobStatus
 from backend.models.saved_workflow import SavedWorkflow
 from backend.repositories.clip_repository import ClipRepository
-from backend.services.character_words import own_words
-from backend.services.clip_intake import ClipIntake
-from backend.services.galleries import Galleries
-from backend.services.makers import Makers
-from backend.services.openai_request import PROVIDER_READS
-from backend.services.provider_runner import PROVIDER_ID, OpenAIVideoRunner, is_provider_job
+from backend.services.film.character_words import own_words
+from backend.services.film.clip_creation import ClipIntake
+from backend.services.film.galleries import Galleries
+from backend.services.generation.eligibility import Makers
+from backend.services.generation.render_context import RenderContextLoader, RenderContexts
+from backend.services.queue.render_request import render_request
+from backend.services.queue.runners.openai import PROVIDER_ID, OpenAIVideoRunner, is_provider_job
+from backend.services.queue.runners.openai_request import PROVIDER_READS
 from backend.services.queue_manager import QueueManager
-from backend.services.render_context import RenderContextLoader, RenderContexts
-from backend.services.render_request import render_request
 from backend.services.workflows import custom, unread_params
 from backend.services.workflows.graph import UPLOADS
 from backend.services.workflows.graph_text import as_object, as_text

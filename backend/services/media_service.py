@@ -9,12 +9,10 @@ from typing import NamedTuple
 
 from backend.models.project import Project
 from backend.repositories.project_repository import ProjectRepository
-from backend.services.audio_probe import AudioFacts, probe_audio
-from backend.services.audio_structure import sniff_audio
-from backend.services.image_probe import ImageFacts, probe_image
-from backend.services.image_structure import sniff_image
-from backend.services.media_files import MediaFiles, project_folder
-from backend.services.upload_intake import IncomingFile, UploadRule, write_upload
+from backend.services.media.audio_probe import AudioFacts, probe_audio, sniff_audio
+from backend.services.media.image_probe import ImageFacts, probe_image, sniff_image
+from backend.services.media.media_files import MediaFiles, project_folder
+from backend.services.media.uploads import IncomingFile, UploadRule, write_upload
 from backend.utils.clock import Clock
 from backend.utils.errors import (
     DatabaseUnavailableError,

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from backend.services.openai_messages import is_usable_id
-from backend.services.openai_video_client import OpenAIVideoClient
+from backend.services.providers.openai.client import OpenAIVideoClient
+from backend.services.providers.openai.messages import is_usable_id
 from backend.utils.errors import ResourceNotFoundError
 
 

@@ -3,23 +3,18 @@
 from typing import Any, Protocol
 
 from backend.dtos.project_dto import ProjectCreateDTO, ProjectUpdateDTO
-from backend.models.frame_rate import DROP_FRAME_FPS
+from backend.models.exports.frame_rate import DROP_FRAME_FPS
 from backend.models.project import Project
 from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.pool_repository import PoolRepository
 from backend.repositories.project_repository import ProjectRepository
 from backend.repositories.scene_repository import SceneRepository
 from backend.repositories.workflow_repository import WorkflowRepository
-from backend.services.media_files import MediaFiles, project_folder
+from backend.services.film.cascade import JobCanceller
+from backend.services.media.media_files import MediaFiles, project_folder
 from backend.utils.clock import Clock
 from backend.utils.errors import UnprocessableError
 from backend.utils.ids import new_id
-
-
-class JobCanceller(Protocol):
-    """The part of the queue that a cascade needs."""
-
-    async def cancel_for(self, field: str, value: str, *, project_id: str) -> int: ...
 
 
 class Belongings(Protocol):

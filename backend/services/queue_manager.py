@@ -8,11 +8,11 @@ from typing import Any
 
 from backend.models.job import Job, JobStatus, Outcome
 from backend.repositories.comfyui_repository import ComfyUIRepository
-from backend.repositories.job_repository import JobRepository, job_filter
-from backend.services.attempt_recorder import AttemptRecorder
-from backend.services.dispatcher import Dispatcher
-from backend.services.queue_limits import QueueLimits
-from backend.services.server_runners import RunnerRouter
+from backend.repositories.jobs.repository import JobRepository, job_filter
+from backend.services.queue.admission import QueueLimits
+from backend.services.queue.dispatcher import Dispatcher
+from backend.services.queue.runners.recorder import AttemptRecorder
+from backend.services.queue.runners.router import RunnerRouter
 from backend.utils.clock import Clock
 from backend.utils.errors import ConflictError, InvalidRequestError, ResourceNotFoundError
 from backend.utils.ids import derived_id

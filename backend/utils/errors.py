@@ -22,7 +22,7 @@ StoryCanvasError
 ├── StorageFullError           507
 └── TypesettingError           500  the program that sets storyboards gave up
 
-An error knows its status and code and nothing of HTTP; backend.api.errors alone renders it.
+An error knows its status and code and nothing of HTTP; backend.api.http.errors alone renders it.
 """
 
 from typing import Any, ClassVar

@@ -2,15 +2,15 @@
 
 from functools import cached_property
 
-from backend.services.backlog_feed import BacklogFeed
-from backend.services.fleet import Fleet
-from backend.services.hands import Hands
-from backend.services.job_needs import JobNeeds
-from backend.services.leadership import Leadership
-from backend.services.learning import Learning
-from backend.services.queue_desk import QueueDesk
-from backend.services.runpod_client import RunPodClient
-from backend.services.scheduling_types import Rules
+from backend.services.providers.runpod.client import RunPodClient
+from backend.services.queue.backlog_sync import BacklogFeed
+from backend.services.queue.context import QueueDesk
+from backend.services.queue.in_flight import Hands
+from backend.services.queue.job_requirements import JobNeeds
+from backend.services.queue.leadership import Leadership
+from backend.services.queue.learning import Learning
+from backend.services.queue.scheduling.types import Rules
+from backend.services.servers.fleet import Fleet
 from backend.utils.clock import utc_now
 from backend.wiring.foundation import Foundation
 

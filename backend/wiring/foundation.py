@@ -6,20 +6,19 @@ from functools import cached_property
 
 import aiohttp
 
-from backend.api.metrics import Metrics
+from backend.api.http.metrics import Metrics
 from backend.config import Settings
 from backend.database import DatabaseManager
 from backend.repositories.registry import Repositories, repositories_on
-from backend.services.comfyui_client import ComfyUIClient
-from backend.services.event_stream import EventStreams
-from backend.services.events import EventHub
-from backend.services.galleries import Galleries
-from backend.services.job_events import JobEvents
-from backend.services.media_files import MediaFiles
-from backend.services.result_store import Downloads, ResultStore
-from backend.services.server_events import ServerEvents
-from backend.services.webhook_courier import WebhookCourier
-from backend.services.webhook_sender import WebhookSender
+from backend.services.comfyui.client import ComfyUIClient
+from backend.services.events.hub import EventHub
+from backend.services.events.stream import EventStreams
+from backend.services.events.webhook_dispatcher import WebhookCourier
+from backend.services.events.webhook_sender import WebhookSender
+from backend.services.film.galleries import Galleries
+from backend.services.media.media_files import MediaFiles
+from backend.services.media.result_store import Downloads, ResultStore
+from backend.services.queue.job_events import JobEvents, ServerEvents
 from backend.utils.clock import utc_now
 from backend.utils.media_links import MediaLinks, MediaSigner
 from backend.utils.secret_box import SecretBox

@@ -2,17 +2,16 @@
 
 from functools import cached_property
 
-from backend.services.batch_clips import BatchClips
-from backend.services.batch_filling import BatchFilling
-from backend.services.batch_service import BatchService
-from backend.services.character_pictures import CharacterPictures
+from backend.services.batch_generator import BatchService
 from backend.services.export_service import ExportService
-from backend.services.film import FilmLoader
+from backend.services.exports.film import FilmLoader
+from backend.services.exports.timing_service import TimingService
+from backend.services.film.project_import import ProjectImporter
+from backend.services.generation.batch_filler import BatchClips, BatchFilling
+from backend.services.generation.character_pictures import CharacterPictures
+from backend.services.generation.eligibility import Makers
+from backend.services.generation.take_graphs import TakeGraphs
 from backend.services.generation_service import GenerationService
-from backend.services.makers import Makers
-from backend.services.project_import import ProjectImporter
-from backend.services.take_graphs import TakeGraphs
-from backend.services.timing_service import TimingService
 from backend.utils.clock import utc_now
 from backend.wiring.studio import StudioParts
 

@@ -2,14 +2,14 @@
 
 from functools import cached_property
 
-from backend.services.animatic_planner import AnimaticPlanner
-from backend.services.animatic_runner import AnimaticRunner
-from backend.services.animatic_service import AnimaticService
-from backend.services.bundle_service import BundleService
-from backend.services.media_kitchen import MediaKitchen
-from backend.services.render_cache import RenderCache
-from backend.services.rendering.process import RenderProcess
-from backend.services.storyboard_service import StoryboardService
+from backend.services.exports.animatic_plan import AnimaticPlanner
+from backend.services.exports.animatic_runner import AnimaticRunner
+from backend.services.exports.animatic_service import AnimaticService
+from backend.services.exports.bundle import BundleService
+from backend.services.exports.media_preparation import MediaKitchen
+from backend.services.exports.render_cache import RenderCache
+from backend.services.exports.rendering.process import RenderProcess
+from backend.services.exports.storyboard_export import StoryboardService
 from backend.utils.clock import utc_now
 from backend.wiring.making import MakingParts
 

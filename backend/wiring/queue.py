@@ -2,36 +2,34 @@
 
 from functools import cached_property
 
-from backend.services.attempt_life import AttemptLife
-from backend.services.attempt_recorder import AttemptRecorder
-from backend.services.attempt_runner import ComfyUIRunner
-from backend.services.capability import can_go_somewhere
 from backend.services.comfyui_service import ComfyUIService
-from backend.services.delivery import Delivery
-from backend.services.dispatcher import Dispatcher
-from backend.services.health_service import HealthService
-from backend.services.input_images import InputImages
-from backend.services.late_results import LateResults
-from backend.services.live_board import LiveBoard
-from backend.services.model_library import ModelLibrary
-from backend.services.openai_video_client import OpenAIVideoClient, VideoDownloads
+from backend.services.media.result_store import ResultStore
+from backend.services.monitoring.health_service import HealthService
+from backend.services.monitoring.live_board import LiveBoard
+from backend.services.monitoring.outlook import QueueOutlook
+from backend.services.monitoring.queue_view import QueueView
 from backend.services.openai_video_service import OpenAIVideoService
-from backend.services.prompt_follower import Patience, PromptFollower
-from backend.services.provenance import GraphNotes
-from backend.services.provider_follower import VideoFollower
-from backend.services.provider_runner import OpenAIVideoRunner
-from backend.services.queue_limits import QueueLimits
+from backend.services.providers.openai.client import OpenAIVideoClient, VideoDownloads
+from backend.services.providers.runpod.client import RunPodDownloads
+from backend.services.queue.admission import QueueLimits
+from backend.services.queue.delivery import Delivery
+from backend.services.queue.dispatcher import Dispatcher
+from backend.services.queue.input_images import InputImages
+from backend.services.queue.late_results import LateResults
+from backend.services.queue.provenance import GraphNotes
+from backend.services.queue.runners.attempt import AttemptLife
+from backend.services.queue.runners.comfyui import ComfyUIRunner
+from backend.services.queue.runners.comfyui_follower import Patience, PromptFollower
+from backend.services.queue.runners.openai import OpenAIVideoRunner, VideoFollower
+from backend.services.queue.runners.recorder import AttemptRecorder
+from backend.services.queue.runners.router import RunnerRouter
+from backend.services.queue.runners.runpod import RunPodFollower, RunPodRunner
 from backend.services.queue_manager import QueueManager
-from backend.services.queue_outlook import QueueOutlook
-from backend.services.queue_view import QueueView
-from backend.services.remote_media import RemoteMedia
-from backend.services.result_store import ResultStore
-from backend.services.runpod_client import RunPodDownloads
-from backend.services.runpod_follower import RunPodFollower
-from backend.services.runpod_runner import RunPodRunner
-from backend.services.server_runners import RunnerRouter
-from backend.services.worker_reports import WorkerReports
-from backend.services.worker_service import WorkerService
+from backend.services.servers.capability import can_go_somewhere
+from backend.services.servers.model_library import ModelLibrary
+from backend.services.workers.remote_media import RemoteMedia
+from backend.services.workers.reports import WorkerReports
+from backend.services.workers.service import WorkerService
 from backend.utils.clock import utc_now
 from backend.wiring.desk import DeskParts
 

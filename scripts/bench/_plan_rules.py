@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from backend.services.backlog import Backlog, WaitingJob
-from backend.services.estimates import Estimates, Run, remaining
-from backend.services.scheduling import plan
-from backend.services.scheduling_types import AheadJob, Rules, ServerView
+from backend.services.queue.backlog import Backlog, WaitingJob
+from backend.services.queue.scheduling.estimates import Estimates, Run, remaining
+from backend.services.queue.scheduling.planner import plan
+from backend.services.queue.scheduling.types import AheadJob, Rules, ServerView
 from scripts.bench._plan_world import Machine, Order, Task, World
 
 #: What a length of one second at speed 1 is in the planner's unit.

@@ -3,10 +3,10 @@
 import statistics
 import time
 
-from backend.services.backlog import Backlog, WaitingJob
-from backend.services.estimates import Estimates, Run
-from backend.services.scheduling import plan
-from backend.services.scheduling_types import AheadJob, ServerView
+from backend.services.queue.backlog import Backlog, WaitingJob
+from backend.services.queue.scheduling.estimates import Estimates, Run
+from backend.services.queue.scheduling.planner import plan
+from backend.services.queue.scheduling.types import AheadJob, ServerView
 from scripts.bench._plan_world import seeded
 
 SERVERS = 200

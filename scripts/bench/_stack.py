@@ -14,15 +14,15 @@ import aiohttp
 
 from backend.comfyui_simulator.simulator import Simulator
 from backend.database import DatabaseManager
-from backend.embedded_database import EmbeddedDatabase
 from backend.models.clip import Clip
 from backend.models.comfyui_server import ComfyUIServer
 from backend.models.content import ContentType
 from backend.models.job import Job
 from backend.models.project import Project
 from backend.models.scene import Scene
+from backend.mongo.embedded import EmbeddedDatabase
 from backend.repositories.registry import REPOSITORIES, Repositories, repositories_on
-from backend.services.estimates import Estimates, estimates_to_dict
+from backend.services.queue.scheduling.estimates import Estimates, estimates_to_dict
 from backend.utils.clock import utc_now
 from scripts.bench._bench import free_port, process, ready
 

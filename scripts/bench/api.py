@@ -15,7 +15,7 @@ import aiohttp
 from rich.console import Console
 from rich.table import Table
 
-from backend.embedded_database import EmbeddedDatabase
+from backend.mongo.embedded import EmbeddedDatabase
 from scripts.bench._bench import Request, free_port, median, process, rate, ready, session
 
 ROUNDS = 7

@@ -24,7 +24,7 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from backend.embedded_database import EmbeddedDatabase
+from backend.mongo.embedded import EmbeddedDatabase
 from scripts.bench._bench import (
     free_port,
     peak_megabytes,

@@ -24,17 +24,17 @@ from rich.console import Console
 from rich.table import Table
 
 from backend.config import Settings
-from backend.embedded_database import EmbeddedDatabase
 from backend.models.clip import Clip
 from backend.models.content import ContentType, GeneratedContent
+from backend.models.exports.timeline import Timeline
 from backend.models.project import Project
 from backend.models.scene import Scene
-from backend.models.timeline import Timeline
+from backend.mongo.embedded import EmbeddedDatabase
 from backend.server import create_app
-from backend.services.export_files import export_file
-from backend.services.exporters import otio_export
-from backend.services.film import ExportFormat, Film
-from backend.services.timeline import build_timeline
+from backend.services.exports.export_files import export_file
+from backend.services.exports.film import ExportFormat, Film
+from backend.services.exports.formats import otio_export
+from backend.services.exports.timeline import build_timeline
 from backend.utils.collector_pause import CollectorPause
 from scripts.bench._bench import median
 

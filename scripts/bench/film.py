@@ -23,10 +23,10 @@ from rich.console import Console
 from rich.table import Table
 
 from backend.database import DatabaseManager
-from backend.embedded_database import EmbeddedDatabase
 from backend.models.clip import Clip
 from backend.models.project import Project
 from backend.models.scene import Scene
+from backend.mongo.embedded import EmbeddedDatabase
 from backend.repositories.registry import REPOSITORIES, Repositories, repositories_on
 from backend.utils.clock import utc_now
 from scripts.bench._bench import free_port, median, peak_megabytes, process, ready, session

@@ -23,16 +23,16 @@ from rich.console import Console
 from rich.table import Table
 
 from backend.database import DatabaseManager
-from backend.embedded_database import EmbeddedDatabase
 from backend.models.clip import Clip
 from backend.models.content import ContentType
 from backend.models.job import Job, JobStatus
 from backend.models.project import Project
 from backend.models.scene import Scene
-from backend.repositories.job_repository import JobRepository
-from backend.repositories.job_totals import Place
+from backend.mongo.embedded import EmbeddedDatabase
+from backend.repositories.jobs.repository import JobRepository
+from backend.repositories.jobs.totals import Place
 from backend.repositories.registry import REPOSITORIES, Repositories, repositories_on
-from backend.repositories.translation import translated
+from backend.repositories.shared.translation import translated
 from scripts.bench._bench import (
     cpu_seconds,
     free_port,

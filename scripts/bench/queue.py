@@ -24,8 +24,12 @@ from rich.table import Table
 
 from backend.comfyui_simulator.options import SimulatorOptions
 from backend.comfyui_simulator.simulator import Simulator
-from backend.services.estimates import Estimates, estimates_from_dict, estimates_to_dict
-from backend.utils.beside import beside
+from backend.services.queue.scheduling.estimates import (
+    Estimates,
+    estimates_from_dict,
+    estimates_to_dict,
+)
+from backend.utils.running_alongside import beside
 from scripts.bench._bench import peak_megabytes
 from scripts.bench._plan_rules import Ours
 from scripts.bench._plan_traces import make_world

@@ -15,7 +15,7 @@ from functools import partial
 from rich.console import Console
 from rich.table import Table
 
-from backend.services.estimates import Estimates
+from backend.services.queue.scheduling.estimates import Estimates
 from scripts.bench._plan_rules import LeastBusy, Ours, RoundRobin, SwarmUI
 from scripts.bench._plan_scale import planning_milliseconds
 from scripts.bench._plan_traces import arriving, make_world, with_falls

@@ -20,12 +20,12 @@ from rich.console import Console
 from rich.table import Table
 
 from backend.models.clip import Clip
-from backend.models.timeline import Timeline
-from backend.services.film import ExportOptions, Film
-from backend.services.storyboard.page_form import PageForm, PanelsAPage
-from backend.services.storyboard_service import StoryboardFormat, StoryboardService
-from backend.services.timeline import build_timeline
-from backend.services.timeline_media import ShortVideo
+from backend.models.exports.timeline import Timeline
+from backend.services.exports.film import ExportOptions, Film
+from backend.services.exports.storyboard.page_form import PageForm, PanelsAPage
+from backend.services.exports.storyboard_export import StoryboardFormat, StoryboardService
+from backend.services.exports.timeline import build_timeline
+from backend.services.exports.timeline_media import ShortVideo
 from scripts.bench._bench import median
 from scripts.bench.exports import CLIPS_IN_SCENE, Lag, a_film, a_take, watched
 

@@ -19,10 +19,11 @@ from rich.table import Table
 from backend.comfyui_simulator.nodes import load_nodes
 from backend.comfyui_simulator.options import SimulatorOptions
 from backend.models.render import LoraUse, RenderRequest
-from backend.services.model_config import VARIANTS, partner_of
-from backend.services.server_catalog import ServerCatalog
+from backend.services.comfyui.catalog import ServerCatalog
+from backend.services.families import VARIANTS
+from backend.services.families.detection import partner_of
 from backend.services.workflows import build_workflow, requirements
-from backend.services.workflows.wishes import sample_request
+from backend.services.workflows.intent import sample_request
 
 ROUNDS = 200
 LORAS = tuple(LoraUse(f"lora_{number}.safetensors", 0.8) for number in range(3))

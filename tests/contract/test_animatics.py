@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-from backend.models.animatic import AnimaticOptions, AnimaticRender, AnimaticStatus
+from backend.models.exports.animatic import AnimaticOptions, AnimaticRender, AnimaticStatus
 from backend.repositories.registry import Repositories
 from tests.contract.test_repositories import NOW, manager, repos
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from backend.models.provenance import GraphPlan, KeptGraph, PictureUse
 from backend.repositories.registry import Repositories
-from backend.services.provenance import graph_id_of
+from backend.services.queue.provenance import graph_id_of
 from tests.contract.test_repositories import manager, repos
 
 __all__ = ["manager", "repos"]

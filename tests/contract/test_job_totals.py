@@ -9,8 +9,8 @@ import pytest
 
 from backend.database import DatabaseManager
 from backend.models.job import Job, JobStatus, Outcome
-from backend.repositories.job_repository import job_filter
-from backend.repositories.job_totals import STRETCH, WINDOW
+from backend.repositories.jobs.repository import job_filter
+from backend.repositories.jobs.totals import STRETCH, WINDOW
 from backend.repositories.registry import Repositories
 from backend.utils.errors import ConflictError
 from tests.contract import test_repositories as base

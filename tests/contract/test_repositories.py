@@ -13,7 +13,6 @@ import pytest
 import pytest_asyncio
 
 from backend.database import DatabaseManager
-from backend.embedded_database import EmbeddedDatabase
 from backend.models.character import AddedWords, CharacterWords
 from backend.models.clip import Clip
 from backend.models.comfyui_server import ComfyUIServer
@@ -21,10 +20,11 @@ from backend.models.content import ContentType, GeneratedContent
 from backend.models.job import Job, JobStatus
 from backend.models.project import Project
 from backend.models.scene import Scene
-from backend.repositories.base import BaseRepository
+from backend.mongo.embedded import EmbeddedDatabase
+from backend.repositories.base_repository import BaseRepository
 from backend.repositories.clip_repository import Positions
 from backend.repositories.comfyui_repository import ComfyUIRepository
-from backend.repositories.job_repository import job_filter
+from backend.repositories.jobs.repository import job_filter
 from backend.repositories.registry import Repositories, repositories_on
 from backend.repositories.scene_repository import SceneState, Totals
 from backend.utils.errors import ConflictError, DatabaseUnavailableError, ResourceNotFoundError

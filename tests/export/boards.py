@@ -11,14 +11,14 @@ from PIL import Image
 from pypdf import PdfReader
 from pypdf.generic import ContentStream, DictionaryObject
 
-from backend.models.timeline import Timeline
-from backend.services.film import ExportOptions
-from backend.services.film import Film as StoredFilm
-from backend.services.storyboard.page_form import PageForm
-from backend.services.storyboard.typesetting import PANELS_A_PART
-from backend.services.storyboard_service import StoryboardFormat, StoryboardService
-from backend.services.timeline import build_timeline
-from backend.services.timeline_media import ShortVideo
+from backend.models.exports.timeline import Timeline
+from backend.services.exports.film import ExportOptions
+from backend.services.exports.film import Film as StoredFilm
+from backend.services.exports.storyboard.page_form import PageForm
+from backend.services.exports.storyboard.typesetting import PANELS_A_PART
+from backend.services.exports.storyboard_export import StoryboardFormat, StoryboardService
+from backend.services.exports.timeline import build_timeline
+from backend.services.exports.timeline_media import ShortVideo
 from tests.export.films import Film
 
 #: A sentence in each script that the packages' fonts must have.

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from backend.models.clip import Clip
 from backend.models.content import ContentType, GeneratedContent
+from backend.models.exports.timeline import Audio, Timeline
 from backend.models.project import Project
 from backend.models.scene import Scene
-from backend.models.timeline import Audio, Timeline
-from backend.services.timeline import build_timeline
-from backend.services.timeline_media import MUSIC, MediaFacts, MediaMode
+from backend.services.exports.timeline import build_timeline
+from backend.services.exports.timeline_media import MUSIC, MediaFacts, MediaMode
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 FPS = (23.976, 24, 25, 29.97, 30, 50, 59.94, 60)

@@ -5,16 +5,9 @@ Look at the difference before it is kept: each line of these files is what an ed
 
 from pathlib import Path
 
-from backend.models.timeline import Audio
-from backend.services.exporters import (
-    edl,
-    fcpxml,
-    json_export,
-    otio_export,
-    shot_list,
-    xmeml,
-)
-from backend.services.timeline_media import MUSIC, MediaFacts
+from backend.models.exports.timeline import Audio
+from backend.services.exports.formats import edl, fcpxml, json_export, otio_export, shot_list, xmeml
+from backend.services.exports.timeline_media import MUSIC, MediaFacts
 from tests.export.films import Film, film, make_clip, make_scene, still, video
 
 FOLDER = Path(__file__).parent / "golden"

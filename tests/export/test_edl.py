@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.models.timeline import ClipItem, Gap, Timeline
-from backend.services.exporters import archive, edl
+from backend.models.exports.timeline import ClipItem, Gap, Timeline
+from backend.services.exports.formats import archive, edl
 from backend.utils.errors import UnprocessableError
 from tests.export.films import Film, film, films, make_clip, modes, still, video
 

@@ -12,12 +12,12 @@ from PIL import Image
 
 from backend.models.character import Character
 from backend.models.clip import Clip
+from backend.models.exports.timeline import ProblemCode
 from backend.models.project import Project
 from backend.models.scene import Scene
-from backend.models.timeline import ProblemCode
 from backend.services.export_service import ExportService
-from backend.services.exporters import placeholder
-from backend.services.film import ExportFormat, ExportOptions, FilmLoader
+from backend.services.exports.film import ExportFormat, ExportOptions, FilmLoader
+from backend.services.exports.formats import placeholder
 from backend.utils.errors import ConflictError, InvalidRequestError, ResourceNotFoundError
 from tests.export.fcpxml_reader import check
 from tests.export.films import Film, film, make_clip, still, video

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.models.timeline import Audio, Gap, Marker, Timeline
-from backend.services.exporters import fcpxml
-from backend.services.timeline_media import MediaFacts
+from backend.models.exports.timeline import Audio, Gap, Marker, Timeline
+from backend.services.exports.formats import fcpxml
+from backend.services.exports.timeline_media import MediaFacts
 from tests.export.fcpxml_reader import Checked, check, clips, seconds
 from tests.export.films import FPS, Film, film, films, make_clip, make_scene, modes, still, video
 

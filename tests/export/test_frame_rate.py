@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.models.frame_rate import RATES, FrameRate, milliseconds
+from backend.models.exports.frame_rate import RATES, FrameRate, milliseconds
 from backend.utils.errors import InvalidRequestError, UnprocessableError
 from tests.export.films import FPS
 

@@ -5,7 +5,7 @@ from hypothesis import given
 
 from backend.models.clip import Clip
 from backend.models.project import Project
-from backend.services.exporters import json_export
+from backend.services.exports.formats import json_export
 from tests.export.films import Film, film, films, make_clip, modes, still
 
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.services.exporters import names
-from backend.services.exporters.media_url import media_url
+from backend.services.exports.formats import names
+from backend.services.exports.formats.media_url import media_url
 from backend.utils.errors import InvalidRequestError
 
 anything = st.text(max_size=60)

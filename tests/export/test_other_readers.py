@@ -7,9 +7,9 @@ from typing import Any
 import opentimelineio as otio
 from hypothesis import given
 
-from backend.models.timeline import Timeline
-from backend.services.exporters import edl, fcpxml
-from backend.services.exporters.names import one_line
+from backend.models.exports.timeline import Timeline
+from backend.services.exports.formats import edl, fcpxml
+from backend.services.exports.formats.names import one_line
 from tests.export.films import Film, films, modes
 
 Cut = list[tuple[str, int, int, int]]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.models.timeline import Gap, Timeline
-from backend.services.exporters import otio_export
+from backend.models.exports.timeline import Gap, Timeline
+from backend.services.exports.formats import otio_export
 from tests.export.films import FPS, Film, film, films, make_clip, make_scene, modes, still
 
 

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.models.preflight import Finding, Severity
-from backend.models.timeline import ProblemCode
-from backend.services import film as film_module
-from backend.services import preflight
-from backend.services.export_files import export_file, safe_title
-from backend.services.film import ExportFormat, ExportOptions
-from backend.services.timeline_media import MUSIC, MediaFacts
+from backend.models.exports.preflight import Finding, Severity
+from backend.models.exports.timeline import ProblemCode
+from backend.services.exports import film as film_module
+from backend.services.exports import preflight
+from backend.services.exports.export_files import export_file, safe_title
+from backend.services.exports.film import ExportFormat, ExportOptions
+from backend.services.exports.timeline_media import MUSIC, MediaFacts
 from backend.utils.errors import ConflictError
 from tests.export.films import Film, film, films, make_clip, make_scene, modes, still, video
 

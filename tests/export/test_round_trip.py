@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.models.cut import Cut, CutItem
-from backend.models.timeline import Timeline
-from backend.models.timing import TimingPlan
-from backend.services.cuts.read_cut import read_cut
-from backend.services.exporters import edl, fcpxml, otio_export
-from backend.services.timing_names import NameBook
-from backend.services.timing_plan import differences, plan_timing
+from backend.models.exports.cut import Cut, CutItem
+from backend.models.exports.timeline import Timeline
+from backend.models.exports.timing import TimingPlan
+from backend.services.exports.cuts.read_cut import read_cut
+from backend.services.exports.formats import edl, fcpxml, otio_export
+from backend.services.exports.timing_names import NameBook
+from backend.services.exports.timing_plan import differences, plan_timing
 from backend.utils.errors import StoryCanvasError, UnprocessableError, UnsupportedMediaError
 from tests.export.films import FPS, Film, film, films, make_clip, make_scene, still, video
 

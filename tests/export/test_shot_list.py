@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from backend.models.timeline import ClipItem
-from backend.services.exporters import shot_list
-from backend.services.exporters.names import xml_text
+from backend.models.exports.timeline import ClipItem
+from backend.services.exports.formats import shot_list
+from backend.services.exports.formats.names import xml_text
 from tests.export.films import Film, film, films, make_clip, modes, still
 
 

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from backend.models.timeline import ProblemCode
-from backend.services.film import Film as StoredFilm
-from backend.services.storyboard.board import BEYOND, Board, board_of
-from backend.services.storyboard.fonts import fonts_for
-from backend.services.storyboard.page_form import (
+from backend.models.exports.timeline import ProblemCode
+from backend.services.exports.film import Film as StoredFilm
+from backend.services.exports.storyboard.board import BEYOND, Board, board_of
+from backend.services.exports.storyboard.fonts import fonts_for
+from backend.services.exports.storyboard.page_form import (
     Box,
     Orientation,
     PageForm,
@@ -21,9 +21,9 @@ from backend.services.storyboard.page_form import (
     Paper,
     panel_form,
 )
-from backend.services.storyboard.pictures import pixels, write_pictures
-from backend.services.storyboard.typesetting import typeset
-from backend.services.storyboard.words import (
+from backend.services.exports.storyboard.pictures import pixels, write_pictures
+from backend.services.exports.storyboard.typesetting import typeset
+from backend.services.exports.storyboard.words import (
     Language,
     WordSetter,
     breakable,
@@ -33,12 +33,12 @@ from backend.services.storyboard.words import (
     language_of,
     one_line,
 )
-from backend.services.timeline import build_timeline
-from backend.services.timeline_media import MediaFacts
+from backend.services.exports.timeline import build_timeline
+from backend.services.exports.timeline_media import MediaFacts
 from backend.utils.errors import TypesettingError
 from tests.export import boards
 from tests.export.films import Film, film, make_clip, make_scene, still, video
-from tests.unit.services.media_samples import video as video_file
+from tests.unit.services.media.media_samples import video as video_file
 
 FORMS = [
     PageForm(panels, paper, orientation)

@@ -8,17 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.models.frame_rate import FrameRate
-from backend.models.timeline import (
-    ClipItem,
-    Gap,
-    Item,
-    MediaKind,
-    ProblemCode,
-    Timeline,
-)
-from backend.services.timeline import build_timeline
-from backend.services.timeline_media import MUSIC, MediaFacts
+from backend.models.exports.frame_rate import FrameRate
+from backend.models.exports.timeline import ClipItem, Gap, Item, MediaKind, ProblemCode, Timeline
+from backend.services.exports.timeline import build_timeline
+from backend.services.exports.timeline_media import MUSIC, MediaFacts
 from backend.utils.errors import UnprocessableError
 from tests.export.films import Film, film, films, make_clip, make_scene, modes, still, video
 

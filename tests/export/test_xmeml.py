@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from backend.models.timeline import Audio, MediaKind, Timeline
-from backend.services.exporters import xmeml
-from backend.services.exporters.names import one_line
-from backend.services.timeline_media import MUSIC, MediaFacts
+from backend.models.exports.timeline import Audio, MediaKind, Timeline
+from backend.services.exports.formats import xmeml
+from backend.services.exports.formats.names import one_line
+from backend.services.exports.timeline_media import MUSIC, MediaFacts
 from tests.export.films import Film, film, films, make_clip, modes, still, video
 
 RATE = {"TRUE", "FALSE"}

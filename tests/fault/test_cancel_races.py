@@ -9,7 +9,7 @@ from typing import Any
 from backend.comfyui_simulator.options import SimulatorOptions
 from backend.comfyui_simulator.simulator import Simulator
 from backend.models.comfyui_server import ComfyUIServer
-from backend.services.comfyui_client import ComfyUIClient
+from backend.services.comfyui.client import ComfyUIClient
 from tests.studio import studio
 
 

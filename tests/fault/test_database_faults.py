@@ -14,8 +14,8 @@ import pytest
 import pytest_asyncio
 
 from backend.database import DatabaseManager, Driver
-from backend.embedded_database import EmbeddedDatabase, takes_connections
-from backend.repositories.translation import translated
+from backend.mongo.embedded import EmbeddedDatabase, takes_connections
+from backend.repositories.shared.translation import translated
 from backend.utils.errors import DatabaseUnavailableError
 from tests.road import Road
 

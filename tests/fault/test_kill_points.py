@@ -12,9 +12,9 @@ from backend.comfyui_simulator.options import SimulatorOptions
 from backend.comfyui_simulator.simulator import Simulator
 from backend.config import Settings
 from backend.container import Container, build_container
-from backend.embedded_database import EmbeddedDatabase
 from backend.models.content import GeneratedContent
 from backend.models.job import Job
+from backend.mongo.embedded import EmbeddedDatabase
 from backend.server import create_app
 from tests.road import Road
 from tests.studio import (

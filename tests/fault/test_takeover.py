@@ -13,7 +13,7 @@ import pytest
 
 from backend.comfyui_simulator.options import SimulatorOptions
 from backend.comfyui_simulator.simulator import Simulator
-from backend.embedded_database import EmbeddedDatabase
+from backend.mongo.embedded import EmbeddedDatabase
 from tests.road import Road
 from tests.studio import ServerProcess, Studio, server_process, talking_to
 

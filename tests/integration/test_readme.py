@@ -118,6 +118,6 @@ def test_the_worked_example_has_every_layer() -> None:
     heads = [example.partition("\n")[0] for example in blocks(AGENTS, "python")]
     places = [head.removeprefix("# ").rpartition("/")[0] for head in heads]
     assert places == [
-        "backend/api/v1", "backend/dtos", "backend/services", "backend/repositories",
-        "tests/integration",
+        "backend/api/v1", "backend/dtos", "backend/services/film", "backend/repositories",
+        "tests/integration/film",
     ]  # fmt: skip

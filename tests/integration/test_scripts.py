@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 from backend.config import Settings
-from backend.embedded_database import EmbeddedDatabase
+from backend.mongo.embedded import EmbeddedDatabase
 from scripts import _environment, _launch, _venv
 from scripts._api import Api, DemoError
 from scripts._demo_output import require_replaceable

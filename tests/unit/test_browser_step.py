@@ -34,8 +34,11 @@ def test_anything_else_is_left_alone(change: dict[str, Any]) -> None:
 
 
 def test_a_run_without_one_says_so() -> None:
-    opened = ["tests/browser/test_client_film.py::test_a", "tests/integration/test_manual.py::b"]
-    others = ["tests/unit/test_database.py::test_c"]
+    opened = [
+        "tests/browser/test_client_film.py::test_a",
+        "tests/integration/api/test_manual.py::b",
+    ]
+    others = ["tests/unit/mongo/test_database.py::test_c"]
     assert "2 tests" in said_without(None, [*opened, *others])
     assert said_without(None, others) == ""
     assert said_without("/usr/bin/chromium", opened) == ""

@@ -1,6 +1,6 @@
 """docs/models.md is what the code says."""
 
-from backend.services.model_config import FAMILIES, VARIANTS
+from backend.services.families import FAMILIES, VARIANTS
 from scripts.models_doc import TARGET, document
 
 

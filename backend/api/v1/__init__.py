@@ -1,36 +1,36 @@
-"""Everything under /api/v1."""
+"""Everything under /api/v1: the eleven routers of the contract, and beyond them one for each noun.
+
+The server imports it, pages its dependencies. It imports `http`, `streams`, services and DTOs.
+"""
 
 from fastapi import FastAPI
 
 from backend.api.v1 import (
-    alternates_router,
-    character_pictures_router,
     characters_router,
     clips_router,
     comfyui_router,
     events_router,
-    exports_router,
     generation_router,
     health_router,
-    imports_router,
     media_router,
-    models_router,
     openai_router,
-    packages_router,
-    pool_router,
     projects_router,
     queue_router,
-    regeneration_router,
     scenes_router,
-    selection_router,
     spa_media_router,
     spa_router,
-    storyboards_router,
     templates_router,
     webhooks_router,
     worker_results_router,
-    workflows_router,
 )
+from backend.api.v1.exports import (
+    exports_router,
+    imports_router,
+    packages_router,
+    storyboards_router,
+)
+from backend.api.v1.film import alternates_router, pool_router, selection_router, workflows_router
+from backend.api.v1.generation import character_pictures_router, models_router, regeneration_router
 
 _ROUTERS = (
     health_router,

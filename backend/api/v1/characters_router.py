@@ -4,15 +4,15 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from backend.api.dependencies import CharacterServiceDep, Id, PageDep
-from backend.api.versioned_router import versioned_router
+from backend.api.http.versioned_router import versioned_router
+from backend.api.v1.dependencies import CharacterServiceDep, Id, PageDep
 from backend.dtos.character_dto import (
     CharacterCreateDTO,
     CharacterResponseDTO,
     CharacterUpdateDTO,
 )
 from backend.dtos.clip_dto import ClipResponseDTO
-from backend.dtos.common_dto import DeletedDTO, ErrorDTO
+from backend.dtos.shared.common_dto import DeletedDTO, ErrorDTO
 from backend.models.character import Character
 from backend.models.clip import Clip
 

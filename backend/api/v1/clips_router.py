@@ -4,15 +4,15 @@ from typing import Annotated, Literal
 
 from fastapi import Query, Response
 
-from backend.api.dependencies import (
+from backend.api.http.versioned_router import versioned_router
+from backend.api.streams.gallery_json import gallery_json
+from backend.api.v1.dependencies import (
     ClipServiceDep,
     GenerationServiceDep,
     Id,
     PageDep,
     TakeGraphsDep,
 )
-from backend.api.gallery_json import gallery_json
-from backend.api.versioned_router import versioned_router
 from backend.dtos.clip_dto import (
     ClipCreatedDTO,
     ClipCreateDTO,
@@ -24,9 +24,9 @@ from backend.dtos.clip_dto import (
     PromptsDTO,
     TimelinePositionDTO,
 )
-from backend.dtos.common_dto import DeletedDTO, OverlapErrorDTO, Prompt
+from backend.dtos.shared.common_dto import DeletedDTO, OverlapErrorDTO, Prompt
 from backend.models.clip import Clip
-from backend.services.timeline_analysis import summary_of
+from backend.services.film.timeline_analysis import summary_of
 
 router = versioned_router("/clips", tags=["Clips"])
 

@@ -2,16 +2,16 @@
 
 from fastapi import Response
 
-from backend.api.dependencies import ComfyUIServiceDep, Id, PageDep
-from backend.api.server_json import info_json
-from backend.api.versioned_router import versioned_router
+from backend.api.http.versioned_router import versioned_router
+from backend.api.streams.server_json import info_json
+from backend.api.v1.dependencies import ComfyUIServiceDep, Id, PageDep
 from backend.dtos.comfyui_dto import (
     ServerCreateDTO,
     ServerInfoDTO,
     ServerResponseDTO,
     ServerUpdateDTO,
 )
-from backend.dtos.common_dto import DeletedDTO
+from backend.dtos.shared.common_dto import DeletedDTO
 from backend.models.comfyui_server import ComfyUIServer
 
 router = versioned_router("/comfyui/servers", tags=["ComfyUI servers"])

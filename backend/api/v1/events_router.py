@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import Depends, Header, Query, WebSocket
 from fastapi.exceptions import RequestValidationError
 
-from backend.api.dependencies import EventStreamsDep
-from backend.api.event_streams import EventResponse, speak
-from backend.api.versioned_router import versioned_router
+from backend.api.http.versioned_router import versioned_router
+from backend.api.streams.event_streams import EventResponse, speak
+from backend.api.v1.dependencies import EventStreamsDep
 from backend.dtos.event_dto import EventDTO
 from backend.models.event import STREAMED, EventFilter
 

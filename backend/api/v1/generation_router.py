@@ -2,8 +2,10 @@
 
 from fastapi import Response
 
-from backend.api.batch_json import batch_json
-from backend.api.dependencies import (
+from backend.api.http.generated import WAITED, generated
+from backend.api.http.versioned_router import versioned_router
+from backend.api.streams.batch_json import batch_json
+from backend.api.v1.dependencies import (
     BatchServiceDep,
     GenerationServiceDep,
     Id,
@@ -11,8 +13,6 @@ from backend.api.dependencies import (
     PageDep,
     Prefer,
 )
-from backend.api.generated import WAITED, generated
-from backend.api.versioned_router import versioned_router
 from backend.dtos.batch_dto import BatchCreateDTO, BatchListDTO, BatchResponseDTO
 from backend.dtos.generation_dto import GeneratedDTO, GenerateDTO, GenerationQueuedDTO
 

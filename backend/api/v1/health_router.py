@@ -2,10 +2,10 @@
 
 from fastapi import Response
 
-from backend.api.dependencies import HealthServiceDep
-from backend.api.versioned_router import versioned_router
+from backend.api.http.versioned_router import versioned_router
+from backend.api.v1.dependencies import HealthServiceDep
 from backend.dtos.health_dto import ApiRootDTO, HealthDTO
-from backend.services.health_service import HealthReport
+from backend.services.monitoring.health_service import HealthReport
 
 router = versioned_router(tags=["Health"])
 

@@ -1,8 +1,8 @@
 """Media (2)."""
 
-from backend.api.dependencies import Id, MediaServiceDep
-from backend.api.upload_stream import UploadedFile, file_body, upload_errors
-from backend.api.versioned_router import versioned_router
+from backend.api.http.upload_stream import UploadedFile, file_body, upload_errors
+from backend.api.http.versioned_router import versioned_router
+from backend.api.v1.dependencies import Id, MediaServiceDep
 from backend.dtos.media_dto import FaceImageUploadedDTO, MusicUploadedDTO
 from backend.services.media_service import StoredImage, StoredMusic
 

@@ -4,10 +4,10 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query
 
-from backend.api.dependencies import OpenAIVideoServiceDep
-from backend.api.versioned_router import versioned_router
-from backend.dtos.common_dto import ErrorDTO
+from backend.api.http.versioned_router import versioned_router
+from backend.api.v1.dependencies import OpenAIVideoServiceDep
 from backend.dtos.openai_dto import VideoDeletedDTO, VideoDTO, VideoListDTO
+from backend.dtos.shared.common_dto import ErrorDTO
 
 _UPSTREAM: dict[int | str, dict[str, Any]] = {
     404: {"model": ErrorDTO, "description": "The provider does not know it."},

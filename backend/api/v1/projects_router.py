@@ -4,11 +4,10 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from backend.api.dependencies import Id, PageDep, ProjectServiceDep, StoryReaderDep
-from backend.api.story_stream import JSON, clip_array, film_chunks, project_json, streamed
-from backend.api.versioned_router import versioned_router
+from backend.api.http.versioned_router import versioned_router
+from backend.api.streams.story_stream import JSON, clip_array, film_chunks, project_json, streamed
+from backend.api.v1.dependencies import Id, PageDep, ProjectServiceDep, StoryReaderDep
 from backend.dtos.clip_dto import ClipResponseDTO
-from backend.dtos.common_dto import DeletedDTO
 from backend.dtos.project_dto import (
     ProjectCreateDTO,
     ProjectListDTO,
@@ -16,6 +15,7 @@ from backend.dtos.project_dto import (
     ProjectUpdateDTO,
     ProjectWithScenesDTO,
 )
+from backend.dtos.shared.common_dto import DeletedDTO
 from backend.models.project import Project
 
 router = versioned_router("/projects", tags=["Projects"])

@@ -5,7 +5,8 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import Depends, Query, Response
 from fastapi.exceptions import RequestValidationError
 
-from backend.api.dependencies import (
+from backend.api.http.versioned_router import versioned_router
+from backend.api.v1.dependencies import (
     GenerationServiceDep,
     Id,
     IdempotencyKey,
@@ -17,8 +18,6 @@ from backend.api.dependencies import (
     WorkerReportsDep,
     WorkerServiceDep,
 )
-from backend.api.versioned_router import versioned_router
-from backend.dtos.common_dto import DeletedDTO
 from backend.dtos.queue_dto import (
     CompleteJobDTO,
     JobCreatedDTO,
@@ -32,8 +31,9 @@ from backend.dtos.queue_dto import (
     RegisterServerDTO,
     ServerRegisteredDTO,
 )
+from backend.dtos.shared.common_dto import DeletedDTO
 from backend.models.job import Job, JobStatus
-from backend.services.queue_view import parse_statuses
+from backend.services.monitoring.queue_view import parse_statuses
 
 router = versioned_router("/queue", tags=["Queue"])
 

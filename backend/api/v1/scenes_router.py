@@ -2,15 +2,15 @@
 
 from fastapi import Response
 
-from backend.api.dependencies import Id, PageDep, SceneServiceDep, TimelineAnalystDep
-from backend.api.versioned_router import versioned_router
-from backend.dtos.common_dto import DeletedDTO
+from backend.api.http.versioned_router import versioned_router
+from backend.api.v1.dependencies import Id, PageDep, SceneServiceDep, TimelineAnalystDep
 from backend.dtos.scene_dto import (
     SceneCreateDTO,
     SceneResponseDTO,
     SceneUpdateDTO,
     TimelineAnalysisDTO,
 )
+from backend.dtos.shared.common_dto import DeletedDTO
 from backend.models.scene import Scene
 
 router = versioned_router("/scenes", tags=["Scenes"])

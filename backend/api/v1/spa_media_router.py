@@ -5,17 +5,17 @@ from typing import Annotated, Any
 
 from fastapi import Depends
 
-from backend.api.dependencies import Id, MediaServiceDep
-from backend.api.upload_stream import UploadedFile, files_body, upload_errors, uploaded_files
+from backend.api.http.upload_stream import UploadedFile, files_body, upload_errors, uploaded_files
+from backend.api.http.versioned_router import versioned_router
+from backend.api.v1.dependencies import Id, MediaServiceDep
 from backend.api.v1.media_router import IMAGE_BODY, IMAGE_ERRORS, MUSIC_BODY, MUSIC_ERRORS
-from backend.api.versioned_router import versioned_router
 from backend.dtos.media_dto import (
     CharacterImagesUploadedDTO,
     FaceImageUploadedDTO,
     MusicUploadedDTO,
 )
+from backend.services.media.uploads import IncomingFile
 from backend.services.media_service import MAX_PICTURES, StoredImage, StoredMusic, StoredPictures
-from backend.services.upload_intake import IncomingFile
 
 _PICTURES = {
     "files": f"Pictures: png, jpeg, webp or gif, each up to MAX_IMAGE_SIZE_MB, {MAX_PICTURES} in "

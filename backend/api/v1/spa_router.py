@@ -2,7 +2,10 @@
 
 from fastapi import Response
 
-from backend.api.dependencies import (
+from backend.api.http.versioned_router import versioned_router
+from backend.api.streams.server_json import detail_json
+from backend.api.streams.story_stream import film_chunks, project_json, streamed
+from backend.api.v1.dependencies import (
     ClipServiceDep,
     ComfyUIServiceDep,
     Id,
@@ -10,9 +13,6 @@ from backend.api.dependencies import (
     SceneServiceDep,
     StoryReaderDep,
 )
-from backend.api.server_json import detail_json
-from backend.api.story_stream import film_chunks, project_json, streamed
-from backend.api.versioned_router import versioned_router
 from backend.dtos.clip_dto import ClipResponseDTO
 from backend.dtos.comfyui_dto import ServerDetailDTO
 from backend.dtos.scene_dto import SceneResponseDTO

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from backend.api.dependencies import Id, PageDep, TemplateServiceDep
-from backend.api.strict_json import StrictJsonRoute
-from backend.api.versioned_router import versioned_router
-from backend.dtos.common_dto import DeletedDTO, ErrorDTO
+from backend.api.http.strict_json import StrictJsonRoute
+from backend.api.http.versioned_router import versioned_router
+from backend.api.v1.dependencies import Id, PageDep, TemplateServiceDep
+from backend.dtos.shared.common_dto import DeletedDTO, ErrorDTO
 from backend.dtos.template_dto import (
     TemplateCreateDTO,
     TemplateResponseDTO,

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from backend.api.dependencies import Id, PageDep, WebhookServiceDep
-from backend.api.versioned_router import versioned_router
-from backend.dtos.common_dto import DeletedDTO
+from backend.api.http.versioned_router import versioned_router
+from backend.api.v1.dependencies import Id, PageDep, WebhookServiceDep
+from backend.dtos.shared.common_dto import DeletedDTO
 from backend.dtos.webhook_dto import (
     WebhookCreateDTO,
     WebhookDeliveryDTO,

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import Query
 
-from backend.api.dependencies import Id, Reporter, WorkerReportsDep
-from backend.api.upload_stream import UploadedFile, file_body, upload_errors
-from backend.api.versioned_router import versioned_router
+from backend.api.http.upload_stream import UploadedFile, file_body, upload_errors
+from backend.api.http.versioned_router import versioned_router
+from backend.api.v1.dependencies import Id, Reporter, WorkerReportsDep
 from backend.dtos.queue_dto import JobMessageDTO
 
 RESULT_BODY = file_body("The picture or video, up to MAX_RESULT_SIZE_MB.")

@@ -1,4 +1,7 @@
-"""Model families as immutable data: what each really makes, needs and reads."""
+"""Model families as data: sizes, files, presets, rules, and detection by file name.
+
+Workflows, servers, workers and `model_config` import it. It imports models and utils.
+"""
 
 from backend.services.families.base import ModelFamily
 from backend.services.families.flux import (

@@ -1,10 +1,13 @@
-"""Graphs for ComfyUI: one file a model family, parameters in, API-format graph out, all pure."""
+"""Graphs for ComfyUI: parameters in, API-format graph out, all pure.
+
+Queue, servers, film and generation import it. It imports families, `comfyui.catalog` and models.
+"""
 
 from backend.services.workflows.build import BuiltWorkflow, build_workflow
 from backend.services.workflows.files import FileNeed
 from backend.services.workflows.graph import InputImage
 from backend.services.workflows.requirements import Missing, Requirements, missing, requirements
-from backend.services.workflows.unread import unread_params
+from backend.services.workflows.unused_params import unread_params
 
 __all__ = [
     "BuiltWorkflow",

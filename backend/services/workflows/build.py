@@ -6,12 +6,14 @@ from typing import Any
 
 from backend.models.provenance import GraphPlan
 from backend.models.render import RenderRequest
-from backend.services.model_config import NegativeRule, detect_family
-from backend.services.server_catalog import ServerCatalog
-from backend.services.workflows import custom, kept
+from backend.services.comfyui.catalog import ServerCatalog
+from backend.services.families.base import NegativeRule
+from backend.services.families.detection import detect_family
+from backend.services.workflows import custom, saved_plans
 from backend.services.workflows.choices import check_unchecked
 from backend.services.workflows.files import FoundFile
 from backend.services.workflows.graph import Draft, Graph, InputImage, with_names
+from backend.services.workflows.intent import check_sources, with_hint
 from backend.services.workflows.recipe import (
     Recipe,
     check_choices,
@@ -21,9 +23,8 @@ from backend.services.workflows.recipe import (
     pictures_of,
     settings_of,
 )
+from backend.services.workflows.render_plans import BUILDERS, Way, loras_for
 from backend.services.workflows.requirements import choose_model, require, requirements, way_for
-from backend.services.workflows.ways import BUILDERS, Way, loras_for
-from backend.services.workflows.wishes import check_sources, with_hint
 
 _SAME_IN_PLAN = (
     "model_name", "family", "width", "height", "frames", "fps", "seed", "output_node", "sampling",
@@ -173,17 +174,17 @@ def _again(request: RenderRequest, plan: GraphPlan, catalog: ServerCatalog) -> B
     require(requirements(request), catalog)
     custom.check_uploads(plan.graph, catalog)
     check_unchecked(plan.graph, catalog)
-    graph = kept.with_prefix(plan.graph, request.filename_prefix)
+    graph = saved_plans.with_prefix(plan.graph, request.filename_prefix)
     facts = {name: getattr(plan, name) for name in _SAME_IN_PLAN}
     graph = _told_apart(graph, request, catalog)
-    return BuiltWorkflow(graph=graph, inputs=kept.inputs_of(plan), **facts)
+    return BuiltWorkflow(graph=graph, inputs=saved_plans.inputs_of(plan), **facts)
 
 
 def _told_apart(graph: Graph, request: RenderRequest, catalog: ServerCatalog) -> Graph:
     if request.attempt == 1:
         return graph
     ending = f"_{request.attempt}"
-    return kept.renamed(graph, catalog, prefix=request.filename_prefix, ending=ending)
+    return saved_plans.renamed(graph, catalog, prefix=request.filename_prefix, ending=ending)
 
 
 def _first(graph: Graph, kind: type | tuple[type, ...], *names: str) -> Any:

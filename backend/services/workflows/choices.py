@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from backend.services.server_catalog import ServerCatalog, nearest
+from backend.services.comfyui.catalog import ServerCatalog, nearest
 from backend.services.workflows.graph import Graph
 from backend.utils.errors import WorkflowError
 

@@ -5,8 +5,8 @@ from pathlib import PureWindowsPath
 from typing import Any, NoReturn
 
 from backend.models.render import RenderRequest
-from backend.services.model_config import detect_family, family_of_checkpoint
-from backend.services.server_catalog import ServerCatalog, has_model_extension
+from backend.services.comfyui.catalog import ServerCatalog, has_model_extension
+from backend.services.families.detection import detect_family, family_of_checkpoint
 from backend.services.workflows.bindings import (
     PLACEHOLDER,
     idle_title,

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from backend.services.comfyui.catalog import ServerCatalog, nearest, resolve_file
 from backend.services.families.names import is_gguf, without_precision
-from backend.services.server_catalog import ServerCatalog, nearest, resolve_file
 
 #: The folder below models/ that an input's files come from, for messages.
 FOLDERS = {

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from backend.models.render import LoraUse, RenderRequest
-from backend.services.model_config import FrameRule, Kind, ModelFamily, Preset
-from backend.services.server_catalog import ServerCatalog, nearest
+from backend.services.comfyui.catalog import ServerCatalog, nearest
+from backend.services.families.base import FrameRule, Kind, ModelFamily, Preset
 from backend.services.workflows.files import FoundFile
 from backend.utils.errors import WorkflowError
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from backend.models.content import ContentType
 from backend.models.render import RenderRequest
-from backend.services.model_config import detect, needs_other_graph, stage_of
-from backend.services.server_catalog import ServerCatalog
-from backend.services.workflows import custom, kept
+from backend.services.comfyui.catalog import ServerCatalog
+from backend.services.families.detection import detect, needs_other_graph, stage_of
+from backend.services.workflows import custom, saved_plans
 from backend.services.workflows.files import GGUF_LOADERS, FileNeed
-from backend.services.workflows.ways import Way, ways_of
-from backend.services.workflows.wishes import check_sources, essence
+from backend.services.workflows.intent import check_sources, essence
+from backend.services.workflows.render_plans import Way, ways_of
 from backend.utils.errors import ModelUnavailableError, WorkflowError
 
 
@@ -48,7 +48,7 @@ class Missing:
 def requirements(request: RenderRequest) -> Requirements:
     """Say what the request needs. Raises WorkflowError when no server could ever render it."""
     if request.plan is not None:
-        return Requirements(*kept.needs_of(request.plan))
+        return Requirements(*saved_plans.needs_of(request.plan))
     if request.workflow_json is not None:
         graph = custom.prepare(request)
         classes = frozenset(node["class_type"] for node in graph.values())

@@ -1,0 +1,9 @@
+"""What deleting a part of a film asks of the queue."""
+
+from typing import Protocol
+
+
+class JobCanceller(Protocol):
+    """The part of the queue that a cascade needs."""
+
+    async def cancel_for(self, field: str, value: str, *, project_id: str) -> int: ...

@@ -1,0 +1,45 @@
+"""Pictures of characters, made on request and read as a gallery."""
+
+from collections.abc import Sequence
+
+from backend.dtos.character_dto import CharacterPictureDTO
+from backend.models.content import GeneratedContent
+from backend.models.job import Job
+from backend.models.provenance import GraphPlan
+from backend.repositories.character_repository import CharacterRepository
+from backend.services.film.galleries import Galleries
+from backend.services.generation.take_graphs import TakeGraphs
+from backend.services.generation_service import Generated, GenerationService
+
+
+class CharacterPictures:
+    def __init__(
+        self,
+        characters: CharacterRepository,
+        galleries: Galleries,
+        *,
+        generation: GenerationService,
+        graphs: TakeGraphs,
+    ) -> None:
+        self._characters = characters
+        self._galleries = galleries
+        self._generation = generation
+        self._graphs = graphs
+
+    async def generate(
+        self, character_id: str, dto: CharacterPictureDTO, *, wait: bool
+    ) -> Job | Generated:
+        """Queue a picture of a character; waits, answers and raises as `generate` for a clip."""
+        character = await self._characters.get(character_id)
+        job = await self._generation.prepare_picture(character, dto)
+        return await self._generation.carry_out(job, wait=wait)
+
+    async def gallery(self, character_id: str) -> Sequence[GeneratedContent]:
+        """Read a character's takes, oldest first; ResourceNotFoundError when it is gone."""
+        return await self._galleries.of_character(character_id)
+
+    async def graphs(
+        self, character_id: str, takes: Sequence[GeneratedContent]
+    ) -> dict[str, GraphPlan]:
+        """Read the graphs of a character's takes by hash."""
+        return await self._graphs.of_takes(character_id, takes)

@@ -1,0 +1,236 @@
+"""The queue at one moment, as the live page shows it: bounded lists, with names for people."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+
+from backend.models.job import Job, JobStatus
+from backend.repositories.jobs.repository import JobRepository, job_filter
+from backend.services.monitoring.outlook import Outlook, QueueOutlook
+from backend.services.monitoring.queue_view import QueueView
+from backend.services.queue.in_flight import Hands
+from backend.services.servers.circuit import CircuitState
+from backend.services.servers.fleet import Fleet, ServerState
+from backend.utils.clock import Clock
+from backend.utils.errors import DatabaseUnavailableError
+
+#: Rows of each list; the totals tell of the rest.
+MOST_RUNNING = 50
+MOST_WAITING = 50
+MOST_FAILED = 20
+MOST_SERVERS = 200
+
+
+class Namer(Protocol):
+    async def names(self, ids: Iterable[str], /) -> dict[str, str]:
+        """What those of these ids are called; one that is gone is left out."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """`name` is what its clip is called, or the character whose picture it makes.
+
+    `position` is 1 for the next; `eta` is in seconds from the board's moment.
+
+    `is_sent` says that it waits in its server's own queue, `began` when it left that, in POSIX
+    seconds. Both are known in the process that drives the servers.
+    """
+
+    job: Job
+    name: str | None = None
+    project: str | None = None
+    reason: str | None = None
+    eta: float | None = None
+    position: int | None = None
+    is_sent: bool = False
+    began: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How a server is, in a word, with `why` where there is more to say.
+
+    `tone` is good, warn, bad or off.
+    """
+
+    word: str
+    tone: str
+    why: str = ""
+
+
+_RESTS = "It is switched off, and gets nothing new."
+_SILENT = "It said that it stops, or was not heard of for a while; it gets nothing unless it asks."
+_DRAINING = Condition("draining", "warn", "It ends what it has, and gets nothing new.")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerRow:
+    """`load` is the server's part of the queue's status."""
+
+    id: str
+    condition: Condition
+    load: Mapping[str, Any]
+    jobs: Sequence[JobRow] = ()
+
+    @property
+    def lined_up(self) -> int:
+        """How many of our jobs wait in its own queue."""
+        return sum(row.is_sent for row in self.jobs)
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """`totals` count every job by status, `online` and `server_total` every server."""
+
+    at: datetime
+    totals: Mapping[JobStatus, int]
+    servers: Sequence[ServerRow]
+    server_total: int
+    online: int
+    running: Sequence[JobRow]
+    waiting: Sequence[JobRow]
+    failed: Sequence[JobRow]
+
+
+class _Lists(NamedTuple):
+    running: list[Job]
+    waiting: list[Job]
+    failed: list[Job]
+
+    @property
+    def shown(self) -> list[Job]:
+        return [*self.running[:MOST_SERVERS], *self.waiting, *self.failed]
+
+
+class LiveBoard:
+    def __init__(  # noqa: PLR0913 - what a look at everything takes
+        self,
+        jobs: JobRepository,
+        view: QueueView,
+        *,
+        outlook: QueueOutlook,
+        fleet: Fleet,
+        hands: Hands,
+        projects: Namer,
+        clips: Namer,
+        characters: Namer,
+        clock: Clock,
+    ) -> None:
+        self._jobs = jobs
+        self._view = view
+        self._outlook = outlook
+        self._fleet = fleet
+        self._hands = hands
+        self._projects = projects
+        self._clips = clips
+        self._characters = characters
+        self._clock = clock
+
+    async def look(self) -> Board | None:
+        """Everything as it is now; None while the database is away."""
+        try:
+            told, lists = await asyncio.gather(self._view.status(), self._lists())
+            rows = await self._rows(lists)
+        except DatabaseUnavailableError:
+            return None
+        status: dict[str, Any] = told
+        running = [rows[job.id] for job in lists.running]
+        running.sort(key=lambda row: row.is_sent)
+        servers = self._servers(status["servers"], running)
+        return Board(
+            at=self._clock(),
+            totals={name: status[f"{name}_jobs"] for name in JobStatus},
+            servers=sorted(servers, key=_standing)[:MOST_SERVERS],
+            server_total=len(servers),
+            online=sum(row.load["is_online"] for row in servers),
+            running=running[:MOST_RUNNING],
+            waiting=[rows[job.id] for job in lists.waiting],
+            failed=[rows[job.id] for job in lists.failed],
+        )
+
+    async def _lists(self) -> _Lists:
+        failed = job_filter(statuses=[JobStatus.FAILED])
+        lists = await asyncio.gather(
+            self._jobs.processing(),
+            self._jobs.pending(skip=0, limit=MOST_WAITING),
+            self._jobs.newest(failed, skip=0, limit=MOST_FAILED),
+        )
+        running, waiting, lost = lists
+        running.sort(key=lambda job: (job.started_at or job.created_at, job.number))
+        lost.sort(key=lambda job: job.completed_at or job.created_at, reverse=True)
+        return _Lists(running, waiting, lost)
+
+    async def _rows(self, lists: _Lists) -> dict[str, JobRow]:
+        """A row for every job, by id. The running ones that are not shown have no names."""
+        shown = lists.shown
+        clips, characters, projects = await asyncio.gather(
+            self._clips.names({job.clip_id for job in shown if job.clip_id}),
+            self._characters.names({job.character_id for job in shown if job.character_id}),
+            self._projects.names({job.project_id for job in shown if job.project_id}),
+        )
+        owners = clips | characters
+        told = self._outlook.of(shown)
+        places = {job.id: place for place, job in enumerate(lists.waiting, start=1)}
+        rows = {}
+        for job in [*lists.running, *lists.waiting, *lists.failed]:
+            outlook = told.get(job.id, Outlook(None))
+            hand = self._hands.get(job.id)
+            rows[job.id] = JobRow(
+                job,
+                name=owners.get(job.clip_id or job.character_id or ""),
+                project=projects.get(job.project_id),
+                reason=outlook.reason,
+                eta=outlook.eta,
+                position=places.get(job.id),
+                is_sent=hand is not None and hand.job is not None and hand.started is None,
+                began=hand.started if hand else None,
+            )
+        return rows
+
+    def _servers(self, loads: Mapping[str, Any], running: Sequence[JobRow]) -> list[ServerRow]:
+        by_server: dict[str | None, list[JobRow]] = {}
+        for row in running:
+            by_server.setdefault(row.job.server_id, []).append(row)
+        return [
+            ServerRow(
+                id=server_id,
+                condition=condition(self._fleet.state_of(server_id), load),
+                load=load,
+                jobs=by_server.get(server_id, ()),
+            )
+            for server_id, load in loads.items()
+        ]
+
+
+def condition(state: ServerState | None, load: Mapping[str, Any]) -> Condition:
+    """Say how a ComfyUI server is; without a state it is a worker that pulls."""
+    if state is None:
+        is_on = load["is_online"]
+        return Condition("pulls", "good") if is_on else Condition("off", "off", _SILENT)
+    if not state.server.is_active:
+        is_done = not load["current_jobs"]
+        return Condition("drained", "off", _RESTS) if is_done else _DRAINING
+    return _working(state)
+
+
+def _working(state: ServerState) -> Condition:
+    if not state.online:
+        return Condition("offline", "bad", "It does not answer. Its jobs go elsewhere.")
+    if state.circuit is CircuitState.OPEN:
+        why = "It failed several times in a row, and gets nothing for a while."
+        return Condition("circuit open", "bad", why)
+    if state.on_probation:
+        return Condition("on trial", "warn", "One job at a time, until one has gone well.")
+    if state.why_not:
+        return Condition("starting", "warn", f"It {state.why_not.rstrip('.')}.")
+    return Condition("online", "good")
+
+
+def _standing(row: ServerRow) -> tuple[int, str, str]:
+    """What needs a look comes first, then what is at work, then the idle ones."""
+    trouble = row.condition.tone in {"bad", "warn"}
+    order = 0 if trouble else 1 if row.jobs else 3 if row.condition.tone == "off" else 2
+    return order, str(row.load["server_name"]).casefold(), row.id

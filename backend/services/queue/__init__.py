@@ -1,0 +1,5 @@
+"""Jobs on their way: dispatcher, leadership, backlog, admission, retries, delivery, late results.
+
+The doors, generation, workers and monitoring import it. It imports film, servers, workflows,
+comfyui, media and events.
+"""

@@ -1,0 +1,57 @@
+"""What driving the servers takes: who may, who waits, who has what, and how long things take."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from backend.services.queue.backlog_sync import BacklogFeed
+from backend.services.queue.in_flight import Hands
+from backend.services.queue.job_requirements import JobNeeds
+from backend.services.queue.leadership import Leadership
+from backend.services.queue.learning import Learning
+from backend.services.queue.scheduling.forecast import Forecast
+from backend.services.queue.scheduling.types import Rules, ServerView, TakeBack
+from backend.services.servers.fleet import Fleet
+from backend.utils.clock import Clock
+
+
+@dataclass(frozen=True)
+class QueueDesk:
+    leadership: Leadership
+    fleet: Fleet
+    feed: BacklogFeed
+    needs: JobNeeds
+    hands: Hands
+    learning: Learning
+    rules: Rules
+    clock: Clock
+
+    def now(self) -> float:
+        """POSIX seconds."""
+        return self.clock().timestamp()
+
+    def views(self) -> Sequence[ServerView]:
+        """The servers as the planner sees them."""
+        states = self.fleet.states
+        self.needs.look_at(states)
+        return self.hands.views(states, self.learning.estimates)
+
+    def drained(self) -> list[TakeBack]:
+        """What waits in the queues of servers that were switched off: they only end what runs."""
+        return [
+            TakeBack(hand.job_id, hand.server_id, f"'{state.server.name}' was switched off.")
+            for state in self.fleet.states
+            if not state.server.is_active
+            for hand in self.hands.at(state.server.id)
+            if hand.started is None
+        ]
+
+    def forecast(self) -> Forecast:
+        """A look at the queue as it is, for those who ask why and until when."""
+        return Forecast(
+            self.feed.backlog,
+            self.views(),
+            self.learning.estimates,
+            now=self.now(),
+            capable=self.needs,
+            rules=self.rules,
+        )

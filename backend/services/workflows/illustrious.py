@@ -1,5 +1,0 @@
-"""Illustrious XL: SDXL's graph, with the encoder's last layer left out as it was trained."""
-
-from backend.services.workflows.stable_diffusion import build
-
-__all__ = ["build"]
