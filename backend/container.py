@@ -10,8 +10,8 @@ from backend.repositories.registry import REPOSITORIES
 from backend.services.comfyui.client import ComfyUIClient, open_session
 from backend.services.exports.animatic_runner import at_work
 from backend.services.providers.openai.transport import open_provider_session
-from backend.wiring.background import Mender, running
-from backend.wiring.foundation import Roads
+from backend.wiring.background import StartupRepair, running
+from backend.wiring.foundation import HttpClients
 from backend.wiring.packages import PackageParts
 
 
@@ -49,8 +49,8 @@ async def build_container(
         session = await stack.enter_async_context(open_session())
         public = await stack.enter_async_context(open_session(public_only=True))
         provider = await stack.enter_async_context(open_provider_session())
-        roads = Roads(client_type(session), session, public, provider)
-        container = Container(settings, database, roads)
+        clients = HttpClients(client_type(session), session, public, provider)
+        container = Container(settings, database, clients)
         stack.push_async_callback(container.repositories.projects.settle)
         await stack.enter_async_context(
             running(
@@ -58,9 +58,13 @@ async def build_container(
                 container.dispatcher,
                 container.queue,
                 events=container.events,
-                webhooks=container.webhook_courier,
-                mender=Mender(container.results, container.timeline, container.batches),
+                webhooks=container.webhook_dispatcher,
+                startup_repair=StartupRepair(
+                    container.results, container.timeline, container.batches
+                ),
             )
         )
-        await stack.enter_async_context(at_work(container.animatic_runner, container.kitchen))
+        await stack.enter_async_context(
+            at_work(container.animatic_runner, container.media_preparer)
+        )
         yield container

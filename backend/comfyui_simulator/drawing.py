@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from PIL import Image, ImageDraw, ImageFont
 
-from backend.comfyui_simulator.graph import Picture
+from backend.comfyui_simulator.graph import DrawnPicture
 
 WHITE = (255, 255, 255)
 Color = tuple[int, int, int]
@@ -22,7 +22,7 @@ def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(max(6, size))
 
 
-def captions(picture: Picture, index: int) -> list[str]:
+def captions(picture: DrawnPicture, index: int) -> list[str]:
     frames = picture.frames
     place = f", picture {index + 1} of {frames.batch}" if frames.batch > 1 else ""
     facts = f"{frames.width}x{frames.height}{place}, seed {picture.seed}, {picture.steps} steps"
@@ -43,7 +43,7 @@ def wrapped(draw: ImageDraw.ImageDraw, text: str, size: int, width: int) -> Iter
     yield line
 
 
-def draw_still(picture: Picture, index: int = 0) -> Image.Image:
+def draw_still(picture: DrawnPicture, index: int = 0) -> Image.Image:
     """One picture of the batch, RGB."""
     width, height = picture.frames.width, picture.frames.height
     image = Image.new("RGB", (width, height), color_of(picture.seed + index))
@@ -63,7 +63,7 @@ def draw_still(picture: Picture, index: int = 0) -> Image.Image:
     return image
 
 
-def draw_frames(picture: Picture, count: int, size: tuple[int, int]) -> Iterator[Image.Image]:
+def draw_frames(picture: DrawnPicture, count: int, size: tuple[int, int]) -> Iterator[Image.Image]:
     """Frames of a moving picture: a bar that crosses it, and the frame's number."""
     width, height = size
     base = draw_still(picture).crop((0, 0, width, height))
@@ -78,7 +78,7 @@ def draw_frames(picture: Picture, count: int, size: tuple[int, int]) -> Iterator
         yield frame
 
 
-def draw_preview(picture: Picture, step: int, steps: int) -> Image.Image:
+def draw_preview(picture: DrawnPicture, step: int, steps: int) -> Image.Image:
     """What a sampler shows half-way: the longest side is 512."""
     image = draw_still(picture)
     scale = 512 / max(image.size)

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from backend.comfyui_simulator.prompt_queue import PromptQueue
 from backend.comfyui_simulator.sockets import Hub
-from backend.comfyui_simulator.worker import Worker, World
+from backend.comfyui_simulator.worker import PromptWorker, World
 
 
 class Engine:
@@ -17,7 +17,7 @@ class Engine:
         self.world = world
         self.hub = Hub(world.faults, lambda: len(self.queue))
         self.queue = PromptQueue(self.hub.status)
-        self.worker = Worker(world, self.queue, self.hub)
+        self.worker = PromptWorker(world, self.queue, self.hub)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:

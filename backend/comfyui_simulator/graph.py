@@ -26,7 +26,7 @@ MODEL_INPUTS = ("ckpt_name", "unet_name")
 
 
 @dataclass(frozen=True)
-class Picture:
+class DrawnPicture:
     """What one output node makes."""
 
     frames: Frames
@@ -216,14 +216,14 @@ def scaled(frames: Frames, width: int, height: int) -> Frames:
 
 def picture_of(
     graph: Graph, node_id: str, nodes: NodeSet, image_size: Callable[[str], Size | None]
-) -> Picture:
+) -> DrawnPicture:
     """All that is drawn into the file of one output node."""
     sampler = next((n for n in upstream(graph, node_id) if is_sampler(graph, n, nodes)), node_id)
     prompt = nearest(graph, sampler, TEXT_INPUTS, without=("negative",))
     negative = next((s for n, s in links(graph[sampler]) if n == "negative"), None)
     color = nearest(graph, node_id, ("color",))
     seed = nearest(graph, node_id, SEED_INPUTS)
-    return Picture(
+    return DrawnPicture(
         frames=frames_of(graph, node_id, nodes, image_size),
         prompt=str(prompt or ""),
         negative=str(nearest(graph, negative, TEXT_INPUTS) or ""),

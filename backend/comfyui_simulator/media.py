@@ -14,7 +14,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from backend.comfyui_simulator.drawing import draw_frames, draw_preview, draw_still
-from backend.comfyui_simulator.graph import Picture
+from backend.comfyui_simulator.graph import DrawnPicture
 
 VIDEO_CODECS = {".mp4": "libx264", ".webm": "libvpx-vp9"}
 CODEC_OPTIONS = {
@@ -24,19 +24,19 @@ CODEC_OPTIONS = {
 
 
 @dataclass(frozen=True)
-class Kind:
+class OutputKind:
     """How one class of output node saves: file suffix, one file or one a picture."""
 
     suffix: str
     animated: bool
 
 
-KINDS: Mapping[str, Kind] = {
-    "SaveImage": Kind(".png", animated=False),
-    "PreviewImage": Kind(".png", animated=False),
-    "SaveAnimatedWEBP": Kind(".webp", animated=True),
-    "SaveVideo": Kind(".mp4", animated=True),
-    "SaveWEBM": Kind(".webm", animated=True),
+KINDS: Mapping[str, OutputKind] = {
+    "SaveImage": OutputKind(".png", animated=False),
+    "PreviewImage": OutputKind(".png", animated=False),
+    "SaveAnimatedWEBP": OutputKind(".webp", animated=True),
+    "SaveVideo": OutputKind(".mp4", animated=True),
+    "SaveWEBM": OutputKind(".webm", animated=True),
 }
 
 
@@ -50,25 +50,25 @@ def png_chunks(graph: Mapping[str, Any], extra_data: Mapping[str, Any]) -> PngIn
     return info
 
 
-def write_png(path: Path, picture: Picture, index: int, chunks: PngInfo) -> None:
+def write_png(path: Path, picture: DrawnPicture, index: int, chunks: PngInfo) -> None:
     draw_still(picture, index).save(path, "PNG", pnginfo=chunks, compress_level=1)
 
 
-def write_animation(path: Path, picture: Picture, stop: threading.Event) -> None:
+def write_animation(path: Path, picture: DrawnPicture, stop: threading.Event) -> None:
     if path.suffix == ".webp":
         write_webp(path, picture)
     else:
         write_video(path, picture, stop)
 
 
-def write_webp(path: Path, picture: Picture) -> None:
+def write_webp(path: Path, picture: DrawnPicture) -> None:
     size = (picture.frames.width, picture.frames.height)
     first, *rest = draw_frames(picture, picture.frames.count, size)
     duration = int(1000.0 / picture.fps)
     first.save(path, save_all=True, append_images=rest, duration=duration, quality=80, method=0)
 
 
-def write_video(path: Path, picture: Picture, stop: threading.Event) -> None:
+def write_video(path: Path, picture: DrawnPicture, stop: threading.Event) -> None:
     """4:2:0 needs even sides, so an odd size loses one pixel. `stop` ends it early."""
     frames = picture.frames
     size = (max(2, frames.width // 2 * 2), max(2, frames.height // 2 * 2))
@@ -88,7 +88,7 @@ def write_video(path: Path, picture: Picture, stop: threading.Event) -> None:
         container.mux(stream.encode())
 
 
-def preview_jpeg(picture: Picture, step: int, steps: int) -> bytes:
+def preview_jpeg(picture: DrawnPicture, step: int, steps: int) -> bytes:
     buffer = io.BytesIO()
     draw_preview(picture, step, steps).save(buffer, "JPEG", quality=85)
     return buffer.getvalue()

@@ -12,7 +12,7 @@ MAXIMUM_HISTORY = 10_000
 
 
 @dataclass(frozen=True)
-class Item:
+class QueuedPrompt:
     """One queued prompt; compared by number, then by prompt_id."""
 
     number: float
@@ -21,7 +21,7 @@ class Item:
     extra_data: dict[str, Any]
     outputs: tuple[str, ...]
 
-    def __lt__(self, other: "Item") -> bool:
+    def __lt__(self, other: "QueuedPrompt") -> bool:
         return (self.number, self.prompt_id) < (other.number, other.prompt_id)
 
     @property
@@ -37,9 +37,9 @@ class PromptQueue:
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
-        self._pending: list[Item] = []
+        self._pending: list[QueuedPrompt] = []
         self._next_number = 0
-        self.running: Item | None = None
+        self.running: QueuedPrompt | None = None
         self.history: dict[str, dict[str, Any]] = {}
 
     def __len__(self) -> int:
@@ -62,7 +62,7 @@ class PromptQueue:
         front = isinstance(body, dict) and body.get("front")
         return -number if front else number
 
-    def put(self, item: Item) -> None:
+    def put(self, item: QueuedPrompt) -> None:
         """Queue it. Same number and id as a queued one: InternalError, and queued all the same."""
         twin = any(one.number == item.number for one in self.twins(item.prompt_id))
         heapq.heappush(self._pending, item)
@@ -70,10 +70,10 @@ class PromptQueue:
             raise InternalError("'<' not supported between instances of 'dict' and 'dict'")
         self._changed()
 
-    def twins(self, prompt_id: str) -> Iterator[Item]:
+    def twins(self, prompt_id: str) -> Iterator[QueuedPrompt]:
         return (item for item in self._pending if item.prompt_id == prompt_id)
 
-    def get(self) -> Item:
+    def get(self) -> QueuedPrompt:
         item = self.running = heapq.heappop(self._pending)
         self._changed()
         return item

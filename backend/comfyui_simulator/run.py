@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from backend.comfyui_simulator.errors import NodeError
-from backend.comfyui_simulator.prompt_queue import Item
+from backend.comfyui_simulator.prompt_queue import QueuedPrompt
 from backend.comfyui_simulator.sockets import Hub
 
 #: Output of an output node, `{"images": […]}`, or None for nodes that show nothing.
@@ -16,10 +16,10 @@ Cache = dict[str, Shown]
 TRACEBACK = ['  File "comfyui_simulator/worker.py", in execute (simulated)\n']
 
 
-class Run:
+class PromptRun:
     """The messages of one execution and the history entry they end in."""
 
-    def __init__(self, item: Item, graph: Mapping[str, Any], hub: Hub) -> None:
+    def __init__(self, item: QueuedPrompt, graph: Mapping[str, Any], hub: Hub) -> None:
         self.item = item
         self.graph = graph
         self._hub = hub

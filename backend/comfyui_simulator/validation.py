@@ -12,7 +12,7 @@ from backend.comfyui_simulator.errors import InternalError
 from backend.comfyui_simulator.nodes import InputSpec, NodeSet
 
 Graph = dict[str, Any]
-Problem = dict[str, Any]
+PromptProblem = dict[str, Any]
 
 #: Classes that check one input themselves: the file must exist. Input and noun of the message.
 FILE_INPUTS = {
@@ -36,21 +36,21 @@ CONVERSIONS: dict[str, Callable[[Any], Any]] = {
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ValidationVerdict:
     """`error` is None when at least one output may run; `outputs` are those that may."""
 
-    error: Problem | None = None
+    error: PromptProblem | None = None
     node_errors: dict[str, Any] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()
 
 
-def problem(kind: str, message: str, details: str, **extra: Any) -> Problem:
+def problem(kind: str, message: str, details: str, **extra: Any) -> PromptProblem:
     return {"type": kind, "message": message, "details": details, "extra_info": extra}
 
 
 def validate(
     graph: Any, nodes: NodeSet, *, file_exists: Callable[[str], bool], only: list[str] | None = None
-) -> Verdict:
+) -> ValidationVerdict:
     """Judge a graph; numbers given as text are converted in place, as the server does.
 
     `only` are the partial_execution_targets. Raises InternalError where the server answers 500.
@@ -59,26 +59,28 @@ def validate(
         outputs = find_outputs(graph, nodes, only)
     except (TypeError, IndexError) as error:
         raise InternalError(str(error)) from error
-    if isinstance(outputs, Verdict):
+    if isinstance(outputs, ValidationVerdict):
         return outputs
     return _Check(graph, nodes, file_exists).run(outputs)
 
 
-def find_outputs(graph: Any, nodes: NodeSet, only: list[str] | None) -> list[str] | Verdict:
+def find_outputs(
+    graph: Any, nodes: NodeSet, only: list[str] | None
+) -> list[str] | ValidationVerdict:
     outputs = []
     for node_id in graph:
         node = graph[node_id]
         if "class_type" not in node:
             text = "Cannot execute because a node is missing the class_type property."
-            return Verdict(problem("invalid_prompt", text, f"Node ID '#{node_id}'"))
+            return ValidationVerdict(problem("invalid_prompt", text, f"Node ID '#{node_id}'"))
         class_type = node["class_type"]
         if class_type not in nodes:
             text = f"Cannot execute because node {class_type} does not exist."
-            return Verdict(problem("invalid_prompt", text, f"Node ID '#{node_id}'"))
+            return ValidationVerdict(problem("invalid_prompt", text, f"Node ID '#{node_id}'"))
         if nodes.is_output(class_type) and (only is None or node_id in only):
             outputs.append(node_id)
     if not outputs:
-        return Verdict(problem("prompt_no_outputs", "Prompt has no outputs", ""))
+        return ValidationVerdict(problem("prompt_no_outputs", "Prompt has no outputs", ""))
     return outputs
 
 
@@ -89,11 +91,11 @@ class _Check:
         self.graph = graph
         self.nodes = nodes
         self.file_exists = file_exists
-        self.done: dict[str, tuple[bool, list[Problem]]] = {}
+        self.done: dict[str, tuple[bool, list[PromptProblem]]] = {}
 
-    def run(self, outputs: list[str]) -> Verdict:
+    def run(self, outputs: list[str]) -> ValidationVerdict:
         good: list[str] = []
-        bad: list[Problem] = []
+        bad: list[PromptProblem] = []
         node_errors: dict[str, Any] = {}
         for node_id in outputs:
             valid, problems = self.output(node_id)
@@ -103,12 +105,14 @@ class _Check:
             bad += problems
             self.blame(node_id, node_errors)
         if good:
-            return Verdict(None, node_errors, tuple(good))
+            return ValidationVerdict(None, node_errors, tuple(good))
         details = "\n".join(f"{one['message']}: {one['details']}" for one in bad)
         text = "Prompt outputs failed validation"
-        return Verdict(problem("prompt_outputs_failed_validation", text, details), node_errors)
+        return ValidationVerdict(
+            problem("prompt_outputs_failed_validation", text, details), node_errors
+        )
 
-    def output(self, node_id: str) -> tuple[bool, list[Problem]]:
+    def output(self, node_id: str) -> tuple[bool, list[PromptProblem]]:
         try:
             return self.node(node_id, frozenset())
         except CROOKED as error:
@@ -131,7 +135,7 @@ class _Check:
             )
             entry["dependent_outputs"].append(output)
 
-    def node(self, node_id: str, above: frozenset[str]) -> tuple[bool, list[Problem]]:
+    def node(self, node_id: str, above: frozenset[str]) -> tuple[bool, list[PromptProblem]]:
         if node_id in self.done:
             return self.done[node_id]
         if node_id in above:
@@ -139,7 +143,7 @@ class _Check:
             return False, []
         inputs = self.graph[node_id]["inputs"]
         class_type = self.graph[node_id]["class_type"]
-        problems: list[Problem] = []
+        problems: list[PromptProblem] = []
         valid = True
         for spec in self.nodes.inputs(class_type):
             if spec.name not in inputs:
@@ -154,7 +158,9 @@ class _Check:
         self.done[node_id] = (valid and not problems, problems)
         return self.done[node_id]
 
-    def link(self, link: list[Any], spec: InputSpec, above: frozenset[str]) -> list[Problem] | None:
+    def link(
+        self, link: list[Any], spec: InputSpec, above: frozenset[str]
+    ) -> list[PromptProblem] | None:
         """Return None when the link is good; an empty list when the fault lies further up."""
         if len(link) != 2:
             text = "Bad linked input, must be a length-2 list of [node_id, slot_index]"
@@ -170,7 +176,9 @@ class _Check:
             return []
         return None if valid else []
 
-    def literal(self, inputs: dict[str, Any], spec: InputSpec, class_type: str) -> list[Problem]:
+    def literal(
+        self, inputs: dict[str, Any], spec: InputSpec, class_type: str
+    ) -> list[PromptProblem]:
         value = inputs[spec.name]
         if isinstance(value, dict) and "__value__" in value:
             value = inputs[spec.name] = value["__value__"]
@@ -183,7 +191,7 @@ class _Check:
             return []
         return out_of_bounds(spec, value)
 
-    def own_check(self, class_type: str, inputs: dict[str, Any]) -> list[Problem]:
+    def own_check(self, class_type: str, inputs: dict[str, Any]) -> list[PromptProblem]:
         if class_type not in FILE_INPUTS:
             return []
         name, noun = FILE_INPUTS[class_type]
@@ -220,11 +228,11 @@ def quoted(spec: InputSpec, value: Any) -> dict[str, Any]:
     return {"input_name": spec.name, "input_config": spec.config, "received_value": value}
 
 
-def missing(name: str) -> Problem:
+def missing(name: str) -> PromptProblem:
     return problem("required_input_missing", "Required input is missing", name, input_name=name)
 
 
-def mismatch(spec: InputSpec, received: Any, link: list[Any]) -> Problem:
+def mismatch(spec: InputSpec, received: Any, link: list[Any]) -> PromptProblem:
     return problem(
         "return_type_mismatch",
         "Return type mismatch between linked nodes",
@@ -236,7 +244,7 @@ def mismatch(spec: InputSpec, received: Any, link: list[Any]) -> Problem:
     )
 
 
-def inner(spec: InputSpec, error: Exception, link: list[Any]) -> Problem:
+def inner(spec: InputSpec, error: Exception, link: list[Any]) -> PromptProblem:
     """Found under the node that failed, yet naming the input of the node that asked."""
     return problem(
         "exception_during_inner_validation",
@@ -249,7 +257,7 @@ def inner(spec: InputSpec, error: Exception, link: list[Any]) -> Problem:
     )
 
 
-def unconverted(spec: InputSpec, value: Any, error: Exception) -> Problem:
+def unconverted(spec: InputSpec, value: Any, error: Exception) -> PromptProblem:
     return problem(
         "invalid_input_type",
         f"Failed to convert an input value to a {spec.kind} value",
@@ -259,7 +267,7 @@ def unconverted(spec: InputSpec, value: Any, error: Exception) -> Problem:
     )
 
 
-def out_of_bounds(spec: InputSpec, value: Any) -> list[Problem]:
+def out_of_bounds(spec: InputSpec, value: Any) -> list[PromptProblem]:
     low, high = spec.extra.get("min"), spec.extra.get("max")
     if low is not None and value < low:
         text = f"Value {value} smaller than min of {low}"
@@ -272,7 +280,7 @@ def out_of_bounds(spec: InputSpec, value: Any) -> list[Problem]:
     return []
 
 
-def not_listed(spec: InputSpec, value: Any) -> Problem:
+def not_listed(spec: InputSpec, value: Any) -> PromptProblem:
     long = len(spec.kind) > LONGEST_QUOTED_LIST
     choice = f"(list of length {len(spec.kind)})" if long else f"{spec.kind}"
     extra = quoted(spec, value) | ({"input_config": None} if long else {})

@@ -18,8 +18,8 @@ from backend.comfyui_simulator.faults import Fault, FaultBook
 from backend.comfyui_simulator.folders import Folders, expanded, save_place
 from backend.comfyui_simulator.nodes import NodeSet
 from backend.comfyui_simulator.options import SimulatorOptions
-from backend.comfyui_simulator.prompt_queue import Item, PromptQueue
-from backend.comfyui_simulator.run import Cache, Run, Shown
+from backend.comfyui_simulator.prompt_queue import PromptQueue, QueuedPrompt
+from backend.comfyui_simulator.run import Cache, PromptRun, Shown
 from backend.comfyui_simulator.sockets import Hub
 from backend.comfyui_simulator.tally import Tally
 
@@ -46,7 +46,7 @@ class World:
     die: Callable[[], None]
 
 
-class Worker:
+class PromptWorker:
     """One life of the worker: cache and loaded models are lost with it."""
 
     def __init__(self, world: World, queue: PromptQueue, hub: Hub) -> None:
@@ -90,12 +90,12 @@ class Worker:
                 self._free_memory = False
             await self._job(self._queue.get())
 
-    async def _job(self, item: Item) -> None:
+    async def _job(self, item: QueuedPrompt) -> None:
         self._interrupted = False
         self._hub.client_id = item.client_id
         self._world.tally.order.append(item.prompt_id)
         graph = graphs.runnable(item.graph, item.outputs, self._world.nodes)
-        run = Run(item, graph, self._hub)
+        run = PromptRun(item, graph, self._hub)
         success = await self._execute(run)
         if success:
             run.note("execution_success", {})
@@ -108,7 +108,7 @@ class Worker:
             data = {"node": None, "prompt_id": item.prompt_id}
             self._hub.tell("executing", data, item.client_id)
 
-    async def _execute(self, run: Run) -> bool:
+    async def _execute(self, run: PromptRun) -> bool:
         names = graphs.signatures(run.graph, lambda node_id: self._stamp(run, node_id))
         self._keep_only(run, names)
         cached = {node_id for node_id, name in names.items() if name in self._cache}
@@ -133,7 +133,7 @@ class Worker:
                 return False
         return True
 
-    def _keep_only(self, run: Run, names: dict[str, str]) -> None:
+    def _keep_only(self, run: PromptRun, names: dict[str, str]) -> None:
         """The cache holds what the last prompt had; models the next one does not name go too."""
         wanted = set(names.values())
         self._cache = {name: shown for name, shown in self._cache.items() if name in wanted}
@@ -141,12 +141,12 @@ class Worker:
         if models:
             self._loaded &= models
 
-    def _stamp(self, run: Run, node_id: str) -> str:
+    def _stamp(self, run: PromptRun, node_id: str) -> str:
         if run.class_of(node_id) != "LoadImage":
             return ""
         return self._world.folders.stamp(str(run.graph[node_id]["inputs"]["image"]))
 
-    async def _node(self, run: Run, node_id: str) -> Shown:
+    async def _node(self, run: PromptRun, node_id: str) -> Shown:
         run.begin(node_id)
         self._check_interrupt()
         self._check_inputs(run, node_id)
@@ -161,7 +161,7 @@ class Worker:
         run.end(node_id, shown)
         return shown
 
-    def _is_sampler(self, run: Run, node_id: str) -> bool:
+    def _is_sampler(self, run: PromptRun, node_id: str) -> bool:
         return graphs.is_sampler(run.graph, node_id, self._world.nodes)
 
     def _check_interrupt(self) -> None:
@@ -169,7 +169,7 @@ class Worker:
             self._interrupted = False
             raise InterruptedJobError
 
-    def _check_inputs(self, run: Run, node_id: str) -> None:
+    def _check_inputs(self, run: PromptRun, node_id: str) -> None:
         """Fail where a real node would fail on what the validation let through."""
         inputs = run.graph[node_id]["inputs"]
         for spec in self._world.nodes.inputs(run.class_of(node_id)):
@@ -188,7 +188,7 @@ class Worker:
                 message = f"cannot identify image file '{name}'"
                 raise NodeError(message, kind="PIL.UnidentifiedImageError")
 
-    async def _load_model(self, run: Run, node_id: str) -> None:
+    async def _load_model(self, run: PromptRun, node_id: str) -> None:
         model = graphs.literal(run.graph, node_id, graphs.MODEL_INPUTS)
         if model is None or model in self._loaded:
             return
@@ -202,7 +202,7 @@ class Worker:
         slow = self._world.faults.active(Fault.SLOW)
         return 1.0 if slow is None else float(slow.value)
 
-    async def _sample(self, run: Run, node_id: str) -> None:
+    async def _sample(self, run: PromptRun, node_id: str) -> None:
         steps = graphs.sampler_steps(run.graph, node_id)
         slow = self._world.faults.take(Fault.SLOW)
         seconds = self._world.options.seconds_per_step * (float(slow.value) if slow else 1.0)
@@ -216,7 +216,7 @@ class Worker:
             run.step(node_id, step + 1, steps)
             await self._show_preview(run, node_id, step + 1, steps)
 
-    async def _show_preview(self, run: Run, node_id: str, step: int, steps: int) -> None:
+    async def _show_preview(self, run: PromptRun, node_id: str, step: int, steps: int) -> None:
         if self._world.options.preview_method == "none":
             return
         picture = graphs.picture_of(
@@ -225,7 +225,7 @@ class Worker:
         image = await asyncio.to_thread(media.preview_jpeg, picture, step, steps)
         run.preview(node_id, image)
 
-    async def _mishap(self, run: Run, node_id: str) -> None:
+    async def _mishap(self, run: PromptRun, node_id: str) -> None:
         """Die, hang or fail here, if a fault says so."""
         faults = self._world.faults
         if faults.take(Fault.DIE):
@@ -239,7 +239,7 @@ class Worker:
         if failure := faults.take(Fault.EXECUTION_ERROR):
             raise NodeError(str(failure.value))
 
-    async def _save(self, run: Run, node_id: str) -> Shown:
+    async def _save(self, run: PromptRun, node_id: str) -> Shown:
         """Write the files in a thread, so that the server goes on answering."""
         class_type = run.class_of(node_id)
         if class_type not in media.KINDS:
@@ -263,9 +263,9 @@ class Worker:
 class _Save:
     """One output node's files. Runs in a thread: touches nothing but the disk."""
 
-    run: Run
-    kind: media.Kind
-    picture: graphs.Picture
+    run: PromptRun
+    kind: media.OutputKind
+    picture: graphs.DrawnPicture
     folder: Path
     prefix: str
     stop: threading.Event

@@ -62,7 +62,7 @@ class DeliveryStatus(StrEnum):
     FAILED = "failed"
 
 
-class Delivery(FrozenModel):
+class WebhookDelivery(FrozenModel):
     """One event for one webhook. `body` is what every try sends, to the byte.
 
     `next_try_at` is also the claim: who moves it on has the try, until it comes.

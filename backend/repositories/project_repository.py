@@ -7,7 +7,7 @@ from typing import Any
 
 from backend.models.project import Project
 from backend.repositories.base_repository import BaseRepository
-from backend.repositories.shared.write_behind_totals import TotalsBehind
+from backend.repositories.shared.write_behind_totals import WriteBehindTotals
 from backend.utils.index_spec import IndexSpec
 
 #: Every project changed after this; naming it lets the list use the index on `updated_at`.
@@ -27,7 +27,7 @@ class ProjectRepository(BaseRepository[Project]):
 
     def __init__(self, database: Any, gate: Callable[[], None]) -> None:
         super().__init__(database, gate)
-        self._behind = TotalsBehind(self.adjust)
+        self._behind = WriteBehindTotals(self.adjust)
 
     async def find_by_id(self, document_id: str) -> Project | None:
         self._gate()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from backend.models.webhook import Delivery, DeliveryStatus, Webhook
+from backend.models.webhook import DeliveryStatus, Webhook, WebhookDelivery
 from backend.repositories.base_repository import BaseRepository, Document
 from backend.utils.errors import ConflictError
 from backend.utils.index_spec import IndexSpec
@@ -93,17 +93,17 @@ class DueDelivery(NamedTuple):
     event_id: int
 
 
-class DeliveryRepository(BaseRepository[Delivery]):
+class DeliveryRepository(BaseRepository[WebhookDelivery]):
     collection = "webhook_deliveries"
     kind = "delivery"
-    model = Delivery
+    model = WebhookDelivery
     indexes = (
         IndexSpec(name="by_webhook", keys=(("webhook_id", 1),)),
         IndexSpec(name="by_project", keys=(("project_id", 1),)),
         IndexSpec(name="by_due", keys=(("status", 1), ("next_try_at", 1))),
     )
 
-    async def add_new(self, deliveries: Sequence[Delivery]) -> None:
+    async def add_new(self, deliveries: Sequence[WebhookDelivery]) -> None:
         """Add those that are not there: several processes may make the same ones."""
         for delivery in deliveries:
             try:
@@ -111,7 +111,9 @@ class DeliveryRepository(BaseRepository[Delivery]):
             except ConflictError:
                 continue
 
-    async def newest(self, webhook_id: str, status: DeliveryStatus | None = None) -> list[Delivery]:
+    async def newest(
+        self, webhook_id: str, status: DeliveryStatus | None = None
+    ) -> list[WebhookDelivery]:
         """All that are kept of a webhook, at most some hundred."""
         where = {"webhook_id": webhook_id} | ({"status": status} if status else {})
         found = await self._find(where)
@@ -124,7 +126,9 @@ class DeliveryRepository(BaseRepository[Delivery]):
         due = [DueDelivery(one["_id"], one["webhook_id"], one["event_id"]) for one in found]
         return sorted(due, key=lambda one: (one.event_id, one.id))
 
-    async def claim(self, delivery: Delivery, now: datetime, lease: timedelta) -> Delivery | None:
+    async def claim(
+        self, delivery: WebhookDelivery, now: datetime, lease: timedelta
+    ) -> WebhookDelivery | None:
         """Take the next try of a delivery that stands where it was read; None: somebody has it."""
         if delivery.next_try_at is None or delivery.next_try_at > now:
             return None
@@ -137,7 +141,7 @@ class DeliveryRepository(BaseRepository[Delivery]):
         }
         return delivery.model_copy(update=taken) if await self._change(where, taken) else None
 
-    async def conclude(self, claimed: Delivery, **changes: Any) -> bool:
+    async def conclude(self, claimed: WebhookDelivery, **changes: Any) -> bool:
         """Write down how a claimed try ended, unless somebody else has claimed the next."""
         where = {
             "_id": claimed.id,

@@ -14,7 +14,7 @@ from backend.models.job import JobStatus
 from backend.repositories.batch_repository import BatchRepository
 from backend.repositories.jobs.repository import JobRepository
 from backend.repositories.jobs.rows import JobRow
-from backend.services.generation.batch_filler import BatchClips, BatchFilling, job_id_of
+from backend.services.generation.batch_filler import BatchClips, BatchFiller, job_id_of
 from backend.services.generation_service import GenerationService
 from backend.services.queue.admission import QueueLimits
 from backend.utils.clock import Clock
@@ -82,14 +82,14 @@ def job_ids(results: Iterable[Mapping[str, Any]]) -> list[str]:
 _ROWS = 500
 
 
-class BatchService:
+class BatchGenerator:
     def __init__(  # noqa: PLR0913 - it joins clips, batches and the queue
         self,
         batches: BatchRepository,
         jobs: JobRepository,
         *,
         clips: BatchClips,
-        filling: BatchFilling,
+        filler: BatchFiller,
         generation: GenerationService,
         limits: QueueLimits,
         clock: Clock,
@@ -97,7 +97,7 @@ class BatchService:
         self._batches = batches
         self._jobs = jobs
         self._clips = clips
-        self._filling = filling
+        self._filler = filler
         self._generation = generation
         self._limits = limits
         self._clock = clock
@@ -115,7 +115,7 @@ class BatchService:
             await self._generation.check_order(dto, dto.generation_type)
             await self._add(batch_id, dto)
         elif not known.queued:
-            await self._filling.begin(batch_id, None, {})
+            await self._filler.begin(batch_id, None, {})
         return await self.get(batch_id)
 
     async def get(self, batch_id: str) -> dict[str, Any]:
@@ -135,7 +135,7 @@ class BatchService:
 
     async def go_on(self) -> None:
         """Finish, for as long as it runs, what a crash or a stop kept from being queued."""
-        await self._filling.run()
+        await self._filler.run()
 
     async def _add(self, batch_id: str, dto: BatchCreateDTO) -> None:
         """Write the batch and store its first jobs; all of it gets into the queue, or nothing."""
@@ -148,7 +148,7 @@ class BatchService:
         except StoryCanvasError:
             self._limits.done(wanted)
             raise
-        await self._filling.begin(batch_id, clips, wanted)
+        await self._filler.begin(batch_id, clips, wanted)
 
     async def _write(self, batch_id: str, clip_ids: tuple[str, ...], dto: BatchCreateDTO) -> None:
         now = self._clock()

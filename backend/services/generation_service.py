@@ -1,4 +1,4 @@
-"""From a wish to a queued job, and, where somebody waits for it, to the take."""
+"""From a request to a queued job, and, where somebody waits for it, to the take."""
 
 import secrets
 from collections.abc import Sequence
@@ -15,15 +15,15 @@ from backend.models.job import Job, JobStatus
 from backend.models.saved_workflow import SavedWorkflow
 from backend.repositories.clip_repository import ClipRepository
 from backend.services.film.character_words import own_words
-from backend.services.film.clip_creation import ClipIntake
+from backend.services.film.clip_creation import ClipCreator
 from backend.services.film.galleries import Galleries
-from backend.services.generation.eligibility import Makers
+from backend.services.generation.eligibility import EligibilityChecker
 from backend.services.generation.render_context import RenderContextLoader, RenderContexts
 from backend.services.queue.render_request import render_request
 from backend.services.queue.runners.openai import PROVIDER_ID, OpenAIVideoRunner, is_provider_job
 from backend.services.queue.runners.openai_request import PROVIDER_READS
 from backend.services.queue_manager import QueueManager
-from backend.services.workflows import custom, unread_params
+from backend.services.workflows import custom, unused_params_of
 from backend.services.workflows.graph import UPLOADS
 from backend.services.workflows.graph_text import as_object, as_text
 from backend.utils.clock import Clock
@@ -82,23 +82,23 @@ class GenerationService:
         self,
         clips: ClipRepository,
         *,
-        intake: ClipIntake,
+        clip_creator: ClipCreator,
         galleries: Galleries,
         contexts: RenderContextLoader,
         provider: OpenAIVideoRunner,
         queue: QueueManager,
-        makers: Makers,
+        eligibility: EligibilityChecker,
         wait_seconds: float,
         max_retries: int,
         clock: Clock,
     ) -> None:
         self._clips = clips
-        self._intake = intake
+        self._clip_creator = clip_creator
         self._galleries = galleries
         self._contexts = contexts
         self._provider = provider
         self._queue = queue
-        self._makers = makers
+        self._eligibility = eligibility
         self._wait_seconds = wait_seconds
         self._max_retries = max_retries
         self._clock = clock
@@ -109,7 +109,7 @@ class GenerationService:
         When the queue is full there is none, nor when what its character brings makes no job, such
         as a workflow of another project: the clip is what was asked for, and is there.
         """
-        clip = await self._intake.add(dto)
+        clip = await self._clip_creator.add(dto)
         if not dto.auto_generate or not (clip.image_prompt or clip.video_prompt):
             return clip, []
         kind = ContentType.IMAGE if clip.image_prompt else ContentType.VIDEO
@@ -186,10 +186,10 @@ class GenerationService:
     async def _check_possible(self, job: Job) -> None:
         if job.provider is not None:
             if job.pinned_server_id != PROVIDER_ID:
-                await self._makers.check_pin(job)
+                await self._eligibility.check_pin(job)
             self._provider.check(job)
         else:
-            await self._makers.check(job)
+            await self._eligibility.check(job)
 
     async def generate(self, dto: GenerateDTO, *, wait: bool) -> Job | Generated:
         """Queue a job ahead of batch work and wait for its take.
@@ -200,9 +200,9 @@ class GenerationService:
         """
         clip = await self._clips.get(dto.clip_id)
         job = await self.prepare_generation(clip, dto.generation_type, dto)
-        return await self.carry_out(job, wait=wait)
+        return await self.run(job, wait=wait)
 
-    async def carry_out(self, job: Job, *, wait: bool) -> Job | Generated:
+    async def run(self, job: Job, *, wait: bool) -> Job | Generated:
         """Queue a job that somebody may wait for; answers and raises as `generate`."""
         job = await self._queue.add_job(job.model_copy(update={"priority": INTERACTIVE_PRIORITY}))
         if not wait or not await self._may_come_soon(job):
@@ -216,7 +216,7 @@ class GenerationService:
 
     async def _may_come_soon(self, job: Job) -> bool:
         """Whether waiting makes sense: somebody is there who could make it."""
-        return job.provider is not None or await self._makers.any_registered()
+        return job.provider is not None or await self._eligibility.any_registered()
 
     async def _generated(self, job: Job) -> Generated:
         gallery = await self._galleries.takes(job)
@@ -309,11 +309,11 @@ def _stored(params: GenerationParamsDTO) -> dict[str, object]:
 
 def _ignored(job: Job, params: GenerationParamsDTO) -> tuple[str, ...]:
     if job.provider is None:
-        unread = unread_params(render_request(job, 1))
+        unused = unused_params_of(render_request(job, 1))
     else:
         given = {name for name in params.model_fields_set if getattr(params, name) is not None}
-        unread = frozenset(given) & (_PARAMS - PROVIDER_READS)
-    return tuple(sorted({*params.unknown, *unread}))
+        unused = frozenset(given) & (_PARAMS - PROVIDER_READS)
+    return tuple(sorted({*params.unknown, *unused}))
 
 
 def _custom_workflow(params: GenerationParamsDTO) -> str | None:

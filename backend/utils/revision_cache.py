@@ -18,7 +18,7 @@ class _Kept(NamedTuple, Generic[V]):
     until: float
 
 
-class RevisionShelf(Generic[V]):
+class RevisionCache(Generic[V]):
     """Holds up to `capacity` of size in all; what was not asked for the longest goes first."""
 
     def __init__(

@@ -7,7 +7,7 @@ from typing import Any
 
 
 @asynccontextmanager
-async def beside(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def running_alongside(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Run these until the block ends. What becomes of them has no say in how the block ends."""
     tasks = [asyncio.create_task(work) for work in works]
     try:

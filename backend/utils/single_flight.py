@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 
-class InTurn:
+class SingleFlight:
     """Who asks while it is done has it done once more; all who ask meanwhile share that."""
 
     def __init__(self, work: Callable[[], Awaitable[object]]) -> None:

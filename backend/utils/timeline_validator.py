@@ -35,7 +35,7 @@ class Overlap(NamedTuple):
         return min(self.first.end, self.second.end)
 
 
-class Gap(NamedTuple):
+class SpanGap(NamedTuple):
     after: Span
     before: Span
 
@@ -60,13 +60,13 @@ def in_order(spans: Iterable[Span]) -> list[Span]:
     return sorted(spans, key=lambda span: (span.start, span.end, span.id))
 
 
-def find_gaps(ordered: Sequence[Span]) -> list[Gap]:
+def find_gaps(ordered: Sequence[Span]) -> list[SpanGap]:
     """Holes between clips; what lies before the first one is not a gap between clips."""
-    gaps: list[Gap] = []
+    gaps: list[SpanGap] = []
     furthest: Span | None = None
     for span in ordered:
         if furthest is not None and span.start > furthest.end:
-            gaps.append(Gap(furthest, span))
+            gaps.append(SpanGap(furthest, span))
         if furthest is None or span.end > furthest.end:
             furthest = span
     return gaps

@@ -1,4 +1,4 @@
-"""What runs beside the requests: the fleet's watch, the dispatcher, and mending after a start."""
+"""What runs beside the requests: the fleet's watch, the dispatcher, and repair after a start."""
 
 import asyncio
 import logging
@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
-from backend.services.batch_generator import BatchService
+from backend.services.batch_generator import BatchGenerator
 from backend.services.events.hub import EventHub
-from backend.services.events.webhook_dispatcher import WebhookCourier
+from backend.services.events.webhook_dispatcher import WebhookDispatcher
 from backend.services.film.clip_timeline import ClipTimeline
 from backend.services.media.result_store import ResultStore
 from backend.services.queue.dispatcher import Dispatcher
@@ -25,10 +25,12 @@ _FAULT_PAUSE = 1.0
 logger = logging.getLogger(__name__)
 
 
-class Mender:
+class StartupRepair:
     """Clears what a crash may have left half done, and goes on with batches."""
 
-    def __init__(self, results: ResultStore, timeline: ClipTimeline, batches: BatchService) -> None:
+    def __init__(
+        self, results: ResultStore, timeline: ClipTimeline, batches: BatchGenerator
+    ) -> None:
         self._results = results
         self._timeline = timeline
         self._batches = batches
@@ -73,8 +75,8 @@ async def running(
     queue: QueueManager,
     *,
     events: EventHub,
-    webhooks: WebhookCourier,
-    mender: Mender,
+    webhooks: WebhookDispatcher,
+    startup_repair: StartupRepair,
 ) -> AsyncIterator[None]:
     """Run it all until the block ends; then let go of everyone who waits for a job."""
     tasks = [
@@ -82,7 +84,7 @@ async def running(
         for name, part in (
             ("fleet", fleet),
             ("dispatcher", dispatcher),
-            ("mend", mender),
+            ("mend", startup_repair),
             ("events", events),
             ("webhooks", webhooks),
         )

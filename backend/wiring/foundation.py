@@ -1,4 +1,4 @@
-"""What everything stands on: settings, database, the roads out, and stores of files."""
+"""What everything stands on: settings, database, HTTP clients, and stores of files."""
 
 import time
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from backend.repositories.registry import Repositories, repositories_on
 from backend.services.comfyui.client import ComfyUIClient
 from backend.services.events.hub import EventHub
 from backend.services.events.stream import EventStreams
-from backend.services.events.webhook_dispatcher import WebhookCourier
+from backend.services.events.webhook_dispatcher import WebhookDispatcher
 from backend.services.events.webhook_sender import WebhookSender
 from backend.services.film.galleries import Galleries
 from backend.services.media.media_files import MediaFiles
@@ -27,8 +27,8 @@ _MEGABYTE = 1_048_576
 
 
 @dataclass(frozen=True)
-class Roads:
-    """The ways out: to ComfyUI servers, to the open internet alone, to the video provider."""
+class HttpClients:
+    """For ComfyUI servers, for the open internet alone, for the video provider."""
 
     comfyui: ComfyUIClient
     registered: aiohttp.ClientSession
@@ -47,10 +47,10 @@ def media_signer(settings: Settings) -> MediaSigner | None:
 class Foundation:
     """Each part is made at its first use from the parts that it names."""
 
-    def __init__(self, settings: Settings, database: DatabaseManager, roads: Roads) -> None:
+    def __init__(self, settings: Settings, database: DatabaseManager, clients: HttpClients) -> None:
         self._settings = settings
         self._database = database
-        self._roads = roads
+        self._clients = clients
 
     @cached_property
     def repositories(self) -> Repositories:
@@ -90,18 +90,18 @@ class Foundation:
         return EventStreams(self.events, heartbeat_seconds=beat)
 
     @cached_property
-    def webhook_courier(self) -> WebhookCourier:
+    def webhook_dispatcher(self) -> WebhookDispatcher:
         private = self._settings.webhook_private_hosts
-        session = self._roads.registered if private else self._roads.public
-        courier = WebhookCourier(
+        session = self._clients.registered if private else self._clients.public
+        dispatcher = WebhookDispatcher(
             self.repositories.webhooks,
             self.repositories.deliveries,
             self.repositories.events,
             sender=WebhookSender(session, links=self._public_links, clock=utc_now),
             clock=utc_now,
         )
-        self.events.on_written = courier.wake
-        return courier
+        self.events.on_written = dispatcher.wake
+        return dispatcher
 
     @cached_property
     def _public_links(self) -> MediaLinks:

@@ -2,14 +2,14 @@
 
 from functools import cached_property
 
-from backend.services.batch_generator import BatchService
+from backend.services.batch_generator import BatchGenerator
 from backend.services.export_service import ExportService
 from backend.services.exports.film import FilmLoader
 from backend.services.exports.timing_service import TimingService
 from backend.services.film.project_import import ProjectImporter
-from backend.services.generation.batch_filler import BatchClips, BatchFilling
+from backend.services.generation.batch_filler import BatchClips, BatchFiller
 from backend.services.generation.character_pictures import CharacterPictures
-from backend.services.generation.eligibility import Makers
+from backend.services.generation.eligibility import EligibilityChecker
 from backend.services.generation.take_graphs import TakeGraphs
 from backend.services.generation_service import GenerationService
 from backend.utils.clock import utc_now
@@ -23,28 +23,28 @@ class MakingParts(StudioParts):
     def generation(self) -> GenerationService:
         return GenerationService(
             self.repositories.clips,
-            intake=self.clip_intake,
+            clip_creator=self.clip_creator,
             galleries=self.galleries,
             contexts=self.render_contexts,
             provider=self.provider,
             queue=self.queue,
-            makers=self.makers,
+            eligibility=self.eligibility,
             wait_seconds=self._settings.generate_wait_seconds,
             max_retries=self._settings.queue_max_retries,
             clock=utc_now,
         )
 
     @cached_property
-    def makers(self) -> Makers:
+    def eligibility(self) -> EligibilityChecker:
         repos = self.repositories
-        return Makers(repos.servers, repos.workers, fleet=self.fleet, clock=utc_now)
+        return EligibilityChecker(repos.servers, repos.workers, fleet=self.fleet, clock=utc_now)
 
     @cached_property
     def take_graphs(self) -> TakeGraphs:
         return TakeGraphs(
             self.repositories.clips,
             self.repositories.graphs,
-            makers=self.makers,
+            eligibility=self.eligibility,
             generation=self.generation,
             max_retries=self._settings.queue_max_retries,
             clock=utc_now,
@@ -60,22 +60,22 @@ class MakingParts(StudioParts):
         )
 
     @cached_property
-    def batches(self) -> BatchService:
+    def batches(self) -> BatchGenerator:
         repos = self.repositories
-        return BatchService(
+        return BatchGenerator(
             repos.batches,
             repos.jobs,
             clips=self._batch_clips,
-            filling=self.batch_filling,
+            filler=self.batch_filler,
             generation=self.generation,
             limits=self.queue_limits,
             clock=utc_now,
         )
 
     @cached_property
-    def batch_filling(self) -> BatchFilling:
+    def batch_filler(self) -> BatchFiller:
         repos = self.repositories
-        return BatchFilling(
+        return BatchFiller(
             repos.batches,
             repos.jobs,
             repos.projects,

@@ -6,7 +6,7 @@ from backend.services.exports.animatic_plan import AnimaticPlanner
 from backend.services.exports.animatic_runner import AnimaticRunner
 from backend.services.exports.animatic_service import AnimaticService
 from backend.services.exports.bundle import BundleService
-from backend.services.exports.media_preparation import MediaKitchen
+from backend.services.exports.media_preparation import MediaPreparer
 from backend.services.exports.render_cache import RenderCache
 from backend.services.exports.rendering.process import RenderProcess
 from backend.services.exports.storyboard_export import StoryboardService
@@ -25,12 +25,12 @@ class PackageParts(MakingParts):
         return RenderCache(self._settings.upload_dir, room)
 
     @cached_property
-    def kitchen(self) -> MediaKitchen:
-        return MediaKitchen(self.render_cache, RenderProcess())
+    def media_preparer(self) -> MediaPreparer:
+        return MediaPreparer(self.render_cache, RenderProcess())
 
     @cached_property
     def bundles(self) -> BundleService:
-        return BundleService(self.exports, self.kitchen)
+        return BundleService(self.exports, self.media_preparer)
 
     @cached_property
     def storyboards(self) -> StoryboardService:

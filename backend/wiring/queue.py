@@ -6,24 +6,24 @@ from backend.services.comfyui_service import ComfyUIService
 from backend.services.media.result_store import ResultStore
 from backend.services.monitoring.health_service import HealthService
 from backend.services.monitoring.live_board import LiveBoard
-from backend.services.monitoring.outlook import QueueOutlook
+from backend.services.monitoring.outlook import JobForecasts
 from backend.services.monitoring.queue_view import QueueView
 from backend.services.openai_video_service import OpenAIVideoService
 from backend.services.providers.openai.client import OpenAIVideoClient, VideoDownloads
 from backend.services.providers.runpod.client import RunPodDownloads
 from backend.services.queue.admission import QueueLimits
-from backend.services.queue.delivery import Delivery
+from backend.services.queue.delivery import ResultDelivery
 from backend.services.queue.dispatcher import Dispatcher
 from backend.services.queue.input_images import InputImages
 from backend.services.queue.late_results import LateResults
 from backend.services.queue.provenance import GraphNotes
 from backend.services.queue.runners.attempt import AttemptLife
 from backend.services.queue.runners.comfyui import ComfyUIRunner
-from backend.services.queue.runners.comfyui_follower import Patience, PromptFollower
-from backend.services.queue.runners.openai import OpenAIVideoRunner, VideoFollower
+from backend.services.queue.runners.comfyui_follower import Patience, PromptMonitor
+from backend.services.queue.runners.openai import OpenAIVideoRunner, VideoMonitor
 from backend.services.queue.runners.recorder import AttemptRecorder
 from backend.services.queue.runners.router import RunnerRouter
-from backend.services.queue.runners.runpod import RunPodFollower, RunPodRunner
+from backend.services.queue.runners.runpod import RunPodMonitor, RunPodRunner
 from backend.services.queue_manager import QueueManager
 from backend.services.servers.capability import can_go_somewhere
 from backend.services.servers.model_library import ModelLibrary
@@ -31,21 +31,21 @@ from backend.services.workers.remote_media import RemoteMedia
 from backend.services.workers.reports import WorkerReports
 from backend.services.workers.service import WorkerService
 from backend.utils.clock import utc_now
-from backend.wiring.desk import DeskParts
+from backend.wiring.scheduler import SchedulerParts
 
 #: A video that was paid for is worth so many times SERVER_LOST_SECONDS of waiting for its file.
 _PAID_PATIENCE = 10
 _MEGABYTE = 1_048_576
 
 
-class QueueParts(DeskParts):
+class QueueParts(SchedulerParts):
     """From the fleet of servers to the view of the queue."""
 
     @cached_property
     def dispatcher(self) -> Dispatcher:
         dispatcher = Dispatcher(
             self.repositories.jobs,
-            self.desk,
+            self.scheduler_context,
             self.attempts,
             provider_capacity=self.provider.capacity,
             late=self._late_results,
@@ -56,7 +56,7 @@ class QueueParts(DeskParts):
     @cached_property
     def _late_results(self) -> LateResults:
         late = LateResults(
-            self.repositories.jobs, self.fleet, self._roads.comfyui, delivery=self.delivery
+            self.repositories.jobs, self.fleet, self._clients.comfyui, delivery=self.delivery
         )
         self.attempts.on_lost = late.lost
         return late
@@ -84,18 +84,18 @@ class QueueParts(DeskParts):
     @cached_property
     def _comfyui_runner(self) -> ComfyUIRunner:
         return ComfyUIRunner(
-            self._roads.comfyui,
+            self._clients.comfyui,
             images=self.images,
             graphs=self._graph_notes,
-            follower=self._follower,
+            monitor=self._monitor,
             delivery=self.delivery,
             watch=self.fleet,
-            hands=self.hands,
+            in_flight=self.in_flight,
         )
 
     @cached_property
     def images(self) -> InputImages:
-        return InputImages(self.media_files, self._roads.comfyui)
+        return InputImages(self.media_files, self._clients.comfyui)
 
     @cached_property
     def _graph_notes(self) -> GraphNotes:
@@ -113,13 +113,13 @@ class QueueParts(DeskParts):
             client,
             images=self.images,
             graphs=self._graph_notes,
-            follower=RunPodFollower(
+            monitor=RunPodMonitor(
                 repos.jobs,
                 client,
                 poll_seconds=self._settings.queue_poll_seconds,
                 clock=utc_now,
             ),
-            delivery=Delivery(
+            delivery=ResultDelivery(
                 self.galleries,
                 self._results_of(RunPodDownloads(client, self._bucket_media)),
                 media=self.media_files,
@@ -134,16 +134,16 @@ class QueueParts(DeskParts):
     @cached_property
     def _bucket_media(self) -> RemoteMedia:
         return RemoteMedia(
-            self._roads.public,
-            self._roads.registered,
+            self._clients.public,
+            self._clients.registered,
             servers=self.repositories.servers,
             media=self.media_files,
             who="The bucket of a RunPod endpoint",
         )
 
     @cached_property
-    def delivery(self) -> Delivery:
-        return Delivery(
+    def delivery(self) -> ResultDelivery:
+        return ResultDelivery(
             self.galleries,
             self.results,
             media=self.media_files,
@@ -153,7 +153,7 @@ class QueueParts(DeskParts):
 
     @cached_property
     def results(self) -> ResultStore:
-        return self._results_of(self._roads.comfyui)
+        return self._results_of(self._clients.comfyui)
 
     @cached_property
     def openai_videos(self) -> OpenAIVideoService:
@@ -166,13 +166,13 @@ class QueueParts(DeskParts):
         return OpenAIVideoRunner(
             repos.clips,
             client,
-            follower=VideoFollower(
+            monitor=VideoMonitor(
                 repos.jobs,
                 client,
                 poll_seconds=self._settings.openai_poll_seconds,
                 clock=utc_now,
             ),
-            delivery=Delivery(
+            delivery=ResultDelivery(
                 self.galleries,
                 self._results_of(VideoDownloads(client)),
                 media=self.media_files,
@@ -190,7 +190,7 @@ class QueueParts(DeskParts):
     def _provider_client(self) -> OpenAIVideoClient:
         key = self._settings.openai_api_key
         return OpenAIVideoClient(
-            self._roads.provider,
+            self._clients.provider,
             base_url=self._settings.openai_base_url,
             api_key=key.get_secret_value() if key else None,
         )
@@ -198,24 +198,24 @@ class QueueParts(DeskParts):
     @cached_property
     def _remote_results(self) -> ResultStore:
         remote = RemoteMedia(
-            self._roads.public,
-            self._roads.registered,
+            self._clients.public,
+            self._clients.registered,
             servers=self.repositories.servers,
             media=self.media_files,
         )
         return self._results_of(remote)
 
     @cached_property
-    def _follower(self) -> PromptFollower:
-        return PromptFollower(
+    def _monitor(self) -> PromptMonitor:
+        return PromptMonitor(
             self.repositories.jobs,
-            self._roads.comfyui,
+            self._clients.comfyui,
             patience=Patience(
                 poll=self._settings.queue_poll_seconds,
                 lost=self._settings.server_lost_seconds,
                 stall=self._settings.job_stall_seconds,
             ),
-            on_start=self.hands.prompt_started,
+            on_start=self.in_flight.prompt_started,
             clock=utc_now,
         )
 
@@ -249,7 +249,9 @@ class QueueParts(DeskParts):
             projects=repos.projects,
             workers=self.workers,
             fleet=self.fleet,
-            outlook=QueueOutlook(self.desk, provider_capacity=self._settings.openai_max_concurrent),
+            forecasts=JobForecasts(
+                self.scheduler_context, provider_capacity=self._settings.openai_max_concurrent
+            ),
         )
 
     @cached_property
@@ -258,9 +260,11 @@ class QueueParts(DeskParts):
         return LiveBoard(
             repos.jobs,
             self.queue_view,
-            outlook=QueueOutlook(self.desk, provider_capacity=self._settings.openai_max_concurrent),
+            forecasts=JobForecasts(
+                self.scheduler_context, provider_capacity=self._settings.openai_max_concurrent
+            ),
             fleet=self.fleet,
-            hands=self.hands,
+            in_flight=self.in_flight,
             projects=repos.projects,
             clips=repos.clips,
             characters=repos.characters,
@@ -276,7 +280,7 @@ class QueueParts(DeskParts):
             repos.jobs,
             recorder=self.recorder,
             fleet=self.fleet,
-            feed=self.desk.feed,
+            backlog_sync=self.scheduler_context.backlog_sync,
             lease_seconds=self._settings.worker_lease_seconds,
             clock=utc_now,
         )

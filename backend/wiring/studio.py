@@ -7,7 +7,7 @@ from backend.services.events.webhook_service import WebhookService
 from backend.services.film.alternates_service import AlternatesService
 from backend.services.film.character_belongings import CharacterBelongings
 from backend.services.film.character_service import CharacterService
-from backend.services.film.clip_creation import ClipIntake
+from backend.services.film.clip_creation import ClipCreator
 from backend.services.film.clip_service import ClipService
 from backend.services.film.clip_timeline import ClipTimeline
 from backend.services.film.pool_service import PoolService
@@ -57,9 +57,9 @@ class StudioParts(QueueParts):
         return ClipService(repos.scenes, repos.clips, timeline=self.timeline, **self._shared)
 
     @cached_property
-    def clip_intake(self) -> ClipIntake:
+    def clip_creator(self) -> ClipCreator:
         repos = self.repositories
-        return ClipIntake(repos.scenes, repos.clips, timeline=self.timeline, clock=utc_now)
+        return ClipCreator(repos.scenes, repos.clips, timeline=self.timeline, clock=utc_now)
 
     @cached_property
     def timeline(self) -> ClipTimeline:
@@ -133,7 +133,7 @@ class StudioParts(QueueParts):
             repos.webhooks,
             deliveries=repos.deliveries,
             log=repos.events,
-            courier=self.webhook_courier,
+            dispatcher=self.webhook_dispatcher,
             private_hosts=self._settings.webhook_private_hosts,
             clock=utc_now,
         )

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from backend.services.queue.backlog import Backlog, WaitingJob
-from backend.services.queue.scheduling.estimates import Estimates, Run, remaining
+from backend.services.queue.scheduling.estimates import CompletedRun, Estimates, remaining
 from backend.services.queue.scheduling.planner import plan
-from backend.services.queue.scheduling.types import AheadJob, Rules, ServerView
+from backend.services.queue.scheduling.types import PrefetchedJob, Rules, ServerView
 from scripts.bench._plan_world import Machine, Order, Task, World
 
 #: What a length of one second at speed 1 is in the planner's unit.
@@ -40,7 +40,7 @@ class Ours:
 
     def ended(self, task: Task, machine: Machine, now: float) -> None:
         self.estimates = self.estimates.learn(
-            Run(
+            CompletedRun(
                 str(machine.index),
                 f"model-{task.model}",
                 "image",
@@ -54,7 +54,7 @@ class Ours:
         self.backlog.add(self._jobs[task.id])
 
     def view(self, machine: Machine, now: float) -> ServerView:
-        running, ahead = machine.queue[:1], machine.queue[1:]
+        running, prefetched = machine.queue[:1], machine.queue[1:]
         last = machine.queue[-1].model if machine.queue else machine.loaded
         return ServerView(
             id=str(machine.index),
@@ -64,7 +64,9 @@ class Ours:
                 remaining(self._seconds(task, machine, machine.swapped), now - machine.began)
                 for task in running
             ),
-            ahead=tuple(AheadJob(self._jobs[task.id], *self._expected[task.id]) for task in ahead),
+            prefetched=tuple(
+                PrefetchedJob(self._jobs[task.id], *self._expected[task.id]) for task in prefetched
+            ),
             loaded_model="" if last is None else f"model-{last}",
         )
 

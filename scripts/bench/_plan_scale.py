@@ -4,9 +4,9 @@ import statistics
 import time
 
 from backend.services.queue.backlog import Backlog, WaitingJob
-from backend.services.queue.scheduling.estimates import Estimates, Run
+from backend.services.queue.scheduling.estimates import CompletedRun, Estimates
 from backend.services.queue.scheduling.planner import plan
-from backend.services.queue.scheduling.types import AheadJob, ServerView
+from backend.services.queue.scheduling.types import PrefetchedJob, ServerView
 from scripts.bench._plan_world import seeded
 
 SERVERS = 200
@@ -27,7 +27,7 @@ def planning_milliseconds(jobs: int, *, idle: bool, seed: int = 0) -> float:
     estimates = Estimates()
     for server in range(SERVERS):
         for model in range(MODELS // 2):
-            run = Run(f"s{server}", f"m{model}", "image", 20.0, rng.uniform(2, 20))
+            run = CompletedRun(f"s{server}", f"m{model}", "image", 20.0, rng.uniform(2, 20))
             estimates = estimates.learn(run)
     names = [f"s{server}" for server in range(SERVERS)]
     capable = {
@@ -63,11 +63,11 @@ def _job(number: int, chance: float) -> WaitingJob:
 
 def _view(number: int, chance: float, *, idle: bool) -> ServerView:
     free = idle or number % 50 == 0
-    ahead = AheadJob(WaitingJob(f"a{number}", 0, "p0", 0.0, model="m1"), 10.0)
+    prefetched = PrefetchedJob(WaitingJob(f"a{number}", 0, "p0", 0.0, model="m1"), 10.0)
     return ServerView(
         id=f"s{number}",
         name=f"server {number}",
         running=() if free else (60 * chance,),
-        ahead=() if free else (ahead,),
+        prefetched=() if free else (prefetched,),
         loaded_model="" if idle else f"m{int(chance * 1000) % MODELS}",
     )

@@ -30,7 +30,7 @@ from backend.models.project import Project
 from backend.models.scene import Scene
 from backend.mongo.embedded import EmbeddedDatabase
 from backend.repositories.jobs.repository import JobRepository
-from backend.repositories.jobs.totals import Place
+from backend.repositories.jobs.totals import TotalsKey
 from backend.repositories.registry import REPOSITORIES, Repositories, repositories_on
 from backend.repositories.shared.translation import translated
 from scripts.bench._bench import (
@@ -99,7 +99,7 @@ async def fill(database: Any, jobs: JobRepository, count: int) -> None:
         with translated(_FILL_SECONDS):
             await database["jobs"].insert_many([jobs.to_document(job) for job in made])
         for status in JobStatus:
-            places = [Place.of(job) for job in made if job.status is status]
+            places = [TotalsKey.of(job) for job in made if job.status is status]
             await jobs.totals.add(places, {status: 1})
     await database["counters"].update_one({"_id": "jobs"}, {"$set": {"value": count}}, upsert=True)
 

@@ -29,7 +29,7 @@ from backend.services.queue.scheduling.estimates import (
     estimates_from_dict,
     estimates_to_dict,
 )
-from backend.utils.running_alongside import beside
+from backend.utils.running_alongside import running_alongside
 from scripts.bench._bench import peak_megabytes
 from scripts.bench._plan_rules import Ours
 from scripts.bench._plan_traces import make_world
@@ -209,7 +209,7 @@ async def through_the_stack(world: World, estimates: Estimates, *, churn: bool =
         quick = {"SERVER_LOST_SECONDS": "2", "SERVER_CHECK_SECONDS": "1"}
         ours = await opened.enter_async_context(stack(here, **quick))
         began = time.monotonic()
-        async with beside(fall(simulators)) if churn else nullcontext():
+        async with running_alongside(fall(simulators)) if churn else nullcontext():
             await ours.until_done(len(orders), LONGEST)
         took = time.monotonic() - began
         rendered = sum(sum(each.stats["rendered"].values()) for each in simulators)

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 from backend.models.event import Event, EventChunk, EventKind
-from backend.models.webhook import Delivery, DeliveryStatus, Webhook, WebhookEvent
+from backend.models.webhook import DeliveryStatus, Webhook, WebhookDelivery, WebhookEvent
 from backend.repositories.registry import Repositories
 from backend.utils.ids import new_id
 from tests.contract.test_repositories import NOW, manager, repos
@@ -19,8 +19,8 @@ def a_chunk(number: int, *jobs: str) -> EventChunk:
     return EventChunk(id=new_id(), number=0, events=events).placed_at(number)
 
 
-def a_delivery(number: int, webhook_id: str = "w") -> Delivery:
-    return Delivery(
+def a_delivery(number: int, webhook_id: str = "w") -> WebhookDelivery:
+    return WebhookDelivery(
         id=f"{webhook_id}-{number}", webhook_id=webhook_id, project_id="p", event_id=number,
         event="job.started", body="{}", next_try_at=NOW, created_at=NOW,
     )  # fmt: skip

@@ -45,7 +45,7 @@ def slowly(
 async def test_a_reading_that_failed_is_tried_again(
     container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    feed, reads = container.desk.feed, 0
+    feed, reads = container.scheduler_context.backlog_sync, 0
     load = feed.load
 
     async def broken_once() -> None:

@@ -16,7 +16,7 @@ from starlette.types import Scope
 from backend import __version__
 from backend.api.http.addresses import STATIC
 from backend.services.exports.film import ExportFormat
-from backend.services.monitoring.live_board import Board
+from backend.services.monitoring.live_board import QueueSnapshot
 from backend.services.queue.scheduling.reasons import seconds
 
 _HERE = Path(__file__).parent
@@ -58,7 +58,7 @@ class Pages:
             version=__version__, static=STATIC, film=_film_link(), client=client
         )
 
-    async def whole(self, board: Board | None, *, origin: str) -> Response:
+    async def whole(self, board: QueueSnapshot | None, *, origin: str) -> Response:
         """The page with the board in it; None says that the database is away."""
         return await self._page("live.html", board, origin=origin)
 
@@ -67,11 +67,11 @@ class Pages:
         html = await asyncio.to_thread(self._render, "live.html", board=None, locked=True)
         return HTMLResponse(html, 401, headers={**_HEADERS, "WWW-Authenticate": "Bearer"})
 
-    async def part(self, board: Board | None, *, origin: str) -> Response:
+    async def part(self, board: QueueSnapshot | None, *, origin: str) -> Response:
         """The board alone, which the page puts in place of the one it has."""
         return await self._page("board.html", board, origin=origin)
 
-    async def _page(self, name: str, board: Board | None, *, origin: str) -> Response:
+    async def _page(self, name: str, board: QueueSnapshot | None, *, origin: str) -> Response:
         shown = origin.rstrip("/") if _HOST.fullmatch(origin) else "http://127.0.0.1:8001"
         # Hundreds of rows take longer than others may wait for the event loop.
         html = await asyncio.to_thread(

@@ -11,7 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from backend.dtos.event_dto import event_json
 from backend.models.event import Event
-from backend.services.events.event_listener import Ending
+from backend.services.events.event_listener import StreamEnding
 from backend.services.events.stream import EventStream
 
 logger = logging.getLogger(__name__)
@@ -19,7 +19,10 @@ logger = logging.getLogger(__name__)
 #: A reader that takes nothing for so long is dropped: it sleeps, or is gone without a word.
 SEND_SECONDS = 10.0
 #: "Going away", and "try again later": RFC 6455, section 7.4, and its registry.
-_CLOSES = {Ending.CLOSING: (1001, "the server stops"), Ending.TOO_SLOW: (1013, "too slow")}
+_CLOSES = {
+    StreamEnding.CLOSING: (1001, "the server stops"),
+    StreamEnding.TOO_SLOW: (1013, "too slow"),
+}
 _FAULT = (1011, "a fault of the server")
 
 
@@ -66,7 +69,7 @@ async def speak(socket: WebSocket, stream: EventStream) -> None:
     faults = [error for error in ended if isinstance(error, Exception)]
     for fault in faults:
         logger.error("A WebSocket of events ended for a reason of our own.", exc_info=fault)
-    await _hang_up(socket, *(_FAULT if faults else _CLOSES[stream.ending or Ending.TOO_SLOW]))
+    await _hang_up(socket, *(_FAULT if faults else _CLOSES[stream.ending or StreamEnding.TOO_SLOW]))
 
 
 async def _tell(socket: WebSocket, stream: EventStream) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple
 from fastapi import Depends, Header, Path, Query, Request
 from starlette.requests import HTTPConnection
 
-from backend.services.batch_generator import BatchService
+from backend.services.batch_generator import BatchGenerator
 from backend.services.comfyui_service import ComfyUIService
 from backend.services.events.stream import EventStreams
 from backend.services.events.webhook_service import WebhookService
@@ -120,8 +120,8 @@ async def _queue(request: Request) -> QueueManager:
     return service
 
 
-async def _batches(request: Request) -> BatchService:
-    service: BatchService = request.app.state.container.batches
+async def _batches(request: Request) -> BatchGenerator:
+    service: BatchGenerator = request.app.state.container.batches
     return service
 
 
@@ -228,7 +228,7 @@ ComfyUIServiceDep = Annotated[ComfyUIService, Depends(_servers)]
 ModelLibraryDep = Annotated[ModelLibrary, Depends(_model_library)]
 GenerationServiceDep = Annotated[GenerationService, Depends(_generation)]
 QueueManagerDep = Annotated[QueueManager, Depends(_queue)]
-BatchServiceDep = Annotated[BatchService, Depends(_batches)]
+BatchServiceDep = Annotated[BatchGenerator, Depends(_batches)]
 WorkerReportsDep = Annotated[WorkerReports, Depends(_worker_reports)]
 WorkerServiceDep = Annotated[WorkerService, Depends(_workers)]
 LiveBoardDep = Annotated[LiveBoard, Depends(_live_board)]

@@ -13,7 +13,7 @@ from backend.dtos.webhook_dto import (
     WebhookResponseDTO,
     WebhookUpdateDTO,
 )
-from backend.models.webhook import Delivery, DeliveryStatus, Webhook
+from backend.models.webhook import DeliveryStatus, Webhook, WebhookDelivery
 
 router = versioned_router("/projects/{project_id}/webhooks", tags=["Webhooks"])
 
@@ -80,7 +80,9 @@ async def delete_webhook(
     response_model=WebhookDeliveryDTO,
     summary="Send a webhook a ping now, and see how it goes",
 )
-async def ping_webhook(project_id: Id, webhook_id: Id, webhooks: WebhookServiceDep) -> Delivery:
+async def ping_webhook(
+    project_id: Id, webhook_id: Id, webhooks: WebhookServiceDep
+) -> WebhookDelivery:
     """One try, of five seconds at most; the answer says what came of it."""
     return await webhooks.ping(project_id, webhook_id)
 
@@ -97,7 +99,7 @@ async def list_deliveries(
     page: PageDep,
     response: Response,
     status: Annotated[DeliveryStatus | None, Query(description="Left out: all.")] = None,
-) -> list[Delivery]:
+) -> list[WebhookDelivery]:
     """Some 500 are kept for each webhook; the oldest go."""
     found, total = await webhooks.deliveries(
         project_id, webhook_id, status, skip=page.skip, limit=page.limit
@@ -114,6 +116,6 @@ async def list_deliveries(
 )
 async def retry_delivery(
     project_id: Id, webhook_id: Id, delivery_id: Id, webhooks: WebhookServiceDep
-) -> Delivery:
+) -> WebhookDelivery:
     """It is tried soon, and then as often as a new one."""
     return await webhooks.redeliver(project_id, webhook_id, delivery_id)

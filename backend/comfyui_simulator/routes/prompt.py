@@ -10,7 +10,7 @@ from aiohttp import web
 from backend.comfyui_simulator.engine import Engine, engine_of
 from backend.comfyui_simulator.errors import InternalError
 from backend.comfyui_simulator.faults import Fault
-from backend.comfyui_simulator.prompt_queue import Item
+from backend.comfyui_simulator.prompt_queue import QueuedPrompt
 from backend.comfyui_simulator.responses import json_body
 from backend.comfyui_simulator.validation import problem, validate
 
@@ -58,7 +58,7 @@ def accept(engine: Engine, body: Any) -> tuple[dict[str, Any], int]:
     if verdict.error is not None:
         return {"error": verdict.error, "node_errors": verdict.node_errors}, 400
     prompt_id = str(body.get("prompt_id", uuid.uuid4()))
-    item = Item(number, prompt_id, body["prompt"], extra_data(body), verdict.outputs)
+    item = QueuedPrompt(number, prompt_id, body["prompt"], extra_data(body), verdict.outputs)
     world.tally.accepted += 1
     engine.worker.wake()
     engine.queue.put(item)

@@ -14,7 +14,7 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FindingPlace:
     """Where a finding was made; `clip_id` is None for what belongs to no clip."""
 
     clip_id: str | None
@@ -30,7 +30,7 @@ class Finding:
     message: str
     advice: str
     count: int = 1
-    places: tuple[Place, ...] = ()
+    places: tuple[FindingPlace, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ class _Group(NamedTuple):
     written: asyncio.Task[None]
 
 
-class JointAdditions:
+class CoalescedIncrements:
     """Where one write at a time is under way, nobody waits longer, and there are fewer of them."""
 
     def __init__(self, write: Write) -> None:

@@ -18,7 +18,7 @@ _PASSED_OVER = 256
 Stretch = tuple[int, int]
 
 
-class Line:
+class WaitingCounts:
     """How many wait: by priority, then by stretch of numbers."""
 
     def __init__(self, waiting: Mapping[int, Mapping[int, int]]) -> None:
@@ -96,7 +96,7 @@ class JobPlaces:
         self._seconds = seconds
         self._seen: dict[Stretch, _Seen] = {}
 
-    async def places(self, jobs: Sequence[Job], line: Line, last: int) -> dict[str, int]:
+    async def places(self, jobs: Sequence[Job], line: WaitingCounts, last: int) -> dict[str, int]:
         """The place of each waiting job, 1 for the next, by id; `last` is the newest number."""
         before = line.before(self._stretch(job) for job in jobs)
         await self._look(before, line, last)
@@ -110,7 +110,7 @@ class JobPlaces:
     def _stretch(self, job: Job) -> Stretch:
         return job.priority, job.number // self._width
 
-    async def _look(self, wanted: Iterable[Stretch], line: Line, last: int) -> None:
+    async def _look(self, wanted: Iterable[Stretch], line: WaitingCounts, last: int) -> None:
         """Read the stretches that cannot be told otherwise, those at the head first."""
         now = self._seconds()
         self._seen = {
@@ -134,7 +134,7 @@ class JobPlaces:
         low = max(1, part * self._width)
         return amount >= min(last + 1, (part + 1) * self._width) - low
 
-    def _place_within(self, job: Job, line: Line, last: int) -> int:
+    def _place_within(self, job: Job, line: WaitingCounts, last: int) -> int:
         stretch = self._stretch(job)
         amount, low = line.amount(stretch), max(1, stretch[1] * self._width)
         if seen := self._seen.get(stretch):

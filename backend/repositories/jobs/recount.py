@@ -17,7 +17,7 @@ from backend.repositories.jobs.totals import (
     LOW,
     WINDOW,
     JobTotals,
-    Place,
+    TotalsKey,
     scope_of,
     scope_of_project,
     window_amounts,
@@ -58,7 +58,7 @@ class JobRecount:
         for window in range(last // WINDOW, -1, -1):
             documents = await self._window(window, last)
             for document in documents:
-                place = Place.read(document)
+                place = TotalsKey.read(document)
                 self._seen[scope_of_project(place.project_id)][document["status"]] += 1
                 if place.batch_id is not None:
                     self._seen[scope_of(place.batch_id)][document["status"]] += 1
@@ -128,7 +128,7 @@ class JobRecount:
 def _in_window(documents: Iterable[Document]) -> Counter[str]:
     counted: Counter[str] = Counter()
     for document in documents:
-        counted.update(window_amounts(Place.read(document), document["status"]))
+        counted.update(window_amounts(TotalsKey.read(document), document["status"]))
     return counted
 
 

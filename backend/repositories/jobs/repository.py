@@ -11,7 +11,7 @@ from backend.repositories.jobs.listener import JobListener
 from backend.repositories.jobs.queries import JobReading
 from backend.repositories.jobs.recount import COUNTED_FIELDS, JobRecount
 from backend.repositories.jobs.requeued import Requeued
-from backend.repositories.jobs.totals import STRETCH, Place
+from backend.repositories.jobs.totals import STRETCH, TotalsKey
 from backend.utils.errors import ConflictError
 from backend.utils.index_spec import IndexSpec
 
@@ -83,11 +83,11 @@ class JobRepository(JobReading):
         except ConflictError:
             window = {"$gte": jobs[0].number, "$lte": jobs[-1].number}
             there = await self._find_raw({"number": window}, fields=COUNTED_FIELDS)
-            await self._count_in([Place.read(document) for document in there])
+            await self._count_in([TotalsKey.read(document) for document in there])
             raise
-        await self._count_in([Place.of(job) for job in jobs])
+        await self._count_in([TotalsKey.of(job) for job in jobs])
 
-    async def _count_in(self, places: Sequence[Place]) -> None:
+    async def _count_in(self, places: Sequence[TotalsKey]) -> None:
         for place in places:
             self._places.forget(place.priority, place.number)
         await self.totals.add(places, {JobStatus.PENDING: 1})
@@ -110,7 +110,7 @@ class JobRepository(JobReading):
         # The job has moved, whatever happens next: counting and reading need not wait in turn.
         self._places.forget(job.priority, job.number)
         _, moved = await asyncio.gather(
-            self.totals.add([Place.of(job)], {job.status: -1, to: 1}),
+            self.totals.add([TotalsKey.of(job)], {job.status: -1, to: 1}),
             self.find_by_id(job.id),
         )
         if moved is None:
@@ -216,7 +216,7 @@ class JobRepository(JobReading):
         if not result.deleted_count:
             return False
         self._places.forget(job.priority, job.number)
-        await self.totals.add([Place.of(job)], {job.status: -1})
+        await self.totals.add([TotalsKey.of(job)], {job.status: -1})
         for listener in self.listeners:
             listener.removed(job)
         return True
@@ -232,7 +232,7 @@ class JobRepository(JobReading):
             deleted = int(result.deleted_count)
             removed += deleted
             if deleted == len(ids):
-                places = [Place.read(document) for document in found]
+                places = [TotalsKey.read(document) for document in found]
                 await self.totals.add(places, {status: -1})
             else:
                 is_shared = True  # nobody knows which of them somebody else removed, and counted

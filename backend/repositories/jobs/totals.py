@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from backend.models.job import Job, JobStatus
-from backend.repositories.jobs.coalesced_increments import JointAdditions
-from backend.repositories.jobs.line import Line
+from backend.repositories.jobs.coalesced_increments import CoalescedIncrements
+from backend.repositories.jobs.line import WaitingCounts
 from backend.utils.errors import ConflictError
 
 ALL = "job_totals"
@@ -35,7 +35,7 @@ Guarded = Any
 Amounts = Mapping[str, int]
 
 
-class Place(NamedTuple):
+class TotalsKey(NamedTuple):
     """What a job is counted under, beside its status."""
 
     number: int
@@ -44,11 +44,11 @@ class Place(NamedTuple):
     batch_id: str | None
 
     @classmethod
-    def of(cls, job: Job) -> "Place":
+    def of(cls, job: Job) -> "TotalsKey":
         return cls(job.number, job.priority, job.project_id, job.batch_id)
 
     @classmethod
-    def read(cls, document: Mapping[str, Any]) -> "Place":
+    def read(cls, document: Mapping[str, Any]) -> "TotalsKey":
         return cls(
             document["number"],
             document.get("priority", 0),
@@ -65,7 +65,7 @@ def scope_of_project(project_id: str) -> str:
     return f"{ALL}:project:{project_id}"
 
 
-def window_amounts(place: Place, status: str, amount: int = 1) -> dict[str, int]:
+def window_amounts(place: TotalsKey, status: str, amount: int = 1) -> dict[str, int]:
     """What a job adds to its window, by the path inside it."""
     amounts = {status: amount}
     if status == JobStatus.PENDING:
@@ -79,9 +79,9 @@ class JobTotals:
     def __init__(self, counters: Any, guarded: Guarded) -> None:
         self._counters = counters
         self._guarded = guarded
-        self._additions = JointAdditions(self._increase)
+        self._additions = CoalescedIncrements(self._increase)
 
-    async def add(self, places: Iterable[Place], amounts: Mapping[JobStatus, int]) -> None:
+    async def add(self, places: Iterable[TotalsKey], amounts: Mapping[JobStatus, int]) -> None:
         """Add these amounts to the totals of each job's window, project and batch."""
         scopes: dict[str, Counter[str]] = {}
         for place in places:
@@ -134,7 +134,7 @@ class JobTotals:
         kept = await self.read_many([scope_of(batch_id) for batch_id in batch_ids])
         return {each: int(kept.get(scope_of(each), {}).get(CHANGES, 0)) for each in batch_ids}
 
-    async def line(self) -> Line:
+    async def line(self) -> WaitingCounts:
         """How many wait, by priority and stretch of numbers."""
         windows = (await self._kept()).get("windows", {})
         waiting: dict[int, dict[int, int]] = {}
@@ -148,7 +148,7 @@ class JobTotals:
                         empty.append(f"windows.{window}.line.{priority}.{stretch}")
         if len(empty) > _EMPTY_AT_MOST:
             await self._take_out(empty[:_TIDIED])
-        return Line(waiting)
+        return WaitingCounts(waiting)
 
     async def turns(self) -> dict[int, int]:
         """How many jobs wait at each priority, the highest first."""
@@ -213,7 +213,7 @@ class JobTotals:
                 await self._counters.update_one({"_id": scope}, change)
 
 
-def _others(place: Place) -> list[str]:
+def _others(place: TotalsKey) -> list[str]:
     project = scope_of_project(place.project_id)
     return [project] if place.batch_id is None else [project, scope_of(place.batch_id)]
 

@@ -30,7 +30,7 @@ class _Due(NamedTuple):
         return _Due(summed, max(self.now, later.now))
 
 
-class TotalsBehind:
+class WriteBehindTotals:
     """Whoever reads a total waits for what is due to it first; a crash loses what is due."""
 
     def __init__(self, write: Write) -> None:

@@ -186,7 +186,7 @@ def _settings(kind: object) -> Mapping[str, Any]:
     return {}
 
 
-class CatalogShelf:
+class CatalogCache:
     """Gives the same snapshot for the same answer, as long as anybody keeps it.
 
     Servers set up alike answer alike, and a server that is asked again answers as before: reading

@@ -16,7 +16,7 @@ import aiohttp
 from yarl import URL
 
 from backend.models.comfyui_server import ComfyUIServer
-from backend.services.comfyui.catalog import CatalogShelf, ServerCatalog
+from backend.services.comfyui.catalog import CatalogCache, ServerCatalog
 from backend.services.comfyui.messages import (
     OutputFile,
     ProgressEvent,
@@ -53,7 +53,7 @@ _KNOWS_PROMPT_IDS = (0, 3, 57)
 
 
 @dataclass(frozen=True)
-class Answer:
+class ComfyUIAnswer:
     """A whole answer. A body over the limit is cut, and then is no JSON."""
 
     server: str
@@ -68,7 +68,7 @@ class Answer:
                 f"ComfyUI server '{self.server}' did not answer with JSON."
             ) from error
 
-    def accepted(self) -> "Answer":
+    def accepted(self) -> "ComfyUIAnswer":
         """Raise UpstreamError unless the status is 200."""
         if self.status in {401, 403}:
             raise UpstreamError(
@@ -87,7 +87,7 @@ class ComfyUIClient:
     def __init__(self, session: aiohttp.ClientSession, *, timeouts: Timeouts | None = None) -> None:
         self._session = session
         self._timeouts = timeouts or Timeouts()
-        self._catalogs = CatalogShelf()
+        self._catalogs = CatalogCache()
         self._reading_catalogs = asyncio.Semaphore(_CATALOGS_AT_ONCE)
 
     async def submit(
@@ -122,7 +122,7 @@ class ComfyUIClient:
         return parse_history(prompt_id, await self._ask(server, f"history/{prompt_id}"))
 
     async def queue(self, server: ComfyUIServer) -> ServerQueue:
-        """Give all prompts that run or wait there, ours and those of strangers."""
+        """Give all prompts that run or wait there, ours and foreign ones."""
         return parse_queue(await self._ask(server, "queue"))
 
     async def take_back(self, server: ComfyUIServer, prompt_id: str) -> None:
@@ -168,7 +168,7 @@ class ComfyUIClient:
                 self._reading_catalogs,
             ):
                 async with asyncio.timeout(silence):
-                    answer = Answer(server.name, response.status, await _read(response))
+                    answer = ComfyUIAnswer(server.name, response.status, await _read(response))
                 body = answer.accepted().body
                 return await asyncio.to_thread(self._catalogs.read, body, answer.json)
 
@@ -194,7 +194,7 @@ class ComfyUIClient:
                 timeout=timeout,
                 allow_redirects=False,
             ) as response:
-                answer = Answer(server.name, response.status, await _read(response))
+                answer = ComfyUIAnswer(server.name, response.status, await _read(response))
         return _uploaded_name(answer.accepted())
 
     async def download(
@@ -265,7 +265,7 @@ class ComfyUIClient:
         body: Mapping[str, Any] | None = None,
         total: float | None = None,
         submitting: bool = False,
-    ) -> Answer:
+    ) -> ComfyUIAnswer:
         """GET without a body, POST with one."""
         allowed = self._timeouts.slow_answer if submitting else self._timeouts.answer
         timeout = aiohttp.ClientTimeout(total=total or allowed, connect=self._timeouts.connect)
@@ -278,7 +278,7 @@ class ComfyUIClient:
                 timeout=timeout,
                 allow_redirects=False,
             ) as response:
-                return Answer(server.name, response.status, await _read(response))
+                return ComfyUIAnswer(server.name, response.status, await _read(response))
 
 
 def _who(server: ComfyUIServer) -> str:
@@ -294,7 +294,7 @@ def _headers(server: ComfyUIServer) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
-def _confirmation(answer: Answer) -> Mapping[str, Any]:
+def _confirmation(answer: ComfyUIAnswer) -> Mapping[str, Any]:
     try:
         told = answer.json()
     except UpstreamError as error:
@@ -306,7 +306,7 @@ def _confirmation(answer: Answer) -> Mapping[str, Any]:
     return told
 
 
-def _uploaded_name(answer: Answer) -> str:
+def _uploaded_name(answer: ComfyUIAnswer) -> str:
     """ComfyUI may store under another name than asked for: its own counts."""
     answered = answer.json()
     told = answered if isinstance(answered, Mapping) else {}
@@ -348,7 +348,7 @@ def _announced_size(
         raise UpstreamError(
             f"ComfyUI server '{server.name}' no longer has '{file.filename}'.", code="RESULT_GONE"
         )
-    Answer(server.name, response.status, b"").accepted()
+    ComfyUIAnswer(server.name, response.status, b"").accepted()
     size = response.content_length
     if size is not None and size > max_bytes:
         raise _too_large(max_bytes)

@@ -15,7 +15,7 @@ from typing import Any
 
 from backend.models.event import Event, EventChunk, EventFilter, EventKind, chunk_of, end_of
 from backend.repositories.event_repository import EventRepository
-from backend.services.events.event_listener import LISTENER_ROOM, Ending, Listener
+from backend.services.events.event_listener import LISTENER_ROOM, Listener, StreamEnding
 from backend.services.events.event_outbox import Outbox
 from backend.utils.clock import Clock
 from backend.utils.errors import DatabaseUnavailableError
@@ -32,7 +32,7 @@ _LOOKS_TO_DOUBT = 8
 
 
 @dataclass(frozen=True)
-class Pace:
+class HubTiming:
     """Seconds, and chunks of the log that are kept."""
 
     #: How long events gather before they are written together.
@@ -56,12 +56,12 @@ class EventHub:
         log: EventRepository,
         *,
         clock: Clock,
-        pace: Pace | None = None,
+        pace: HubTiming | None = None,
         room: int = LISTENER_ROOM,
     ) -> None:
         self._log = log
         self._clock = clock
-        self._pace = pace or Pace()
+        self._pace = pace or HubTiming()
         self._room = room
         self._outbox = Outbox()
         self._listeners: set[Listener] = set()
@@ -136,7 +136,7 @@ class EventHub:
         """Let everybody who listens go: the server is about to end."""
         self.closed = True
         for listener in self._listeners:
-            listener.end(Ending.CLOSING)
+            listener.end(StreamEnding.CLOSING)
 
     @contextlib.asynccontextmanager
     async def listen(self, wanted: EventFilter) -> AsyncIterator[Listener]:
@@ -148,7 +148,7 @@ class EventHub:
             listener.position = end_of(self._last)
             self._listeners.add(listener)
         if self.closed:
-            listener.end(Ending.CLOSING)
+            listener.end(StreamEnding.CLOSING)
         self._woken.set()
         try:
             yield listener

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from backend.dtos.event_dto import event_json
 from backend.models.event import Event
-from backend.models.webhook import Delivery, DeliveryStatus, Reply, Webhook, pause_after
+from backend.models.webhook import DeliveryStatus, Reply, Webhook, WebhookDelivery, pause_after
 from backend.repositories.event_repository import EventRepository
 from backend.repositories.webhook_repository import (
     DeliveryRepository,
@@ -37,7 +37,7 @@ _IN_A_ROW = 20
 _WEBHOOKS_AT_ONCE = 8
 
 
-class WebhookCourier:
+class WebhookDispatcher:
     """Run `run()` as a task; `wake` says that there may be something to tell."""
 
     def __init__(
@@ -130,7 +130,9 @@ class WebhookCourier:
                 return False
         return len(line) > _IN_A_ROW
 
-    async def attempt(self, webhook: Webhook, claimed: Delivery, *, last: bool = False) -> Reply:
+    async def attempt(
+        self, webhook: Webhook, claimed: WebhookDelivery, *, last: bool = False
+    ) -> Reply:
         """Send a claimed delivery, and write down how it went. The `last` try is not repeated."""
         reply = await self._sender.send(webhook, claimed)
         now = self._clock()
@@ -147,8 +149,8 @@ class WebhookCourier:
         return reply
 
 
-def _delivery(webhook: Webhook, event: Event, now: datetime) -> Delivery:
-    return Delivery(
+def _delivery(webhook: Webhook, event: Event, now: datetime) -> WebhookDelivery:
+    return WebhookDelivery(
         id=derived_id("delivery", webhook.id, str(event.id)),
         webhook_id=webhook.id,
         project_id=webhook.project_id,

@@ -6,7 +6,7 @@ import hmac
 import aiohttp
 
 from backend.dtos.event_dto import linked_json
-from backend.models.webhook import Delivery, Reply, Webhook
+from backend.models.webhook import Reply, Webhook, WebhookDelivery
 from backend.services.comfyui.transport import translated
 from backend.utils.clock import Clock
 from backend.utils.errors import UpstreamError
@@ -44,7 +44,7 @@ class WebhookSender:
         self._clock = clock
         self._seconds = seconds
 
-    async def send(self, webhook: Webhook, delivery: Delivery) -> Reply:
+    async def send(self, webhook: Webhook, delivery: WebhookDelivery) -> Reply:
         """Try once. Whatever happens there is in the reply; nothing is raised for it."""
         if webhook.secret is None:
             return Reply(error="Its secret was stored under another SECRET_KEY: set it anew.")

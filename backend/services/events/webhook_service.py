@@ -5,11 +5,11 @@ from datetime import timedelta
 from backend.dtos.event_dto import event_json
 from backend.dtos.webhook_dto import WebhookCreateDTO, WebhookUpdateDTO
 from backend.models.event import Event, EventKind
-from backend.models.webhook import Delivery, DeliveryStatus, Webhook
+from backend.models.webhook import DeliveryStatus, Webhook, WebhookDelivery
 from backend.repositories.event_repository import EventRepository
 from backend.repositories.project_repository import ProjectRepository
 from backend.repositories.webhook_repository import DeliveryRepository, WebhookRepository
-from backend.services.events.webhook_dispatcher import WebhookCourier
+from backend.services.events.webhook_dispatcher import WebhookDispatcher
 from backend.utils.clock import Clock
 from backend.utils.errors import ConflictError, ResourceNotFoundError
 from backend.utils.ids import new_id
@@ -17,7 +17,7 @@ from backend.utils.webhook_url import validate_webhook_url
 
 #: Webhooks of one project.
 _MOST = 20
-#: A try by hand that is never concluded is repeated by the courier after so long.
+#: A try by hand that is never concluded is repeated by the dispatcher after so long.
 _LEASE = timedelta(seconds=30)
 
 
@@ -29,7 +29,7 @@ class WebhookService:
         *,
         deliveries: DeliveryRepository,
         log: EventRepository,
-        courier: WebhookCourier,
+        dispatcher: WebhookDispatcher,
         private_hosts: bool,
         clock: Clock,
     ) -> None:
@@ -37,7 +37,7 @@ class WebhookService:
         self._webhooks = webhooks
         self._deliveries = deliveries
         self._log = log
-        self._courier = courier
+        self._dispatcher = dispatcher
         self._private_hosts = private_hosts
         self._clock = clock
 
@@ -103,19 +103,19 @@ class WebhookService:
         *,
         skip: int,
         limit: int,
-    ) -> tuple[list[Delivery], int]:
+    ) -> tuple[list[WebhookDelivery], int]:
         """A page, newest first, and how many there are."""
         await self.get(project_id, webhook_id)
         found = await self._deliveries.newest(webhook_id, status)
         return found[skip : skip + limit], len(found)
 
-    async def ping(self, project_id: str, webhook_id: str) -> Delivery:
+    async def ping(self, project_id: str, webhook_id: str) -> WebhookDelivery:
         """Send a `ping` now, once, whether or not the webhook is on; gives how it went."""
         webhook = await self.get(project_id, webhook_id)
         now = self._clock()
         data = {"webhook_id": webhook_id}
         ping = Event(kind=EventKind.PING, at=now, project_id=project_id, data=data)
-        delivery = Delivery(
+        delivery = WebhookDelivery(
             id=new_id(),
             webhook_id=webhook_id,
             project_id=project_id,
@@ -127,10 +127,12 @@ class WebhookService:
             created_at=now,
         )
         await self._deliveries.add(delivery)
-        await self._courier.attempt(webhook, delivery, last=True)
+        await self._dispatcher.attempt(webhook, delivery, last=True)
         return await self._deliveries.get(delivery.id)
 
-    async def redeliver(self, project_id: str, webhook_id: str, delivery_id: str) -> Delivery:
+    async def redeliver(
+        self, project_id: str, webhook_id: str, delivery_id: str
+    ) -> WebhookDelivery:
         """Have a failed delivery sent again; ConflictError for one that has not failed."""
         await self.get(project_id, webhook_id)
         delivery = await self._deliveries.get(delivery_id)
@@ -138,7 +140,7 @@ class WebhookService:
             raise ResourceNotFoundError.of("delivery", delivery_id)
         if not await self._deliveries.again(delivery_id, self._clock()):
             raise ConflictError("Only a delivery that failed can be sent again.")
-        self._courier.wake()
+        self._dispatcher.wake()
         return await self._deliveries.get(delivery_id)
 
     def _valid(self, url: str) -> str:

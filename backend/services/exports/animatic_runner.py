@@ -18,7 +18,7 @@ from backend.models.exports.animatic import AnimaticRender, AnimaticStatus
 from backend.repositories.animatic_repository import AnimaticRepository
 from backend.services.events.hub import EventHub
 from backend.services.exports.animatic_plan import AnimaticPlan, AnimaticPlanner
-from backend.services.exports.media_preparation import MediaKitchen
+from backend.services.exports.media_preparation import MediaPreparer
 from backend.services.exports.render_cache import RenderCache
 from backend.services.exports.rendering.process import BrokenSourceError, RenderProcess
 from backend.utils.clock import Clock
@@ -198,7 +198,7 @@ async def _first_of(work: asyncio.Task[Any], woken: asyncio.Event, seconds: floa
 
 
 @contextlib.asynccontextmanager
-async def at_work(runner: AnimaticRunner, kitchen: MediaKitchen) -> AsyncIterator[None]:
+async def at_work(runner: AnimaticRunner, media_preparer: MediaPreparer) -> AsyncIterator[None]:
     """Render until the block ends; then end every process that renders."""
     task = asyncio.create_task(runner.run(), name="animatics")
     try:
@@ -206,4 +206,4 @@ async def at_work(runner: AnimaticRunner, kitchen: MediaKitchen) -> AsyncIterato
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        await kitchen.close()
+        await media_preparer.close()

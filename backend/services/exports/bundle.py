@@ -29,7 +29,7 @@ from backend.services.exports.formats import edl, package_notes
 from backend.services.exports.formats.media_url import MEDIA_FOLDER, media_url
 from backend.services.exports.formats.names import slug
 from backend.services.exports.formats.package_notes import Written
-from backend.services.exports.media_preparation import Dish, MediaKitchen
+from backend.services.exports.media_preparation import MediaPreparer, PreparedMedia
 from backend.services.exports.rendering.process import BrokenSourceError
 from backend.services.exports.timeline_media import MediaFacts, ShortVideo
 from backend.utils.errors import ConflictError, StorageFullError
@@ -123,7 +123,7 @@ class Packed(NamedTuple):
 
 
 @dataclass
-class _Course:
+class _PackageState:
     """What is known while a package is written."""
 
     timeline: Timeline
@@ -138,7 +138,7 @@ class Bundle:
     def __init__(
         self,
         exports: ExportService,
-        kitchen: MediaKitchen,
+        media_preparer: MediaPreparer,
         film: Film,
         *,
         timeline: Timeline,
@@ -146,10 +146,10 @@ class Bundle:
         short_video: ShortVideo,
     ) -> None:
         self._exports = exports
-        self._kitchen = kitchen
+        self._media_preparer = media_preparer
         self._film = film
         self._short_video: ShortVideo = short_video
-        self._course = _Course(timeline)
+        self._state = _PackageState(timeline)
         self.etag = etag
         self.filename = slug(film.project.name, fallback="project", limit=60) + "_bundle.zip"
         self.title = safe_title(film.project.name) + ".zip"
@@ -168,41 +168,41 @@ class Bundle:
 
     async def _media(self) -> AsyncGenerator[Packed, None]:
         """Each file once. A broken one changes the timeline, which may then show another."""
-        course = self._course
-        while todo := [media for media in course.timeline.media if media.id not in course.done]:
-            faults = len(course.known)
+        state = self._state
+        while todo := [media for media in state.timeline.media if media.id not in state.done]:
+            faults = len(state.known)
             for media in todo:
-                dish = await self._prepared(media)
-                if dish is not None:
-                    course.done[media.id] = dish[0].media
-                    yield Packed(f"{MEDIA_FOLDER}/{dish[0].media.name}", dish[1])
-            if len(course.known) > faults:
-                course.timeline = await self._exports.in_turn(self._rebuilt)
+                packed = await self._prepared(media)
+                if packed is not None:
+                    state.done[media.id] = packed[0].media
+                    yield Packed(f"{MEDIA_FOLDER}/{packed[0].media.name}", packed[1])
+            if len(state.known) > faults:
+                state.timeline = await self._exports.in_turn(self._rebuilt)
 
-    async def _prepared(self, media: Media) -> tuple[Dish, BinaryIO] | None:
+    async def _prepared(self, media: Media) -> tuple[PreparedMedia, BinaryIO] | None:
         """None when it can't be packed; then the timeline must do without it."""
-        rate = self._course.timeline.rate
+        rate = self._state.timeline.rate
         try:
             source = self._exports.locate(media.path) if media.path else None
             if media.path and source is None:
                 raise BrokenSourceError("it is not there")
-            dish = await self._kitchen.prepare(media, source, rate)
-            return dish, await asyncio.to_thread(_open, dish.path)
+            packed = await self._media_preparer.prepare(media, source, rate)
+            return packed, await asyncio.to_thread(_open, packed.path)
         except (BrokenSourceError, StorageFullError, FileNotFoundError) as error:
             if media.path is None:
                 raise
             why = error.strerror if isinstance(error, OSError) else error
-            self._course.known[media.id] = MediaFacts(fault=ProblemCode.DAMAGED_FILE)
-            self._course.lost.append(f"{MEDIA_FOLDER}/{media.name}: {why}")
+            self._state.known[media.id] = MediaFacts(fault=ProblemCode.DAMAGED_FILE)
+            self._state.lost.append(f"{MEDIA_FOLDER}/{media.name}: {why}")
             return None
 
     def _rebuilt(self) -> Timeline:
         return self._exports.build(
-            self._film, short_video=self._short_video, known=self._course.known
+            self._film, short_video=self._short_video, known=self._state.known
         )
 
     def _documents(self) -> Iterator[tuple[str, bytes]]:
-        timeline = relinked(self._course.timeline, self._course.done)
+        timeline = relinked(self._state.timeline, self._state.done)
         written: dict[str, Written] = {}
         for fmt in FORMATS:
             try:
@@ -213,14 +213,14 @@ class Bundle:
             written[fmt] = Written(_LABELS[fmt], [name for name, _ in files])
             yield from files
         root = self._film.options.media_root or ""
-        notes = package_notes.write(timeline, written, lost=self._course.lost, media_root=root)
+        notes = package_notes.write(timeline, written, lost=self._state.lost, media_root=root)
         yield _README, notes
 
 
 class BundleService:
-    def __init__(self, exports: ExportService, kitchen: MediaKitchen) -> None:
+    def __init__(self, exports: ExportService, media_preparer: MediaPreparer) -> None:
         self._exports = exports
-        self._kitchen = kitchen
+        self._media_preparer = media_preparer
 
     async def open(
         self, project_id: str, options: ExportOptions, *, short_video: ShortVideo = "gap"
@@ -238,7 +238,7 @@ class BundleService:
         timeline, etag = await self._exports.in_turn(prepared)
         return Bundle(
             self._exports,
-            self._kitchen,
+            self._media_preparer,
             film,
             timeline=timeline,
             etag=etag,

@@ -30,7 +30,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Dish(NamedTuple):
+class PreparedMedia(NamedTuple):
     """A file to pack, and the medium as it now is."""
 
     path: Path
@@ -42,7 +42,7 @@ class _Shared(NamedTuple):
     waiting: set[object]
 
 
-class MediaKitchen:
+class MediaPreparer:
     def __init__(self, cache: RenderCache, process: RenderProcess) -> None:
         self._cache = cache
         self._process = process
@@ -59,7 +59,7 @@ class MediaKitchen:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._process.close()
 
-    async def prepare(self, media: Media, source: Path | None, rate: FrameRate) -> Dish:
+    async def prepare(self, media: Media, source: Path | None, rate: FrameRate) -> PreparedMedia:
         """The file that a package carries for a medium of a timeline.
 
         `source` is its file, None for a placeholder. BrokenSourceError when it can't be decoded
@@ -67,13 +67,13 @@ class MediaKitchen:
         """
         try:
             if source is None:
-                return Dish(await self._card(media), media)
+                return PreparedMedia(await self._card(media), media)
             if media.kind is MediaKind.VIDEO:
                 return await self._video(media, source, rate)
             await self._prove(media, source)
         except OSError as error:
             raise BrokenSourceError("it can't be read") from error
-        return Dish(source, media)
+        return PreparedMedia(source, media)
 
     async def _card(self, media: Media) -> Path:
         size = (media.width, media.height)
@@ -84,7 +84,7 @@ class MediaKitchen:
 
         return await self._made(name, draw)
 
-    async def _video(self, media: Media, source: Path, rate: FrameRate) -> Dish:
+    async def _video(self, media: Media, source: Path, rate: FrameRate) -> PreparedMedia:
         content = await asyncio.to_thread(self._hashes.of, source)
         ratio = (rate.numerator, rate.denominator)
         name = _name("video", f"{content}\0{ratio}\0{media.frames}", ".mp4")
@@ -95,7 +95,7 @@ class MediaKitchen:
 
         path = await self._made(name, conform)
         stem = media.name.rpartition(".")[0] or media.name
-        return Dish(path, replace(media, name=f"{stem}.mp4", **await self._look(path)))
+        return PreparedMedia(path, replace(media, name=f"{stem}.mp4", **await self._look(path)))
 
     async def _look(self, path: Path) -> dict[str, Any]:
         """Size and sound of a file of ours. FFmpeg would take room in this process for good."""

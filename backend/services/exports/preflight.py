@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from backend.models.content import ContentType
 from backend.models.exports.frame_rate import SUPPORTED_FPS, FrameRate
-from backend.models.exports.preflight import Finding, Place, Preflight, Severity
+from backend.models.exports.preflight import Finding, FindingPlace, Preflight, Severity
 from backend.models.exports.timeline import Gap, MediaKind, ProblemCode, Timeline
 from backend.services.exports.film import ExportFormat, Film
 from backend.services.exports.formats import otio_export
@@ -149,9 +149,9 @@ def _errors(timeline: Timeline, fmt: ExportFormat) -> Iterator[Finding]:
 
 
 def _problems(timeline: Timeline) -> Iterator[Finding]:
-    by_code: dict[ProblemCode, list[Place]] = {}
+    by_code: dict[ProblemCode, list[FindingPlace]] = {}
     for problem in timeline.problems:
-        by_code.setdefault(problem.code, []).append(Place(problem.clip_id, problem.message))
+        by_code.setdefault(problem.code, []).append(FindingPlace(problem.clip_id, problem.message))
     for code, places in by_code.items():
         severity, message, advice = _PROBLEMS[code]
         yield _finding(str(code), severity, message, advice, places)
@@ -164,7 +164,7 @@ def _mixed_rates(film: Film, timeline: Timeline, _fmt: ExportFormat) -> Iterator
         if (take := clip.selected(ContentType.VIDEO)) and take.fps
     }
     places = [
-        Place(clip.clip_id, f"The video of clip '{clip.name}' has {fps:g} frames a second.")
+        FindingPlace(clip.clip_id, f"The video of clip '{clip.name}' has {fps:g} frames a second.")
         for clip in timeline.clips
         if (fps := fps_of.get(clip.media.id)) and abs(fps - timeline.rate.fps) >= _SAME_RATE
     ]
@@ -200,16 +200,16 @@ def _holes(timeline: Timeline, short: set[str | None]) -> Iterator[tuple[str | N
         before = item.clip_id
 
 
-def _place_of_gap(rate: FrameRate, gap: Gap, before: str | None) -> Place:
+def _place_of_gap(rate: FrameRate, gap: Gap, before: str | None) -> FindingPlace:
     start, end = (float(frame * rate.frame_duration) for frame in (gap.offset, gap.end))
-    return Place(before, f"Nothing is shown from {start:.3f} s to {end:.3f} s of the film.")
+    return FindingPlace(before, f"Nothing is shown from {start:.3f} s to {end:.3f} s of the film.")
 
 
 def _tiny_clips(film: Film, timeline: Timeline, _fmt: ExportFormat) -> Iterator[Finding]:
     laid = {item.clip_id for item in timeline.items if item.duration == 1}
     half = float(timeline.rate.frame_duration) / 2
     places = [
-        Place(clip.id, f"Clip '{clip.name}' lasts {clip.length:g} s.")
+        FindingPlace(clip.id, f"Clip '{clip.name}' lasts {clip.length:g} s.")
         for clip in film.clips
         if clip.id in laid and clip.length < half
     ]
@@ -224,7 +224,7 @@ def _tiny_clips(film: Film, timeline: Timeline, _fmt: ExportFormat) -> Iterator[
 
 def _cards(_film: Film, timeline: Timeline, _fmt: ExportFormat) -> Iterator[Finding]:
     places = [
-        Place(clip.clip_id, f"Clip '{clip.name}' is shown by a card.")
+        FindingPlace(clip.clip_id, f"Clip '{clip.name}' is shown by a card.")
         for clip in timeline.clips
         if clip.media.path is None
     ]
@@ -241,7 +241,7 @@ def _names(film: Film, timeline: Timeline, fmt: ExportFormat) -> Iterator[Findin
     places = [*_changed_titles(film, fmt)]
     if fmt not in {"edl", "json"}:
         places += [
-            Place(item.clip_id, f"The clip is called '{written}'.")
+            FindingPlace(item.clip_id, f"The clip is called '{written}'.")
             for item in timeline.items
             if item.clip_id and (written := one_line(item.name, fallback="Untitled")) != item.name
         ]
@@ -254,11 +254,11 @@ def _names(film: Film, timeline: Timeline, fmt: ExportFormat) -> Iterator[Findin
     )
 
 
-def _changed_titles(film: Film, fmt: ExportFormat) -> Iterator[Place]:
+def _changed_titles(film: Film, fmt: ExportFormat) -> Iterator[FindingPlace]:
     name = film.project.name
     written = title_of(name) if fmt == "edl" else one_line(name, fallback="Untitled")
     if fmt not in {"csv", "json"} and written != name:
-        yield Place(None, f"The timeline is called '{written}'.")
+        yield FindingPlace(None, f"The timeline is called '{written}'.")
 
 
 def _duplicates(_film: Film, timeline: Timeline, fmt: ExportFormat) -> Iterator[Finding]:
@@ -266,7 +266,7 @@ def _duplicates(_film: Film, timeline: Timeline, fmt: ExportFormat) -> Iterator[
         return
     titles = Counter(item.name for item in timeline.items if item.clip_id)
     places = [
-        Place(item.clip_id, f"'{one_line(item.name, fallback='Untitled')}' is not alone.")
+        FindingPlace(item.clip_id, f"'{one_line(item.name, fallback='Untitled')}' is not alone.")
         for item in timeline.items
         if item.clip_id and titles[item.name] > 1
     ]
@@ -335,7 +335,7 @@ def _edl(_film: Film, timeline: Timeline, fmt: ExportFormat) -> Iterator[Finding
             events,
         )
     stills = [
-        Place(clip.clip_id, f"Clip '{clip.name}' is a still.")
+        FindingPlace(clip.clip_id, f"Clip '{clip.name}' is a still.")
         for clip in timeline.clips
         if clip.media.kind is MediaKind.STILL
     ]
@@ -371,13 +371,13 @@ _LOOKS: tuple[_Look, ...] = (
 
 
 def _if_any(
-    code: str, severity: Severity, message: str, advice: str, places: Sequence[Place]
+    code: str, severity: Severity, message: str, advice: str, places: Sequence[FindingPlace]
 ) -> Iterator[Finding]:
     if places:
         yield _finding(code, severity, message, advice, places)
 
 
 def _finding(
-    code: str, severity: Severity, message: str, advice: str, places: Sequence[Place]
+    code: str, severity: Severity, message: str, advice: str, places: Sequence[FindingPlace]
 ) -> Finding:
     return Finding(code, severity, message, advice, len(places), tuple(places[:_MOST_PLACES]))

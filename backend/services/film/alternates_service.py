@@ -29,7 +29,7 @@ _NUMBERED = re.compile(r" \(alternate \d+\)$")
 A = TypeVar("A", Clip, Scene)
 
 
-class Shelf(Protocol[A]):
+class AlternateStore(Protocol[A]):
     """Where alternates are numbered: `add` raises ConflictError for a number that is taken."""
 
     async def last_alternate(self, parent_id: str) -> int: ...
@@ -43,13 +43,13 @@ def alternate_name(name: str, number: int) -> str:
     return _NUMBERED.sub("", name)[: _LONGEST_NAME - len(ending)] + ending
 
 
-async def add_numbered(shelf: Shelf[A], copy: A, parent_id: str) -> A:
+async def add_numbered(store: AlternateStore[A], copy: A, parent_id: str) -> A:
     """Store a copy under the next number of its parent, which the database gives out only once."""
     for left in reversed(range(_TRIES)):
-        number = await shelf.last_alternate(parent_id) + 1
+        number = await store.last_alternate(parent_id) + 1
         name = alternate_name(copy.name, number)
         try:
-            return await shelf.add(
+            return await store.add(
                 copy.model_copy(update={"alternate_number": number, "name": name})
             )
         except ConflictError:

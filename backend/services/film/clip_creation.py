@@ -25,11 +25,11 @@ Made = list[Clip | ConflictError]
 
 
 class _Group(NamedTuple):
-    wishes: list[ClipCreateDTO]
+    requests: list[ClipCreateDTO]
     made: asyncio.Task[Made]
 
 
-class ClipIntake:
+class ClipCreator:
     def __init__(
         self,
         scenes: SceneRepository,
@@ -47,14 +47,14 @@ class ClipIntake:
         #: Scenes whose totals may be wrong since the database failed in between.
         self._doubtful: set[str] = set()
 
-    async def add(self, wish: ClipCreateDTO) -> Clip:
+    async def add(self, request: ClipCreateDTO) -> Clip:
         """Create a clip where it was asked for, else after the last one.
 
         ResourceNotFoundError without its scene, ConflictError when no clip may start so late.
         """
-        group = self._open.get(wish.scene_id) or self._new_group(wish.scene_id)
-        place = len(group.wishes)
-        group.wishes.append(wish)
+        group = self._open.get(request.scene_id) or self._new_group(request.scene_id)
+        place = len(group.requests)
+        group.requests.append(request)
         # One who goes away takes nothing from the others of the group.
         clip = (await asyncio.shield(group.made))[place]
         if isinstance(clip, ConflictError):
@@ -62,22 +62,22 @@ class ClipIntake:
         return clip
 
     def _new_group(self, scene_id: str) -> _Group:
-        wishes: list[ClipCreateDTO] = []
-        made = asyncio.create_task(self._make(scene_id, wishes), name=f"clips of {scene_id}")
-        group = self._open[scene_id] = _Group(wishes, made)
+        requests: list[ClipCreateDTO] = []
+        made = asyncio.create_task(self._make(scene_id, requests), name=f"clips of {scene_id}")
+        group = self._open[scene_id] = _Group(requests, made)
         return group
 
-    async def _make(self, scene_id: str, wishes: list[ClipCreateDTO]) -> Made:
+    async def _make(self, scene_id: str, requests: list[ClipCreateDTO]) -> Made:
         async with self._timeline.lock(scene_id):
             try:
                 scene = await self._read(scene_id)
             finally:
                 # Whoever comes from here on forms the next group.
                 del self._open[scene_id]
-            made = self._placed(scene, wishes)
+            made = self._placed(scene, requests)
             while _clips(made) and not await self._timeline.count_in(scene, _clips(made)):
                 scene = await self._scenes.get(scene_id)
-                made = self._placed(scene, wishes)
+                made = self._placed(scene, requests)
             await self._store(scene_id, _clips(made))
             self._timeline.stored(scene, _clips(made))
             return made
@@ -87,20 +87,20 @@ class ClipIntake:
             await self._recount(scene_id)
         return await self._scenes.get(scene_id)
 
-    def _placed(self, scene: Scene, wishes: Sequence[ClipCreateDTO]) -> Made:
+    def _placed(self, scene: Scene, requests: Sequence[ClipCreateDTO]) -> Made:
         made: Made = []
         count, end = scene.clip_count, scene.duration
-        for wish in wishes:
-            if "timeline_position" not in wish.model_fields_set and to_ms(end) > LATEST_START:
+        for request in requests:
+            if "timeline_position" not in request.model_fields_set and to_ms(end) > LATEST_START:
                 made.append(_full(end))
                 continue
-            clip = self._clip(wish, scene, count=count, end=end)
+            clip = self._clip(request, scene, count=count, end=end)
             count, end = count + 1, max(end, clip.timeline_end)
             made.append(clip)
         return made
 
-    def _clip(self, wish: ClipCreateDTO, scene: Scene, *, count: int, end: float) -> Clip:
-        fields = wish.changes()
+    def _clip(self, request: ClipCreateDTO, scene: Scene, *, count: int, end: float) -> Clip:
+        fields = request.changes()
         fields.pop("auto_generate", None)
         fields.setdefault("name", f"Clip {count + 1}")
         fields.setdefault("order", count)

@@ -21,9 +21,9 @@ from backend.utils.clock import Clock
 from backend.utils.errors import TimelineOverlapError
 from backend.utils.timeline_validator import (
     LATEST_START,
-    Gap,
     Overlap,
     Span,
+    SpanGap,
     find_gaps,
     find_overlaps,
     in_order,
@@ -45,7 +45,7 @@ class TimelineReport(NamedTuple):
     """
 
     spans: list[Span]
-    gaps: list[Gap]
+    gaps: list[SpanGap]
     overlaps: list[Overlap]
     moves: list[tuple[Span, int]]
 

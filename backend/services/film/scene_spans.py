@@ -11,7 +11,7 @@ from backend.models.clip import Clip
 from backend.models.scene import Scene
 from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.scene_repository import Totals
-from backend.utils.revision_cache import RevisionShelf
+from backend.utils.revision_cache import RevisionCache
 from backend.utils.timeline_validator import Span, to_ms, to_seconds
 
 #: Clips of all scenes that are remembered; one takes a quarter of a kilobyte.
@@ -22,14 +22,14 @@ class SceneSpans:
     """One for all services of a process. Lists are shared: do not change them."""
 
     def __init__(
-        self, clips: ClipRepository, shelf: RevisionShelf[Sequence[Span]] | None = None
+        self, clips: ClipRepository, cache: RevisionCache[Sequence[Span]] | None = None
     ) -> None:
         self._clips = clips
-        self._shelf = shelf or RevisionShelf(_KEPT_CLIPS)
+        self._cache = cache or RevisionCache(_KEPT_CLIPS)
 
     async def of(self, scene: Scene) -> Sequence[Span]:
         """The spans of a scene that has just been read, alternates left out, in any order."""
-        kept = self._shelf.get(scene.id, scene.timeline_revision)
+        kept = self._cache.get(scene.id, scene.timeline_revision)
         if kept is not None:
             return kept
         spans = await self._clips.spans(scene.id)
@@ -46,19 +46,19 @@ class SceneSpans:
 
     def added(self, scene: Scene, clips: Iterable[Clip]) -> None:
         """Remember the spans with new clips, which were counted in on `scene` and are stored."""
-        known = self._shelf.get(scene.id, scene.timeline_revision)
+        known = self._cache.get(scene.id, scene.timeline_revision)
         if known is not None:
             self.changed(scene, [*known, *(span_of(clip) for clip in clips)])
 
     def renamed(self, scene: Scene, clip_id: str, name: str) -> None:
         """Remember the spans after a rename that raised the revision of `scene`."""
-        known = self._shelf.get(scene.id, scene.timeline_revision)
+        known = self._cache.get(scene.id, scene.timeline_revision)
         if known is not None:
             spans = [each._replace(name=name) if each.id == clip_id else each for each in known]
             self.changed(scene, spans)
 
     def _put(self, scene_id: str, revision: int, spans: Sequence[Span]) -> None:
-        self._shelf.put(scene_id, revision, spans, size=len(spans) or 1)
+        self._cache.put(scene_id, revision, spans, size=len(spans) or 1)
 
 
 def span_of(clip: Clip) -> Span:

@@ -17,7 +17,7 @@ from backend.models.scene import Scene
 from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.project_repository import ProjectRepository
 from backend.repositories.scene_repository import SceneRepository, SceneState
-from backend.utils.revision_cache import RevisionShelf
+from backend.utils.revision_cache import RevisionCache
 
 #: Clips that are read and written at a time: what this takes of the event loop is not felt.
 PIECE_CLIPS: Final = 200
@@ -122,12 +122,12 @@ class StoryReader:
         scenes: SceneRepository,
         clips: ClipRepository,
         *,
-        shelf: RevisionShelf[Layout] | None = None,
+        cache: RevisionCache[Layout] | None = None,
     ) -> None:
         self._projects = projects
         self._scenes = scenes
         self._clips = clips
-        self._shelf = shelf or RevisionShelf(_KEPT_MARKS)
+        self._cache = cache or RevisionCache(_KEPT_MARKS)
         # One reading at a time: whoever waits may find done what it came for.
         self._reading = asyncio.Lock()
 
@@ -167,7 +167,7 @@ class StoryReader:
         return layouts
 
     def _kept(self, states: Sequence[SceneState]) -> dict[str, Layout]:
-        kept = {state.id: self._shelf.get(state.id, state.revision) for state in states}
+        kept = {state.id: self._cache.get(state.id, state.revision) for state in states}
         return {scene_id: layout for scene_id, layout in kept.items() if layout is not None}
 
     async def _read_layout(self, state: SceneState) -> Layout:
@@ -175,7 +175,7 @@ class StoryReader:
         layout = layout_of(found.all)
         # New clips are counted before they are stored: then the scene is ahead of them.
         if found.on_timeline == state.clip_count:
-            self._shelf.put(state.id, state.revision, layout, size=1 + len(layout.marks))
+            self._cache.put(state.id, state.revision, layout, size=1 + len(layout.marks))
         return layout
 
     async def _read(self, pieces: Iterator[Piece]) -> Parts:

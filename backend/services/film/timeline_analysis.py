@@ -14,8 +14,8 @@ from backend.models.scene import Scene
 from backend.repositories.scene_repository import SceneRepository
 from backend.services.film.clip_timeline import TimelineReport, report_on
 from backend.services.film.scene_spans import SceneSpans, is_settled
-from backend.utils.revision_cache import RevisionShelf
-from backend.utils.timeline_validator import Gap, Overlap, Span, to_seconds
+from backend.utils.revision_cache import RevisionCache
+from backend.utils.timeline_validator import Overlap, Span, SpanGap, to_seconds
 
 
 def summary_of(report: TimelineReport) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def _overlap(overlap: Overlap) -> dict[str, Any]:
     }
 
 
-def _gap(gap: Gap) -> dict[str, Any]:
+def _gap(gap: SpanGap) -> dict[str, Any]:
     return {
         "after_clip_id": gap.after.id,
         "after_clip_name": gap.after.name,
@@ -84,28 +84,28 @@ class TimelineAnalyst:
         scenes: SceneRepository,
         spans: SceneSpans,
         *,
-        shelf: RevisionShelf[bytes] | None = None,
+        cache: RevisionCache[bytes] | None = None,
     ) -> None:
         self._scenes = scenes
         self._spans = spans
-        self._shelf = shelf or RevisionShelf(_KEPT_BYTES)
+        self._cache = cache or RevisionCache(_KEPT_BYTES)
         # One reading at a time bounds memory; who waited may find done what it came for.
         self._reading = asyncio.Lock()
 
     async def answer(self, scene_id: str) -> bytes:
         """Give the analysis as JSON; ResourceNotFoundError without the scene."""
         scene = await self._scenes.get(scene_id)
-        if kept := self._shelf.get(scene_id, scene.timeline_revision):
+        if kept := self._cache.get(scene_id, scene.timeline_revision):
             return kept
         async with self._reading:
-            return self._shelf.get(scene_id, scene.timeline_revision) or await self._fresh(scene)
+            return self._cache.get(scene_id, scene.timeline_revision) or await self._fresh(scene)
 
     async def _fresh(self, scene: Scene) -> bytes:
         spans = await self._spans.of(scene)
         # In a thread: 10,000 clips take longer than others should wait for the event loop.
         answer = await asyncio.to_thread(_written, scene.id, spans)
         if is_settled(scene, spans):
-            self._shelf.put(scene.id, scene.timeline_revision, answer, size=len(answer))
+            self._cache.put(scene.id, scene.timeline_revision, answer, size=len(answer))
         return answer
 
 

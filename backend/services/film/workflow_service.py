@@ -78,10 +78,10 @@ def checked_text(workflow: dict[str, Any] | str) -> str:
     graph = as_object(workflow)
     if deeper_than(graph, _DEEPEST):
         raise WorkflowError("workflow_json is nested too deeply.", errors=[])
-    wish = RenderRequest(
+    request = RenderRequest(
         kind=ContentType.IMAGE, seed=0, init_image=f"{UPLOADS}any.png", workflow_json=graph
     )
-    custom.prepare(wish)
+    custom.prepare(request)
     text = as_text(dict(custom.unwrapped(graph)))
     if len(text.encode()) > _LONGEST:
         raise WorkflowError(f"A graph has {_LONGEST} bytes as JSON at most.", errors=[])

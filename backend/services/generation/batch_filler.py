@@ -117,7 +117,7 @@ class _Filling:
     task: asyncio.Task[None] | None = None
 
 
-class BatchFilling:
+class BatchFiller:
     def __init__(  # noqa: PLR0913 - it joins clips, batches and the queue
         self,
         batches: BatchRepository,

@@ -32,7 +32,7 @@ class CharacterPictures:
         """Queue a picture of a character; waits, answers and raises as `generate` for a clip."""
         character = await self._characters.get(character_id)
         job = await self._generation.prepare_picture(character, dto)
-        return await self._generation.carry_out(job, wait=wait)
+        return await self._generation.run(job, wait=wait)
 
     async def gallery(self, character_id: str) -> Sequence[GeneratedContent]:
         """Read a character's takes, oldest first; ResourceNotFoundError when it is gone."""

@@ -12,7 +12,7 @@ from backend.utils.clock import Clock
 from backend.utils.errors import ModelUnavailableError
 
 
-class Makers:
+class EligibilityChecker:
     def __init__(
         self,
         servers: ComfyUIRepository,

@@ -9,7 +9,7 @@ from backend.models.job import Job
 from backend.models.provenance import GraphPlan
 from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.graph_repository import GraphRepository
-from backend.services.generation.eligibility import Makers
+from backend.services.generation.eligibility import EligibilityChecker
 from backend.services.generation_service import Generated, GenerationService
 from backend.services.queue.provenance import graph_id_of
 from backend.utils.clock import Clock
@@ -28,14 +28,14 @@ class TakeGraphs:
         clips: ClipRepository,
         graphs: GraphRepository,
         *,
-        makers: Makers,
+        eligibility: EligibilityChecker,
         generation: GenerationService,
         max_retries: int,
         clock: Clock,
     ) -> None:
         self._clips = clips
         self._graphs = graphs
-        self._makers = makers
+        self._eligibility = eligibility
         self._generation = generation
         self._max_retries = max_retries
         self._clock = clock
@@ -66,8 +66,8 @@ class TakeGraphs:
         plan = await self._plan_of(clip, take)
         pinned = None if server_id in {None, "auto"} else server_id
         job = self._job(clip, take, plan).model_copy(update={"pinned_server_id": pinned})
-        await self._makers.check(job)
-        return await self._generation.carry_out(job, wait=wait)
+        await self._eligibility.check(job)
+        return await self._generation.run(job, wait=wait)
 
     async def _plan_of(self, clip: Clip, take: GeneratedContent) -> GraphPlan:
         made = take.provenance

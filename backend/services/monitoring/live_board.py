@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, Protocol
 
 from backend.models.job import Job, JobStatus
 from backend.repositories.jobs.repository import JobRepository, job_filter
-from backend.services.monitoring.outlook import Outlook, QueueOutlook
+from backend.services.monitoring.outlook import JobForecast, JobForecasts
 from backend.services.monitoring.queue_view import QueueView
-from backend.services.queue.in_flight import Hands
+from backend.services.queue.in_flight import InFlightJobs
 from backend.services.servers.circuit import CircuitState
 from backend.services.servers.fleet import Fleet, ServerState
 from backend.utils.clock import Clock
@@ -30,7 +30,7 @@ class Namer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class JobRow:
+class JobView:
     """`name` is what its clip is called, or the character whose picture it makes.
 
     `position` is 1 for the next; `eta` is in seconds from the board's moment.
@@ -73,7 +73,7 @@ class ServerRow:
     id: str
     condition: Condition
     load: Mapping[str, Any]
-    jobs: Sequence[JobRow] = ()
+    jobs: Sequence[JobView] = ()
 
     @property
     def lined_up(self) -> int:
@@ -82,7 +82,7 @@ class ServerRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
+class QueueSnapshot:
     """`totals` count every job by status, `online` and `server_total` every server."""
 
     at: datetime
@@ -90,9 +90,9 @@ class Board:
     servers: Sequence[ServerRow]
     server_total: int
     online: int
-    running: Sequence[JobRow]
-    waiting: Sequence[JobRow]
-    failed: Sequence[JobRow]
+    running: Sequence[JobView]
+    waiting: Sequence[JobView]
+    failed: Sequence[JobView]
 
 
 class _Lists(NamedTuple):
@@ -111,9 +111,9 @@ class LiveBoard:
         jobs: JobRepository,
         view: QueueView,
         *,
-        outlook: QueueOutlook,
+        forecasts: JobForecasts,
         fleet: Fleet,
-        hands: Hands,
+        in_flight: InFlightJobs,
         projects: Namer,
         clips: Namer,
         characters: Namer,
@@ -121,15 +121,15 @@ class LiveBoard:
     ) -> None:
         self._jobs = jobs
         self._view = view
-        self._outlook = outlook
+        self._forecasts = forecasts
         self._fleet = fleet
-        self._hands = hands
+        self._in_flight = in_flight
         self._projects = projects
         self._clips = clips
         self._characters = characters
         self._clock = clock
 
-    async def look(self) -> Board | None:
+    async def look(self) -> QueueSnapshot | None:
         """Everything as it is now; None while the database is away."""
         try:
             told, lists = await asyncio.gather(self._view.status(), self._lists())
@@ -140,7 +140,7 @@ class LiveBoard:
         running = [rows[job.id] for job in lists.running]
         running.sort(key=lambda row: row.is_sent)
         servers = self._servers(status["servers"], running)
-        return Board(
+        return QueueSnapshot(
             at=self._clock(),
             totals={name: status[f"{name}_jobs"] for name in JobStatus},
             servers=sorted(servers, key=_standing)[:MOST_SERVERS],
@@ -163,7 +163,7 @@ class LiveBoard:
         lost.sort(key=lambda job: job.completed_at or job.created_at, reverse=True)
         return _Lists(running, waiting, lost)
 
-    async def _rows(self, lists: _Lists) -> dict[str, JobRow]:
+    async def _rows(self, lists: _Lists) -> dict[str, JobView]:
         """A row for every job, by id. The running ones that are not shown have no names."""
         shown = lists.shown
         clips, characters, projects = await asyncio.gather(
@@ -172,26 +172,28 @@ class LiveBoard:
             self._projects.names({job.project_id for job in shown if job.project_id}),
         )
         owners = clips | characters
-        told = self._outlook.of(shown)
+        told = self._forecasts.of(shown)
         places = {job.id: place for place, job in enumerate(lists.waiting, start=1)}
         rows = {}
         for job in [*lists.running, *lists.waiting, *lists.failed]:
-            outlook = told.get(job.id, Outlook(None))
-            hand = self._hands.get(job.id)
-            rows[job.id] = JobRow(
+            forecast = told.get(job.id, JobForecast(None))
+            in_flight_job = self._in_flight.get(job.id)
+            rows[job.id] = JobView(
                 job,
                 name=owners.get(job.clip_id or job.character_id or ""),
                 project=projects.get(job.project_id),
-                reason=outlook.reason,
-                eta=outlook.eta,
+                reason=forecast.reason,
+                eta=forecast.eta,
                 position=places.get(job.id),
-                is_sent=hand is not None and hand.job is not None and hand.started is None,
-                began=hand.started if hand else None,
+                is_sent=in_flight_job is not None
+                and in_flight_job.job is not None
+                and in_flight_job.started is None,
+                began=in_flight_job.started if in_flight_job else None,
             )
         return rows
 
-    def _servers(self, loads: Mapping[str, Any], running: Sequence[JobRow]) -> list[ServerRow]:
-        by_server: dict[str | None, list[JobRow]] = {}
+    def _servers(self, loads: Mapping[str, Any], running: Sequence[JobView]) -> list[ServerRow]:
+        by_server: dict[str | None, list[JobView]] = {}
         for row in running:
             by_server.setdefault(row.job.server_id, []).append(row)
         return [

@@ -8,7 +8,7 @@ from backend.models.job import Job, JobStatus
 from backend.models.worker import Worker
 from backend.repositories.project_repository import ProjectRepository
 from backend.repositories.server_stats_repository import ServerStats, ServerStatsRepository
-from backend.services.monitoring.outlook import QueueOutlook
+from backend.services.monitoring.outlook import JobForecasts
 from backend.services.queue_manager import QueueManager
 from backend.services.servers.fleet import Fleet, ServerState
 from backend.services.workers.service import WorkerService
@@ -24,14 +24,14 @@ class QueueView:
         projects: ProjectRepository,
         workers: WorkerService,
         fleet: Fleet,
-        outlook: QueueOutlook,
+        forecasts: JobForecasts,
     ) -> None:
         self._queue = queue
         self._stats = stats
         self._projects = projects
         self._workers = workers
         self._fleet = fleet
-        self._outlook = outlook
+        self._forecasts = forecasts
 
     async def job(self, job_id: str) -> dict[str, object]:
         job = await self._queue.get(job_id)
@@ -92,7 +92,7 @@ class QueueView:
     def _shown(
         self, jobs: Sequence[Job], positions: Mapping[str, int | None]
     ) -> list[dict[str, object]]:
-        told = self._outlook.of(jobs)
+        told = self._forecasts.of(jobs)
         return [
             {
                 **dict(job),

@@ -23,7 +23,7 @@ _CALM, _TROUBLED = 4.0, 12.0
 
 
 @dataclass
-class Pace:
+class PollSchedule:
     """How long to wait before the next look."""
 
     first: float
@@ -49,7 +49,7 @@ class Pace:
         self.asked = asked
 
 
-async def until_saved(save: Callable[[], Awaitable[T]]) -> T:
+async def retry_until_saved(save: Callable[[], Awaitable[T]]) -> T:
     """Try until the database takes it: what the provider said is known nowhere else."""
     while True:
         try:
@@ -58,7 +58,7 @@ async def until_saved(save: Callable[[], Awaitable[T]]) -> T:
             await asyncio.sleep(_DATABASE_PAUSE)
 
 
-async def whatever_stops(work: Awaitable[T]) -> T:
+async def finish_despite_cancel(work: Awaitable[T]) -> T:
     """Await something that a cancellation lets finish first, for a few seconds."""
     task = asyncio.ensure_future(work)
     try:

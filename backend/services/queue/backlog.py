@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from typing import Literal, NamedTuple
 
-Kind = Literal["image", "video"]
+JobKind = Literal["image", "video"]
 
 #: Seconds of queueing that are summed up together. Age windows are cut at these.
 SLICE_SECONDS = 20.0
@@ -30,7 +30,7 @@ class WaitingJob:
     queued_at: float
     priority: int = 0
     model: str = ""
-    kind: Kind = "image"
+    kind: JobKind = "image"
     work: float = 1.0
     needs: str = ""
     pinned_server_id: str | None = None
@@ -54,7 +54,7 @@ class LineKey(NamedTuple):
     priority: int
     project_id: str
     model: str
-    kind: Kind
+    kind: JobKind
     needs: str
     pinned_server_id: str | None
     excluded: frozenset[str]
@@ -88,7 +88,7 @@ class _Slice:
         return min(1.0, max(0.0, (number - self.low) / (self.high - self.low + 1)))
 
 
-class Line:
+class JobLine:
     """Jobs in order of age. Those taken out stay in the heap until they reach its top."""
 
     __slots__ = ("_head", "_heap", "_members", "_newest", "_slices", "_summed", "_work", "key")
@@ -209,7 +209,7 @@ class Backlog:
         self, jobs: Iterable[WaitingJob] = (), served_at: Mapping[str, float] | None = None
     ) -> None:
         self._jobs: dict[str, WaitingJob] = {}
-        self._lines: dict[int, dict[str, dict[LineKey, Line]]] = {}
+        self._lines: dict[int, dict[str, dict[LineKey, JobLine]]] = {}
         self._later: list[tuple[float, int, str]] = []
         #: When each project was last given a server.
         self.served_at: dict[str, float] = dict(served_at or {})
@@ -268,15 +268,15 @@ class Backlog:
         """Those at which a job stands in line, the highest first."""
         return sorted(self._lines, reverse=True)
 
-    def projects(self, priority: int) -> Mapping[str, Mapping[LineKey, Line]]:
+    def projects(self, priority: int) -> Mapping[str, Mapping[LineKey, JobLine]]:
         return self._lines.get(priority, {})
 
-    def lines(self) -> Iterator[Line]:
+    def lines(self) -> Iterator[JobLine]:
         for projects in self._lines.values():
             for lines in projects.values():
                 yield from lines.values()
 
-    def line_of(self, job: WaitingJob) -> Line | None:
+    def line_of(self, job: WaitingJob) -> JobLine | None:
         """The line a job stands in; None while it pauses."""
         key = job.line
         line = self._lines.get(key.priority, {}).get(key.project_id, {}).get(key)
@@ -286,7 +286,7 @@ class Backlog:
         key = job.line
         lines = self._lines.setdefault(key.priority, {}).setdefault(key.project_id, {})
         if key not in lines:
-            lines[key] = Line(key)
+            lines[key] = JobLine(key)
         lines[key].add(job)
 
     def _leave(self, job: WaitingJob) -> None:

@@ -19,7 +19,7 @@ from backend.services.queue.backlog import Backlog, WaitingJob
 from backend.services.queue.job_requirements import JobNeeds
 from backend.utils.clock import Clock
 from backend.utils.collector import pass_over_what_is_there
-from backend.utils.single_flight import InTurn
+from backend.utils.single_flight import SingleFlight
 
 #: The same difference at so many looks in a row.
 _STEADY = 6
@@ -30,7 +30,7 @@ _OFTEN, _LOOKS = 20, 120
 _MOST_LOOKS = 3_600
 
 
-class BacklogDrift:
+class DriftDetector:
     """Takes a look about every second."""
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ _AWAITED = 1_000
 _RECENT = 500
 
 
-class BacklogFeed:
+class BacklogSync:
     """Add it to the listeners of the jobs, `load()`, then `refresh()` about every second."""
 
     def __init__(
@@ -89,17 +89,17 @@ class BacklogFeed:
         #: Numbers that were given out and not seen yet, and since when.
         self._awaited: dict[int, float] = {}
         #: Waiting jobs of the paid provider, which has a line of its own.
-        self.elsewhere: dict[str, PendingRow] = {}
+        self.provider_jobs: dict[str, PendingRow] = {}
         #: Names, by id, of the workers that jobs were asked for.
         self.asked_workers: dict[str, str] = {}
         #: Given to a server and not yet seen to have moved: they still count as waiting.
         self._given: set[str] = set()
         #: While the queue is read, what was heard of since that began; else None.
         self._heard: set[str] | None = None
-        self._drift = BacklogDrift()
+        self._drift_detector = DriftDetector()
         #: How many waited when the collector was last told to pass them over.
         self._passed_over = 0
-        self._loading = InTurn(self._load)
+        self._loading = SingleFlight(self._load)
 
     async def load(self) -> None:
         """Read the whole queue, a window at a time; what does not wait any more leaves.
@@ -118,8 +118,8 @@ class BacklogFeed:
         there = waiting | heard
         for job_id in [job.id for job in self.backlog if job.id not in there]:
             self.backlog.remove(job_id)
-        for job_id in self.elsewhere.keys() - there:
-            del self.elsewhere[job_id]
+        for job_id in self.provider_jobs.keys() - there:
+            del self.provider_jobs[job_id]
         if len(waiting) > self._passed_over + _MANY:
             self._passed_over = len(waiting)
             pass_over_what_is_there()
@@ -172,10 +172,12 @@ class BacklogFeed:
             for job in line.oldest(most)
         ]
 
-    def due_elsewhere(self, now: datetime) -> list[str]:
+    def due_provider_jobs(self, now: datetime) -> list[str]:
         """The ids of the paid provider's waiting jobs that may start now, in turn."""
         rows = (
-            row for row in self.elsewhere.values() if not row.not_before or row.not_before <= now
+            row
+            for row in self.provider_jobs.values()
+            if not row.not_before or row.not_before <= now
         )
         return [row.id for row in sorted(rows, key=lambda row: (-row.priority, row.number))]
 
@@ -207,12 +209,12 @@ class BacklogFeed:
     def removed(self, job: Job) -> None:
         self._hear(job.id)
         self.backlog.remove(job.id)
-        self.elsewhere.pop(job.id, None)
+        self.provider_jobs.pop(job.id, None)
 
     def cleared(self, status: JobStatus) -> None:
         if status is JobStatus.PENDING:
             self.backlog = Backlog(served_at=self.backlog.served_at)
-            self.elsewhere.clear()
+            self.provider_jobs.clear()
             self._given.clear()
 
     def _hear(self, job_id: str) -> None:
@@ -225,7 +227,7 @@ class BacklogFeed:
             if row.provider is None:
                 self.backlog.add(self._needs.waiting(row))
             else:
-                self.elsewhere[row.id] = row
+                self.provider_jobs[row.id] = row
 
     async def _read_new(self) -> None:
         """Jobs above the last number seen; some of those numbers may be stored only later."""
@@ -276,9 +278,9 @@ class BacklogFeed:
     async def _compare(self) -> None:
         kept = (await self._jobs.totals.by_status())[JobStatus.PENDING]
         known = self._known()
-        if self._drift.is_lost(kept - known):
+        if self._drift_detector.is_lost(kept - known):
             logger.info("The backlog is read again: %s jobs wait, not %s.", kept, known)
             await self.load()
 
     def _known(self) -> int:
-        return len(self.backlog) + len(self.elsewhere) + len(self._given)
+        return len(self.backlog) + len(self.provider_jobs) + len(self._given)

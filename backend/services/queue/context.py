@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from backend.services.queue.backlog_sync import BacklogFeed
-from backend.services.queue.in_flight import Hands
+from backend.services.queue.backlog_sync import BacklogSync
+from backend.services.queue.in_flight import InFlightJobs
 from backend.services.queue.job_requirements import JobNeeds
 from backend.services.queue.leadership import Leadership
 from backend.services.queue.learning import Learning
@@ -15,12 +15,12 @@ from backend.utils.clock import Clock
 
 
 @dataclass(frozen=True)
-class QueueDesk:
+class SchedulerContext:
     leadership: Leadership
     fleet: Fleet
-    feed: BacklogFeed
+    backlog_sync: BacklogSync
     needs: JobNeeds
-    hands: Hands
+    in_flight: InFlightJobs
     learning: Learning
     rules: Rules
     clock: Clock
@@ -33,22 +33,26 @@ class QueueDesk:
         """The servers as the planner sees them."""
         states = self.fleet.states
         self.needs.look_at(states)
-        return self.hands.views(states, self.learning.estimates)
+        return self.in_flight.views(states, self.learning.estimates)
 
     def drained(self) -> list[TakeBack]:
         """What waits in the queues of servers that were switched off: they only end what runs."""
         return [
-            TakeBack(hand.job_id, hand.server_id, f"'{state.server.name}' was switched off.")
+            TakeBack(
+                in_flight_job.job_id,
+                in_flight_job.server_id,
+                f"'{state.server.name}' was switched off.",
+            )
             for state in self.fleet.states
             if not state.server.is_active
-            for hand in self.hands.at(state.server.id)
-            if hand.started is None
+            for in_flight_job in self.in_flight.at(state.server.id)
+            if in_flight_job.started is None
         ]
 
     def forecast(self) -> Forecast:
         """A look at the queue as it is, for those who ask why and until when."""
         return Forecast(
-            self.feed.backlog,
+            self.backlog_sync.backlog,
             self.views(),
             self.learning.estimates,
             now=self.now(),

@@ -27,7 +27,7 @@ _TRIES = 3
 _PAUSE = 0.5
 
 
-class Delivery:
+class ResultDelivery:
     """`lost_seconds`: how long an unreachable server may keep us waiting for its file."""
 
     def __init__(
@@ -62,9 +62,9 @@ class Delivery:
                 return stored
             take = self._take(job, stored, _content_id(job, file))
             takes.append(take.model_copy(update={"provenance": _made(job, server, outcome)}))
-        return await self.hang_up(job, takes)
+        return await self.add_to_gallery(job, takes)
 
-    async def hang_up(
+    async def add_to_gallery(
         self, job: Job, takes: Sequence[GeneratedContent]
     ) -> GeneratedContent | Failure:
         """Put takes into the gallery; give the first of the kind that was asked for."""
@@ -89,7 +89,7 @@ class Delivery:
             content_id=content_id,
             folder=folder_of(job),
         )
-        return await self.hang_up(job, [self._take(job, stored, content_id)])
+        return await self.add_to_gallery(job, [self._take(job, stored, content_id)])
 
     async def _fetch(
         self, job: Job, server: ComfyUIServer, file: OutputFile

@@ -17,8 +17,8 @@ from backend.models.job import Job, JobStatus, Outcome
 from backend.repositories.jobs.repository import JobRepository
 from backend.repositories.jobs.rows import RunningRow
 from backend.services.comfyui.catalog import ServerCatalog
-from backend.services.queue.context import QueueDesk
-from backend.services.queue.in_flight import Hand
+from backend.services.queue.context import SchedulerContext
+from backend.services.queue.in_flight import InFlightJob
 from backend.services.queue.late_results import LateFind, LateResults
 from backend.services.queue.retry_policy import Failure
 from backend.services.queue.runners.attempt import AttemptLife, Placement
@@ -28,7 +28,7 @@ from backend.services.queue.scheduling.planner import plan
 from backend.services.queue.scheduling.types import Assignment, TakeBack
 from backend.services.servers.fleet import ServerState
 from backend.utils.errors import DatabaseUnavailableError, UpstreamError
-from backend.utils.single_flight import InTurn
+from backend.utils.single_flight import SingleFlight
 
 logger = logging.getLogger(__name__)
 
@@ -52,14 +52,14 @@ class Dispatcher:
     def __init__(
         self,
         jobs: JobRepository,
-        desk: QueueDesk,
+        context: SchedulerContext,
         attempts: AttemptLife,
         *,
         provider_capacity: int,
         late: LateResults,
     ) -> None:
         self._jobs = jobs
-        self._desk = desk
+        self._context = context
         self._late = late
         self._attempts = attempts
         self._provider_capacity = provider_capacity
@@ -67,23 +67,23 @@ class Dispatcher:
         self.on_settled: Callable[[str], None] = lambda job_id: None
         self._woken = asyncio.Event()
         self._to_recover = True
-        self._recounting = InTurn(jobs.recount)
+        self._recounting = SingleFlight(jobs.recount)
         self._looked = 0.0
-        desk.hands.on_change = self.wake
+        context.in_flight.on_change = self.wake
 
     @property
     def is_leader(self) -> bool:
-        return self._desk.leadership.holds()
+        return self._context.leadership.holds()
 
     @property
     def load(self) -> Counter[str]:
         """How many of our jobs each server has, as far as this process knows."""
-        return self._desk.hands.load
+        return self._context.in_flight.load
 
     def is_bringing_home(self, job_id: str) -> bool:
         """Whether a job's prompt has ended well, and only its files are on their way."""
-        hand = self._desk.hands.get(job_id)
-        return hand is not None and hand.ended
+        in_flight_job = self._context.in_flight.get(job_id)
+        return in_flight_job is not None and in_flight_job.ended
 
     def wake(self) -> None:
         """Look at the queue now: a job came, a slot is free, a server is back."""
@@ -91,7 +91,7 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Drive the servers whenever the lease is ours, for as long as it is."""
-        leadership = self._desk.leadership
+        leadership = self._context.leadership
         while True:
             await leadership.acquire()
             async with leadership.kept() as lost:
@@ -103,8 +103,8 @@ class Dispatcher:
                     for task in (driving, losing):
                         task.cancel()
                     await asyncio.gather(driving, losing, return_exceptions=True)
-                    self._desk.hands.clear()
-                    self._desk.feed.let_all_go()
+                    self._context.in_flight.clear()
+                    self._context.backlog_sync.let_all_go()
             if not lost.is_set():
                 logger.error("The queue stopped for a reason of our own.", exc_info=_error(driving))
                 await asyncio.sleep(_IDLE_SECONDS)
@@ -135,12 +135,14 @@ class Dispatcher:
 
     async def _recover(self, group: asyncio.TaskGroup) -> None:
         """Take up what was running when this or another process ended."""
-        await self._desk.learning.load()
-        await self._desk.fleet.check_all()
+        await self._context.learning.load()
+        await self._context.fleet.check_all()
         group.create_task(self._quietly(self._recounting), name="recount")
         await self._late.recall()
         await self._take_up_strays(group)
-        loading = group.create_task(self._quietly(self._desk.feed.load), name="read the queue")
+        loading = group.create_task(
+            self._quietly(self._context.backlog_sync.load), name="read the queue"
+        )
         await asyncio.wait({loading}, timeout=_LOAD_PATIENCE)
 
     async def _quietly(self, work: Work) -> None:
@@ -155,22 +157,26 @@ class Dispatcher:
         if time.monotonic() - self._looked < _LOOK_SECONDS:
             return
         self._looked = time.monotonic()
-        await self._desk.feed.refresh()
-        await self._desk.feed.look_at_pins([s.server.id for s in self._desk.fleet.states])
+        await self._context.backlog_sync.refresh()
+        await self._context.backlog_sync.look_at_pins(
+            [s.server.id for s in self._context.fleet.states]
+        )
         await self._take_up_strays(group)
-        await self._desk.learning.save(self._looked)
+        await self._context.learning.save(self._looked)
         for found in await self._late.look():
             self._adopt_late(group, found)
 
     def _adopt_late(self, group: asyncio.TaskGroup, found: LateFind) -> None:
         """A lost server is back with a job that still waits: it goes on there."""
-        state = self._desk.fleet.state_of(found.server.id)
-        if state is not None and state.catalog and found.job.id not in self._desk.hands:
-            self._desk.feed.give(found.job.id, self._desk.now())
+        state = self._context.fleet.state_of(found.server.id)
+        if state is not None and state.catalog and found.job.id not in self._context.in_flight:
+            self._context.backlog_sync.give(found.job.id, self._context.now())
             reason = f"'{found.server.name}' is back and has it already."
-            hand = Hand(found.job.id, found.server.id, sent=self._desk.now(), expected=10.0)
+            in_flight_job = InFlightJob(
+                found.job.id, found.server.id, sent=self._context.now(), expected=10.0
+            )
             placement = Placement(found.server, state.catalog, reason)
-            self._start(group, hand, partial(self._attempts.carry_out, found.job, placement))
+            self._start(group, in_flight_job, partial(self._attempts.run, found.job, placement))
 
     async def _take_up_strays(self, group: asyncio.TaskGroup) -> None:
         """Running jobs that carry another fence than ours, and leases that ran out."""
@@ -184,20 +190,22 @@ class Dispatcher:
             await self._end_leases()
 
     def _is_stray(self, row: RunningRow) -> bool:
-        return row.id not in self._desk.hands
+        return row.id not in self._context.in_flight
 
     async def _end_leases(self) -> None:
-        for job in await self._jobs.expired(self._desk.clock()):
+        for job in await self._jobs.expired(self._context.clock()):
             words = f"'{job.server_name}' did not answer before its lease ran out."
             await self._attempts.fail(job, Failure(Outcome.LOST, words, "LEASE_EXPIRED"))
 
     def _take_up(self, group: asyncio.TaskGroup, job: Job) -> None:
         logger.info("Taking up job %s again at '%s'", job.id, job.server_name)
-        hand = Hand(job.id, job.server_id or "", sent=self._desk.now(), expected=10.0)
-        self._start(group, hand, partial(self._adopt, job))
+        in_flight_job = InFlightJob(
+            job.id, job.server_id or "", sent=self._context.now(), expected=10.0
+        )
+        self._start(group, in_flight_job, partial(self._adopt, job))
 
     async def _adopt(self, job: Job) -> None:
-        adopted = await self._jobs.adopt(job, self._desk.leadership.fence)
+        adopted = await self._jobs.adopt(job, self._context.leadership.fence)
         if adopted is not None:
             await self._resume(adopted)
 
@@ -208,18 +216,18 @@ class Dispatcher:
         if not self.is_leader:
             return _IDLE_SECONDS
         started = time.perf_counter()
-        now = self._desk.now()
-        backlog = self._desk.feed.backlog
+        now = self._context.now()
+        backlog = self._context.backlog_sync.backlog
         backlog.release_due(now)
         planned = plan(
             backlog,
-            self._desk.views(),
-            self._desk.learning.estimates,
+            self._context.views(),
+            self._context.learning.estimates,
             now=now,
-            capable=self._desk.needs,
-            rules=self._desk.rules,
+            capable=self._context.needs,
+            rules=self._context.rules,
         )
-        for back in (*planned.take_backs, *self._desk.drained()):
+        for back in (*planned.take_backs, *self._context.drained()):
             self._take_back(group, back)
         for assignment in planned.assignments:
             self._assign(group, assignment, now)
@@ -230,11 +238,11 @@ class Dispatcher:
         return max(0.01, min(seconds for seconds in waits if seconds is not None))
 
     def _assign(self, group: asyncio.TaskGroup, assignment: Assignment, now: float) -> None:
-        state = self._desk.fleet.state_of(assignment.server_id)
-        job = self._desk.feed.give(assignment.job_id, now)
-        if state is None or assignment.job_id in self._desk.hands:
+        state = self._context.fleet.state_of(assignment.server_id)
+        job = self._context.backlog_sync.give(assignment.job_id, now)
+        if state is None or assignment.job_id in self._context.in_flight:
             return  # an earlier attempt is about to end; it puts the job back if it still waits
-        hand = Hand(
+        in_flight_job = InFlightJob(
             assignment.job_id,
             assignment.server_id,
             sent=now,
@@ -242,7 +250,11 @@ class Dispatcher:
             expected=assignment.seconds,
             swaps=assignment.swaps,
         )
-        self._start(group, hand, partial(self._carry_out_there, hand.job_id, state, assignment))
+        self._start(
+            group,
+            in_flight_job,
+            partial(self._carry_out_there, in_flight_job.job_id, state, assignment),
+        )
 
     async def _carry_out_there(
         self, job_id: str, state: ServerState, assignment: Assignment
@@ -251,46 +263,52 @@ class Dispatcher:
         if job is None or job.status is not JobStatus.PENDING:
             return
         catalog = state.catalog or ServerCatalog()
-        await self._attempts.carry_out(job, Placement(state.server, catalog, assignment.reason))
+        await self._attempts.run(job, Placement(state.server, catalog, assignment.reason))
 
     async def _dispatch_provider(self, group: asyncio.TaskGroup) -> None:
         """The paid provider has a line and a capacity of its own."""
         free = self._provider_capacity - self.load[PROVIDER_ID]
-        if free <= 0 or not self._desk.feed.elsewhere or not self.is_leader:
+        if free <= 0 or not self._context.backlog_sync.provider_jobs or not self.is_leader:
             return
-        for job_id in self._desk.feed.due_elsewhere(self._desk.clock()):
-            if free <= 0 or job_id in self._desk.hands:
+        for job_id in self._context.backlog_sync.due_provider_jobs(self._context.clock()):
+            if free <= 0 or job_id in self._context.in_flight:
                 continue
             job = await self._jobs.find_by_id(job_id)
             if job is None or job.status is not JobStatus.PENDING:
-                self._desk.feed.elsewhere.pop(job_id, None)  # another process moved it
+                self._context.backlog_sync.provider_jobs.pop(
+                    job_id, None
+                )  # another process moved it
                 continue
-            if job.not_before is None or job.not_before <= self._desk.clock():
+            if job.not_before is None or job.not_before <= self._context.clock():
                 free -= 1
-                hand = Hand(job_id, PROVIDER_ID, sent=self._desk.now())
+                in_flight_job = InFlightJob(job_id, PROVIDER_ID, sent=self._context.now())
                 placement = provider_placement(job)
-                self._start(group, hand, partial(self._attempts.carry_out, job, placement))
+                self._start(group, in_flight_job, partial(self._attempts.run, job, placement))
 
     # -- taking jobs back ------------------------------------------------------------------------
 
     def _take_back(self, group: asyncio.TaskGroup, back: TakeBack) -> None:
-        hand = self._desk.hands.get(back.job_id)
-        if hand is None or hand.started is not None or hand.task is None:
+        in_flight_job = self._context.in_flight.get(back.job_id)
+        if in_flight_job is None or in_flight_job.started is not None or in_flight_job.task is None:
             return
-        following = hand.task
-        hand.started = self._desk.now()  # until it is known, it counts as running
+        following = in_flight_job.task
+        in_flight_job.started = self._context.now()  # until it is known, it counts as running
         name = f"take back {back.job_id}"
-        hand.task = group.create_task(self._taken_back(hand, following, back.reason), name=name)
+        in_flight_job.task = group.create_task(
+            self._taken_back(in_flight_job, following, back.reason), name=name
+        )
 
-    async def _taken_back(self, hand: Hand, following: asyncio.Task[None], reason: str) -> None:
+    async def _taken_back(
+        self, in_flight_job: InFlightJob, following: asyncio.Task[None], reason: str
+    ) -> None:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
-        await self._carry_out(hand, partial(self._recall, hand, reason))
+        await self._run_job(in_flight_job, partial(self._recall, in_flight_job, reason))
 
-    async def _recall(self, hand: Hand, reason: str) -> None:
-        self._desk.hands.take(hand)
-        job = await self._jobs.find_by_id(hand.job_id)
-        state = self._desk.fleet.state_of(hand.server_id)
+    async def _recall(self, in_flight_job: InFlightJob, reason: str) -> None:
+        self._context.in_flight.take(in_flight_job)
+        job = await self._jobs.find_by_id(in_flight_job.job_id)
+        state = self._context.fleet.state_of(in_flight_job.server_id)
         if job is None or job.status is not JobStatus.PROCESSING or state is None:
             return
         with suppress(UpstreamError):
@@ -300,30 +318,32 @@ class Dispatcher:
 
     # -- seeing jobs through ---------------------------------------------------------------------
 
-    def _start(self, group: asyncio.TaskGroup, hand: Hand, work: Work) -> None:
-        self._desk.hands.take(hand)
-        hand.task = group.create_task(self._carry_out(hand, work), name=f"job {hand.job_id}")
+    def _start(self, group: asyncio.TaskGroup, in_flight_job: InFlightJob, work: Work) -> None:
+        self._context.in_flight.take(in_flight_job)
+        in_flight_job.task = group.create_task(
+            self._run_job(in_flight_job, work), name=f"job {in_flight_job.job_id}"
+        )
 
-    async def _carry_out(self, hand: Hand, work: Work) -> None:
-        job_id = hand.job_id
+    async def _run_job(self, in_flight_job: InFlightJob, work: Work) -> None:
+        job_id = in_flight_job.job_id
         step: Work | None = work
         try:
             while step is not None:
                 step = await self._try(job_id, step)
             await self._quietly(partial(self._put_back, job_id))
         finally:
-            if hand.task is asyncio.current_task():
-                self._desk.hands.drop(job_id)
-                self._desk.feed.let_go(job_id)
+            if in_flight_job.task is asyncio.current_task():
+                self._context.in_flight.drop(job_id)
+                self._context.backlog_sync.let_go(job_id)
             self.on_settled(job_id)
             self.wake()
 
     async def _put_back(self, job_id: str) -> None:
         """A job that still waits, since its server could not be asked, stands in line again."""
-        if job_id not in self._desk.feed.backlog:
+        if job_id not in self._context.backlog_sync.backlog:
             job = await self._jobs.find_by_id(job_id)
             if job is not None and job.status is JobStatus.PENDING:
-                self._desk.feed.queued([job])
+                self._context.backlog_sync.queued([job])
 
     async def _try(self, job_id: str, step: Work) -> Work | None:
         """Do one step; give the one that mends what went wrong, or None when all is said."""
@@ -348,7 +368,7 @@ class Dispatcher:
             await self._resume(job)
 
     async def _resume(self, job: Job) -> None:
-        state = self._desk.fleet.state_of(job.server_id or "")
+        state = self._context.fleet.state_of(job.server_id or "")
         if job.provider is not None:
             await self._attempts.resume(job, provider_placement(job).server)
         elif state is None:

@@ -1,4 +1,4 @@
-"""What this process has in hand: which jobs are at which server, and since when they run there."""
+"""The jobs in flight: which are at which server, and since when they run there."""
 
 import asyncio
 from collections import Counter, deque
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 
 from backend.models.comfyui_server import ServerType
 from backend.services.queue.backlog import WaitingJob
-from backend.services.queue.scheduling.estimates import Estimates, Run, remaining
-from backend.services.queue.scheduling.types import AheadJob, ServerView
+from backend.services.queue.scheduling.estimates import CompletedRun, Estimates, remaining
+from backend.services.queue.scheduling.types import PrefetchedJob, ServerView
 from backend.services.servers.fleet import ServerState
 
 #: Prompts of ours that a server may still show in its queue when we are done with them.
 _REMEMBERED = 4_000
 #: Ended prompts of a server whose files are on their way, beside which it may have more work:
-#: with more of them the way home is too slow for it.
+#: with more of them the download is too slow for it.
 _ON_THEIR_WAY = 4
 
 
 @dataclass
-class Hand:
+class InFlightJob:
     """A job at a server. `started` is None while it waits in the server's own queue.
 
     Times are POSIX seconds. `expected` are seconds from its start, `swaps` says that they hold a
@@ -42,47 +42,51 @@ class Hand:
         return remaining(self.expected, max(0.0, elapsed))
 
 
-class Hands:
+class InFlightJobs:
     """`learn` is told of each run that ended well, `on_change` of what makes room for more."""
 
     def __init__(
         self,
         *,
         now: Callable[[], float],
-        learn: Callable[[Run], None] = lambda run: None,
+        learn: Callable[[CompletedRun], None] = lambda run: None,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._now = now
         self._learn = learn
         self.on_change = on_change
-        self._hands: dict[str, Hand] = {}
+        self._in_flight: dict[str, InFlightJob] = {}
         #: The model that each server loaded last, as far as we saw.
         self._loaded: dict[str, str] = {}
         self._prompts: deque[str] = deque(maxlen=_REMEMBERED)
         self._ours: set[str] = set()
 
     def __contains__(self, job_id: str) -> bool:
-        return job_id in self._hands
+        return job_id in self._in_flight
 
-    def get(self, job_id: str) -> Hand | None:
-        return self._hands.get(job_id)
+    def get(self, job_id: str) -> InFlightJob | None:
+        return self._in_flight.get(job_id)
 
-    def take(self, hand: Hand) -> None:
-        self._hands[hand.job_id] = hand
+    def take(self, in_flight_job: InFlightJob) -> None:
+        self._in_flight[in_flight_job.job_id] = in_flight_job
 
     def drop(self, job_id: str) -> None:
-        self._hands.pop(job_id, None)
+        self._in_flight.pop(job_id, None)
 
     def clear(self) -> None:
-        self._hands.clear()
+        self._in_flight.clear()
 
-    def at(self, server_id: str) -> list[Hand]:
-        return [hand for hand in self._hands.values() if hand.server_id == server_id]
+    def at(self, server_id: str) -> list[InFlightJob]:
+        return [
+            in_flight_job
+            for in_flight_job in self._in_flight.values()
+            if in_flight_job.server_id == server_id
+        ]
 
     @property
     def load(self) -> Counter[str]:
         """How many of our jobs each server has."""
-        return Counter(hand.server_id for hand in self._hands.values())
+        return Counter(in_flight_job.server_id for in_flight_job in self._in_flight.values())
 
     # -- what runners tell -----------------------------------------------------------------------
 
@@ -94,10 +98,10 @@ class Hands:
         self._ours.add(prompt_id)
 
     def prompt_started(self, job_id: str) -> None:
-        hand = self._hands.get(job_id)
-        if hand is not None and hand.started is None:
-            hand.started = self._now()
-            self._note_model(hand)
+        in_flight_job = self._in_flight.get(job_id)
+        if in_flight_job is not None and in_flight_job.started is None:
+            in_flight_job.started = self._now()
+            self._note_model(in_flight_job)
             self.on_change()
 
     def prompt_ran(self, job_id: str, seconds: float | None) -> None:
@@ -105,36 +109,51 @@ class Hands:
 
         Its server has room for the next one while the files come home.
         """
-        hand = self._hands.get(job_id)
-        if hand is None:
+        in_flight_job = self._in_flight.get(job_id)
+        if in_flight_job is None:
             return
-        hand.ended = True
-        self._note_model(hand)
+        in_flight_job.ended = True
+        self._note_model(in_flight_job)
         self.on_change()
-        if hand.job is not None and seconds:
-            job = hand.job
+        if in_flight_job.job is not None and seconds:
+            job = in_flight_job.job
             self._learn(
-                Run(hand.server_id, job.model, job.kind, job.work, seconds, swapped=hand.swaps)
+                CompletedRun(
+                    in_flight_job.server_id,
+                    job.model,
+                    job.kind,
+                    job.work,
+                    seconds,
+                    swapped=in_flight_job.swaps,
+                )
             )
 
     # -- what the planner sees -------------------------------------------------------------------
 
     def views(self, states: Iterable[ServerState], estimates: Estimates) -> list[ServerView]:
-        by_server: dict[str, list[Hand]] = {}
-        for hand in self._hands.values():
-            by_server.setdefault(hand.server_id, []).append(hand)
+        by_server: dict[str, list[InFlightJob]] = {}
+        for in_flight_job in self._in_flight.values():
+            by_server.setdefault(in_flight_job.server_id, []).append(in_flight_job)
         return [self._view(state, by_server.get(state.server.id, [])) for state in states]
 
-    def _view(self, state: ServerState, hands: list[Hand]) -> ServerView:
+    def _view(self, state: ServerState, in_flight: list[InFlightJob]) -> ServerView:
         server = state.server
         is_parallel = server.server_type is ServerType.RUNPOD
-        hands = _holding(hands)
-        hands.sort(key=lambda hand: (hand.started is None, hand.started or hand.sent))
+        in_flight = _holding(in_flight)
+        in_flight.sort(
+            key=lambda in_flight_job: (
+                in_flight_job.started is None,
+                in_flight_job.started or in_flight_job.sent,
+            )
+        )
         # What was sent to an idle server runs, even if nobody has told us yet.
         running = [
-            hand
-            for index, hand in enumerate(hands)
-            if hand.started is not None or hand.job is None or index == 0 or is_parallel
+            in_flight_job
+            for index, in_flight_job in enumerate(in_flight)
+            if in_flight_job.started is not None
+            or in_flight_job.job is None
+            or index == 0
+            or is_parallel
         ]
         now = self._now()
         return ServerView(
@@ -143,15 +162,15 @@ class Hands:
             why_not=state.why_not,
             capacity=1 if state.on_probation else server.max_concurrent,
             parallel=server.max_concurrent if is_parallel else 1,
-            running=tuple(hand.left(now) for hand in running),
-            ahead=tuple(
-                AheadJob(hand.job, hand.expected, swaps=hand.swaps)
-                for hand in hands
-                if hand not in running and hand.job is not None
+            running=tuple(in_flight_job.left(now) for in_flight_job in running),
+            prefetched=tuple(
+                PrefetchedJob(in_flight_job.job, in_flight_job.expected, swaps=in_flight_job.swaps)
+                for in_flight_job in in_flight
+                if in_flight_job not in running and in_flight_job.job is not None
             ),
-            strangers=self._strangers(state),
-            loaded_model=_last_model(hands) or self._loaded.get(server.id, ""),
-            sends_ahead=not is_parallel and not state.on_probation,
+            foreign_prompts=self._foreign_prompts(state),
+            loaded_model=_last_model(in_flight) or self._loaded.get(server.id, ""),
+            prefetches=not is_parallel and not state.on_probation,
         )
 
     def loaded_model(self, server_id: str) -> str | None:
@@ -161,11 +180,11 @@ class Hands:
         """It was started anew: nothing is loaded there."""
         self._loaded.pop(server_id, None)
 
-    def _note_model(self, hand: Hand) -> None:
-        if hand.job is not None and hand.job.model:
-            self._loaded[hand.server_id] = hand.job.model
+    def _note_model(self, in_flight_job: InFlightJob) -> None:
+        if in_flight_job.job is not None and in_flight_job.job.model:
+            self._loaded[in_flight_job.server_id] = in_flight_job.job.model
 
-    def _strangers(self, state: ServerState) -> int:
+    def _foreign_prompts(self, state: ServerState) -> int:
         if state.queue is None:
             return 0
         return sum(
@@ -173,13 +192,19 @@ class Hands:
         )
 
 
-def _last_model(hands: Sequence[Hand]) -> str:
+def _last_model(in_flight: Sequence[InFlightJob]) -> str:
     """What will be loaded after all of them, in their order."""
-    models = [hand.job.model for hand in hands if hand.job is not None and hand.job.model]
+    models = [
+        in_flight_job.job.model
+        for in_flight_job in in_flight
+        if in_flight_job.job is not None and in_flight_job.job.model
+    ]
     return models[-1] if models else ""
 
 
-def _holding(hands: list[Hand]) -> list[Hand]:
+def _holding(in_flight: list[InFlightJob]) -> list[InFlightJob]:
     """Those that hold their server: all but a few whose files only are on their way."""
-    coming = [hand for hand in hands if hand.ended]
-    return [hand for hand in hands if not hand.ended] + coming[_ON_THEIR_WAY:]
+    coming = [in_flight_job for in_flight_job in in_flight if in_flight_job.ended]
+    return [in_flight_job for in_flight_job in in_flight if not in_flight_job.ended] + coming[
+        _ON_THEIR_WAY:
+    ]

@@ -9,7 +9,7 @@ import orjson
 from backend.models.content import ContentType
 from backend.models.job import Job
 from backend.repositories.jobs.rows import PendingRow
-from backend.services.queue.backlog import Kind, WaitingJob
+from backend.services.queue.backlog import JobKind, WaitingJob
 from backend.services.queue.render_request import render_request
 from backend.services.servers.capability import states_with
 from backend.services.servers.fleet import ServerState
@@ -25,7 +25,7 @@ _NEVER_NEEDED = frozenset(
 )
 #: Orders whose needs are kept; beyond that the oldest are worked out again.
 _MOST_KEPT = 5_000
-_KINDS: Mapping[ContentType, Kind] = {ContentType.IMAGE: "image", ContentType.VIDEO: "video"}
+_KINDS: Mapping[ContentType, JobKind] = {ContentType.IMAGE: "image", ContentType.VIDEO: "video"}
 #: Marks the needs of jobs that asked for a server: those may go to a paid one at once.
 _PINNED = "pinned:"
 

@@ -14,7 +14,7 @@ from backend.models.job import Attempt, Job, JobStatus, Outcome
 from backend.repositories.jobs.repository import JobRepository
 from backend.services.comfyui.client import ComfyUIClient
 from backend.services.comfyui.messages import PromptOutcome, PromptState
-from backend.services.queue.delivery import Delivery
+from backend.services.queue.delivery import ResultDelivery
 from backend.services.queue.retry_policy import Failure
 from backend.services.servers.fleet import Fleet
 from backend.utils.errors import UpstreamError
@@ -47,7 +47,7 @@ class LateResults:
     """Have it told of lost attempts, `recall()` those of before at the start, and `look()`."""
 
     def __init__(
-        self, jobs: JobRepository, fleet: Fleet, client: ComfyUIClient, *, delivery: Delivery
+        self, jobs: JobRepository, fleet: Fleet, client: ComfyUIClient, *, delivery: ResultDelivery
     ) -> None:
         self._jobs = jobs
         self._fleet = fleet
@@ -114,5 +114,5 @@ class LateResults:
             "server_name": server.name,
         }
         delivered = await self._delivery.deliver(job.model_copy(update=made_there), server, outcome)
-        words = delivered.words if isinstance(delivered, Failure) else "It is in the gallery."
+        words = delivered.message if isinstance(delivered, Failure) else "It is in the gallery."
         logger.info("Job %s: '%s' brought a late result. %s", job.id, server.name, words)

@@ -2,8 +2,8 @@
 
 from backend.repositories.estimates_repository import EstimatesRepository
 from backend.services.queue.scheduling.estimates import (
+    CompletedRun,
     Estimates,
-    Run,
     estimates_from_dict,
     estimates_to_dict,
 )
@@ -22,7 +22,7 @@ class Learning:
     async def load(self) -> None:
         self.estimates = estimates_from_dict(await self._stored.read())
 
-    def learn(self, run: Run) -> None:
+    def learn(self, run: CompletedRun) -> None:
         self.estimates = self.estimates.learn(run)
         self._is_new = True
 

@@ -33,10 +33,10 @@ _LOST_WHILE_RUNNING = frozenset({Outcome.LOST, Outcome.FORGOTTEN, Outcome.HUNG})
 
 @dataclass(frozen=True)
 class Failure:
-    """How an attempt ended badly; `words` are ComfyUI's own where it said something."""
+    """How an attempt ended badly; `message` is ComfyUI's own where it gave one."""
 
     outcome: Outcome
-    words: str
+    message: str
     code: str
     details: dict[str, Any] | None = None
     #: Trying again cannot help, whatever the outcome: a full disk here, a clip that is gone.

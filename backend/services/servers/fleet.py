@@ -41,7 +41,7 @@ _CHECKS_ALONE = 3
 
 @dataclass(frozen=True)
 class ServerState:
-    """`latency_ms` is milliseconds of one check; `queue` counts strangers' prompts too."""
+    """`latency_ms` is milliseconds of one check; `queue` counts foreign prompts too."""
 
     server: ComfyUIServer
     online: bool = False
@@ -89,7 +89,7 @@ class ServerState:
 
     @property
     def queue_length(self) -> int:
-        """Everything that runs or waits there, strangers' work too."""
+        """Everything that runs or waits there, foreign prompts too."""
         if self.endpoint is not None:
             return self.endpoint.jobs
         return len(self.queue.running) + len(self.queue.pending) if self.queue else 0

@@ -23,7 +23,7 @@ from backend.services.film.galleries import Galleries
 from backend.services.media.media_files import MediaFiles
 from backend.services.media.result_store import Downloads, ResultStore
 from backend.services.media.uploads import UploadRule, write_upload
-from backend.services.queue.delivery import Delivery
+from backend.services.queue.delivery import ResultDelivery
 from backend.services.queue.retry_policy import Failure
 from backend.services.queue.runners.attempt import AttemptLife
 from backend.services.queue.runners.recorder import AttemptRecorder
@@ -35,7 +35,7 @@ from backend.utils.errors import (
     UnsupportedMediaError,
     UpstreamError,
 )
-from backend.utils.running_alongside import beside
+from backend.utils.running_alongside import running_alongside
 
 _BLOCK = 1 << 20
 
@@ -50,7 +50,7 @@ class WorkerReports:
         attempts: AttemptLife,
         *,
         recorder: AttemptRecorder,
-        delivery: Delivery,
+        delivery: ResultDelivery,
         remote: ResultStore,
         store_of: Callable[[Downloads], ResultStore],
         media: MediaFiles,
@@ -180,7 +180,7 @@ class WorkerReports:
         if job is None:
             yield
             return
-        async with beside(self._keep(job)):
+        async with running_alongside(self._keep(job)):
             yield
 
     async def _keep(self, job: Job) -> None:

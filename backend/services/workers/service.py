@@ -12,7 +12,7 @@ from backend.models.worker import Worker
 from backend.repositories.comfyui_repository import ComfyUIRepository
 from backend.repositories.jobs.repository import JobRepository
 from backend.repositories.worker_repository import WorkerRepository
-from backend.services.queue.backlog_sync import BacklogFeed
+from backend.services.queue.backlog_sync import BacklogSync
 from backend.services.queue.runners.openai_request import PROVIDER_ID
 from backend.services.queue.runners.recorder import AttemptRecorder, Claim
 from backend.services.servers.fleet import Fleet
@@ -40,7 +40,7 @@ class WorkerService:
         *,
         recorder: AttemptRecorder,
         fleet: Fleet,
-        feed: BacklogFeed,
+        backlog_sync: BacklogSync,
         lease_seconds: float,
         clock: Clock,
     ) -> None:
@@ -49,7 +49,7 @@ class WorkerService:
         self._jobs = jobs
         self._recorder = recorder
         self._fleet = fleet
-        self._feed = feed
+        self._backlog_sync = backlog_sync
         self._lease = timedelta(seconds=lease_seconds)
         self._clock = clock
         self._leasing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -92,7 +92,7 @@ class WorkerService:
 
     async def _candidates(self, worker: Worker) -> list[Job]:
         """What it may take of the jobs whose turn is next, and of those asked for from it."""
-        asked = await self._jobs.list_by_ids(self._feed.asked_of(worker.id, _WINDOW))
+        asked = await self._jobs.list_by_ids(self._backlog_sync.asked_of(worker.id, _WINDOW))
         turn = await self._jobs.pending(skip=0, limit=_WINDOW)
         waiting = {job.id: job for job in (*turn, *asked) if job.status is JobStatus.PENDING}
         now = self._clock()

@@ -7,7 +7,7 @@ from backend.services.workflows.build import BuiltWorkflow, build_workflow
 from backend.services.workflows.files import FileNeed
 from backend.services.workflows.graph import InputImage
 from backend.services.workflows.requirements import Missing, Requirements, missing, requirements
-from backend.services.workflows.unused_params import unread_params
+from backend.services.workflows.unused_params import unused_params_of
 
 __all__ = [
     "BuiltWorkflow",
@@ -18,5 +18,5 @@ __all__ = [
     "build_workflow",
     "missing",
     "requirements",
-    "unread_params",
+    "unused_params_of",
 ]

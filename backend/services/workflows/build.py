@@ -23,8 +23,13 @@ from backend.services.workflows.recipe import (
     pictures_of,
     settings_of,
 )
-from backend.services.workflows.render_plans import BUILDERS, Way, loras_for
-from backend.services.workflows.requirements import choose_model, require, requirements, way_for
+from backend.services.workflows.render_plans import BUILDERS, RenderPlan, loras_for
+from backend.services.workflows.requirements import (
+    choose_model,
+    render_plan_for,
+    require,
+    requirements,
+)
 
 _SAME_IN_PLAN = (
     "model_name", "family", "width", "height", "frames", "fps", "seed", "output_node", "sampling",
@@ -80,28 +85,30 @@ def build_workflow(request: RenderRequest, catalog: ServerCatalog) -> BuiltWorkf
         return _custom(request, catalog)
     require(requirements(request), catalog)
     model = request.model or choose_model(request, catalog) or ""
-    way = way_for(request, model, catalog)
+    render_plan = render_plan_for(request, model, catalog)
     files = {
         need.role: need.located(catalog) or FoundFile(need.names[0], need.class_type)
-        for need in way.files
+        for need in render_plan.files
     }
-    recipe = _recipe(with_hint(request, way.family), way, files)
-    check_choices(recipe.settings, way.family, catalog)
-    return _built(recipe, BUILDERS[way.family.id](recipe))
+    recipe = _recipe(with_hint(request, render_plan.family), render_plan, files)
+    check_choices(recipe.settings, render_plan.family, catalog)
+    return _built(recipe, BUILDERS[render_plan.family.id](recipe))
 
 
-def _recipe(request: RenderRequest, way: Way, files: Mapping[str, FoundFile]) -> Recipe:
+def _recipe(
+    request: RenderRequest, render_plan: RenderPlan, files: Mapping[str, FoundFile]
+) -> Recipe:
     check_sources(request)
-    family = way.family
+    family = render_plan.family
     settings = settings_of(request, family)
-    unread = family.negative is NegativeRule.NONE
+    unused = family.negative is NegativeRule.NONE
     return Recipe(
         family=family,
-        kind=way.kind,
+        kind=render_plan.kind,
         files=files,
         settings=settings,
         prompt=request.prompt,
-        negative_prompt="" if unread else request.negative_prompt,
+        negative_prompt="" if unused else request.negative_prompt,
         width=family.side(request.width, family.default_width),
         height=family.side(request.height, family.default_height),
         sized=request.width is not None or request.height is not None,
@@ -110,7 +117,7 @@ def _recipe(request: RenderRequest, way: Way, files: Mapping[str, FoundFile]) ->
         wanted_fps=request.fps,
         seed=request.seed,
         batch_size=request.batch_size,
-        denoise=denoise_of(request, family, way.kind),
+        denoise=denoise_of(request, family, render_plan.kind),
         clip_skip=(request.clip_skip or family.clip_skip or 1) if family.clip_skip else 1,
         motion_bucket_id=request.motion_bucket_id or 127,
         filename_prefix=request.filename_prefix,

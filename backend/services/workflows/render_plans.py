@@ -1,4 +1,4 @@
-"""The ways to render a request with a model: which nodes and files each takes. Pure.
+"""Render plans of a request with a model: which nodes and files each takes. Pure.
 
 Most have one. Flux comes as separate files and as one checkpoint, so it has two.
 """
@@ -58,7 +58,7 @@ _KEPT = 1024
 
 
 @dataclass(frozen=True)
-class Way:
+class RenderPlan:
     """`files` are in the order of the graph, the model first and LoRAs last."""
 
     family: ModelFamily
@@ -68,17 +68,17 @@ class Way:
 
 
 @lru_cache(maxsize=_KEPT)
-def ways_of(wish: RenderRequest, model: str) -> tuple[Way, ...]:
-    """List the ways, the usual one first. `wish` is a request's essence.
+def render_plans_of(intent: RenderRequest, model: str) -> tuple[RenderPlan, ...]:
+    """List the render plans, the usual one first. `intent` is a request's essence.
 
     Raises WorkflowError when no server could ever render it.
     """
-    family = family_for(wish, model)
-    request = with_hint(wish, family)
+    family = family_for(intent, model)
+    request = with_hint(intent, family)
     kind = kind_of(request, family, model)
     layouts = [False, True] if family.single_file else [False]
     return tuple(
-        _way(request, family, kind, _needs(request, family, model, one)) for one in layouts
+        _render_plan(request, family, kind, _needs(request, family, model, one)) for one in layouts
     )
 
 
@@ -102,9 +102,9 @@ def lora_role(number: int) -> str:
     return f"lora_{number}"
 
 
-def _way(
+def _render_plan(
     request: RenderRequest, family: ModelFamily, kind: Kind, needs: tuple[FileNeed, ...]
-) -> Way:
+) -> RenderPlan:
     """Build the graph with the names as they are, and see which nodes it has."""
     files = {need.role: FoundFile(need.names[0], need.class_type) for need in needs}
     settings = settings_of(request, family)
@@ -125,7 +125,7 @@ def _way(
         clip_skip=request.clip_skip or family.clip_skip or 1,
     )
     graph = BUILDERS[family.id](recipe).graph
-    return Way(family, kind, needs, frozenset(node["class_type"] for node in graph.values()))
+    return RenderPlan(family, kind, needs, frozenset(node["class_type"] for node in graph.values()))
 
 
 def _needs(

@@ -10,7 +10,7 @@ from backend.services.families.detection import detect, needs_other_graph, stage
 from backend.services.workflows import custom, saved_plans
 from backend.services.workflows.files import GGUF_LOADERS, FileNeed
 from backend.services.workflows.intent import check_sources, essence
-from backend.services.workflows.render_plans import Way, ways_of
+from backend.services.workflows.render_plans import RenderPlan, render_plans_of
 from backend.utils.errors import ModelUnavailableError, WorkflowError
 
 
@@ -19,15 +19,15 @@ class Requirements:
     """Hashable, so that answers can be kept per (requirements, catalog).
 
     `any_model_for` is set when the request names no model: the server then must have one that
-    does what `wish` says, and what else is needed depends on which one it is. `otherwise` are
+    does what `intent` says, and what else is needed depends on which one it is. `otherwise` are
     further ways to do it, each with all that it takes.
     """
 
     node_classes: frozenset[str] = frozenset()
     files: tuple[FileNeed, ...] = ()
     any_model_for: ContentType | None = None
-    otherwise: tuple[Way, ...] = ()
-    wish: RenderRequest | None = None
+    otherwise: tuple[RenderPlan, ...] = ()
+    intent: RenderRequest | None = None
 
 
 @dataclass(frozen=True)
@@ -54,25 +54,29 @@ def requirements(request: RenderRequest) -> Requirements:
         classes = frozenset(node["class_type"] for node in graph.values())
         return Requirements(classes, tuple(custom.file_needs(graph)))
     check_sources(request)
-    wish = essence(request)
+    intent = essence(request)
     if request.model is None:
-        return Requirements(any_model_for=request.kind, wish=wish)
-    first, *others = ways_of(wish, request.model)
+        return Requirements(any_model_for=request.kind, intent=intent)
+    first, *others = render_plans_of(intent, request.model)
     return Requirements(first.node_classes, first.files, otherwise=tuple(others))
 
 
 def missing(needs: Requirements, catalog: ServerCatalog) -> tuple[Missing, ...]:
     """List what this server lacks; empty when it can render the request."""
-    if needs.wish is not None:
-        chosen = _best(needs.wish, catalog)
+    if needs.intent is not None:
+        chosen = _best(needs.intent, catalog)
         if chosen is None:
-            return (_no_model(needs.wish),)
+            return (_no_model(needs.intent),)
         return chosen[1]
-    ways = [(needs.node_classes, needs.files)]
-    ways += [(way.node_classes, way.files) for way in needs.otherwise]
+    render_plans = [(needs.node_classes, needs.files)]
+    render_plans += [
+        (render_plan.node_classes, render_plan.files) for render_plan in needs.otherwise
+    ]
     # Where the model lies in none of their folders, the first is where it belongs.
-    found = [way for way in ways if _has_model(way[1], catalog)] or ways[:1]
-    return min((tuple(_missing(*way, catalog)) for way in found), key=len)
+    found = [
+        render_plan for render_plan in render_plans if _has_model(render_plan[1], catalog)
+    ] or render_plans[:1]
+    return min((tuple(_missing(*render_plan, catalog)) for render_plan in found), key=len)
 
 
 def require(needs: Requirements, catalog: ServerCatalog) -> None:
@@ -88,10 +92,10 @@ def require(needs: Requirements, catalog: ServerCatalog) -> None:
         )
 
 
-def way_for(request: RenderRequest, model: str, catalog: ServerCatalog) -> Way:
+def render_plan_for(request: RenderRequest, model: str, catalog: ServerCatalog) -> RenderPlan:
     """Choose how to render it on this server: the first way that lacks nothing."""
-    ways = ways_of(essence(request), model)
-    return min(ways, key=lambda way: len(lacks_of(way, catalog)))
+    render_plans = render_plans_of(essence(request), model)
+    return min(render_plans, key=lambda render_plan: len(lacks_of(render_plan, catalog)))
 
 
 def choose_model(request: RenderRequest, catalog: ServerCatalog) -> str | None:
@@ -104,19 +108,19 @@ def choose_model(request: RenderRequest, catalog: ServerCatalog) -> str | None:
     return best[0] if best else None
 
 
-def lacks_of(way: Way, catalog: ServerCatalog) -> tuple[Missing, ...]:
-    return tuple(_missing(way.node_classes, way.files, catalog))
+def lacks_of(render_plan: RenderPlan, catalog: ServerCatalog) -> tuple[Missing, ...]:
+    return tuple(_missing(render_plan.node_classes, render_plan.files, catalog))
 
 
-def _best(wish: RenderRequest, catalog: ServerCatalog) -> tuple[str, tuple[Missing, ...]] | None:
+def _best(intent: RenderRequest, catalog: ServerCatalog) -> tuple[str, tuple[Missing, ...]] | None:
     """Give the model that lacks least, with what it lacks."""
     best: tuple[str, tuple[Missing, ...]] | None = None
-    for name in _candidates(wish, catalog):
+    for name in _candidates(intent, catalog):
         try:
-            ways = ways_of(wish, name)
+            render_plans = render_plans_of(intent, name)
         except WorkflowError:
             continue
-        lacks = min((lacks_of(way, catalog) for way in ways), key=len)
+        lacks = min((lacks_of(render_plan, catalog) for render_plan in render_plans), key=len)
         if best is None or len(lacks) < len(best[1]):
             best = (name, lacks)
         if not lacks:
@@ -124,7 +128,7 @@ def _best(wish: RenderRequest, catalog: ServerCatalog) -> tuple[str, tuple[Missi
     return best
 
 
-def _candidates(wish: RenderRequest, catalog: ServerCatalog) -> Iterator[str]:
+def _candidates(intent: RenderRequest, catalog: ServerCatalog) -> Iterator[str]:
     for name in catalog.checkpoints:
         family = detect(name).family
         if family is not None and (family.folder == "checkpoints" or family.single_file):
@@ -134,7 +138,7 @@ def _candidates(wish: RenderRequest, catalog: ServerCatalog) -> Iterator[str]:
         family = detect(name).family
         if family is not None and family.folder == "diffusion_models" and stage_of(name) != "low":
             yield name
-    if wish.kind is ContentType.IMAGE:
+    if intent.kind is ContentType.IMAGE:
         unknown = (name for name in catalog.checkpoints if detect(name).family is None)
         yield from (name for name in unknown if not needs_other_graph(name))
 
@@ -160,7 +164,7 @@ def _has_model(files: tuple[FileNeed, ...], catalog: ServerCatalog) -> bool:
     return bool(files) and files[0].found(catalog) is not None
 
 
-def _no_model(wish: RenderRequest) -> Missing:
-    folder = "checkpoints" if wish.kind is ContentType.IMAGE else "diffusion_models"
-    begun = " that begin from pictures" if wish.init_image else ""
-    return Missing(folder, f"any model for {wish.kind}s{begun} that StoryCanvas knows")
+def _no_model(intent: RenderRequest) -> Missing:
+    folder = "checkpoints" if intent.kind is ContentType.IMAGE else "diffusion_models"
+    begun = " that begin from pictures" if intent.init_image else ""
+    return Missing(folder, f"any model for {intent.kind}s{begun} that StoryCanvas knows")

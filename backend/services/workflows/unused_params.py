@@ -15,7 +15,7 @@ from backend.utils.errors import WorkflowError
 _KEPT = 256
 
 
-def unread_params(request: RenderRequest) -> frozenset[str]:
+def unused_params_of(request: RenderRequest) -> frozenset[str]:
     """Name them as clients do.
 
     While no model is named, those that no family reads which could be chosen. Empty for a custom
@@ -26,15 +26,15 @@ def unread_params(request: RenderRequest) -> frozenset[str]:
     # Words, seed and file decide nothing: the jobs of a batch ask the same thousands of times.
     negative = "-" if request.negative_prompt else ""
     alike = {"prompt": "", "negative_prompt": negative, "seed": 0, "filename_prefix": "any"}
-    return _unread_by_shape(request.model_copy(update=alike))
+    return _unused_by_shape(request.model_copy(update=alike))
 
 
 @lru_cache(maxsize=_KEPT)
-def _unread_by_shape(request: RenderRequest) -> frozenset[str]:
+def _unused_by_shape(request: RenderRequest) -> frozenset[str]:
     if request.model is None:
-        told = [_unread(request, family, family.official_model) for family in VARIANTS]
+        told = [_unused(request, family, family.official_model) for family in VARIANTS]
     else:
-        told = [_unread(request, *found) for found in _named(request, request.model)]
+        told = [_unused(request, *found) for found in _named(request, request.model)]
     sets = [names for names in told if names is not None]
     return frozenset.intersection(*sets) if sets else frozenset()
 
@@ -44,7 +44,7 @@ def _named(request: RenderRequest, model: str) -> Iterator[tuple[ModelFamily, st
         yield family_for(request, model), model
 
 
-def _unread(request: RenderRequest, family: ModelFamily, model: str) -> frozenset[str] | None:
+def _unused(request: RenderRequest, family: ModelFamily, model: str) -> frozenset[str] | None:
     """Give what one family does not read; None when it can't do what is asked."""
     hinted = with_hint(request, family)
     try:

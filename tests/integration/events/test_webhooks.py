@@ -12,12 +12,12 @@ import pytest
 
 from backend.database import DatabaseManager
 from backend.models.event import Event, EventChunk, EventKind
-from backend.models.webhook import BACKOFF, Delivery, DeliveryStatus, Webhook, WebhookEvent
+from backend.models.webhook import BACKOFF, DeliveryStatus, Webhook, WebhookDelivery, WebhookEvent
 from backend.mongo.embedded import EmbeddedDatabase
 from backend.repositories.registry import REPOSITORIES, Repositories, repositories_on
 from backend.repositories.webhook_repository import KEPT
 from backend.services.comfyui.transport import open_session
-from backend.services.events.webhook_dispatcher import WebhookCourier
+from backend.services.events.webhook_dispatcher import WebhookDispatcher
 from backend.services.events.webhook_sender import WebhookSender
 from backend.utils.clock import utc_now
 from backend.utils.ids import new_id
@@ -52,8 +52,8 @@ class Bench:
         self._session = session
         self._number = 1_000
 
-    def courier(self, *, seconds: float = 5) -> WebhookCourier:
-        return WebhookCourier(
+    def dispatcher(self, *, seconds: float = 5) -> WebhookDispatcher:
+        return WebhookDispatcher(
             self.repos.webhooks,
             self.repos.deliveries,
             self.repos.events,
@@ -82,7 +82,7 @@ class Bench:
         chunk = EventChunk(id=new_id(), number=0, events=events).placed_at(self._number)
         assert await self.repos.events.append(chunk)
 
-    async def only_delivery(self) -> Delivery:
+    async def only_delivery(self) -> WebhookDelivery:
         (webhook,) = await self.repos.webhooks.active()
         (delivery,) = await self.repos.deliveries.newest(webhook.id)
         return delivery
@@ -107,9 +107,9 @@ class TestTelling:
             await desk.happen("a", "b")
             await desk.happen("no", kind=EventKind.JOB_FAILED)
             await desk.happen("no", project_id="q")
-            courier = desk.courier()
-            await courier.round()
-            await courier.round()
+            dispatcher = desk.dispatcher()
+            await dispatcher.round()
+            await dispatcher.round()
             assert receiver.told == ["a", "b"]
             call = receiver.calls[0]
             assert call.is_signed()
@@ -131,7 +131,7 @@ class TestTelling:
             result = {"url": "/uploads/a.png", "thumbnail_url": "/uploads/a_t.webp"}
             await desk.happen("a", result=result, result_url="/uploads/a.png")
             desk.links = MediaLinks(("https://film.example/board",))
-            await desk.courier().round()
+            await desk.dispatcher().round()
             data = receiver.calls[0].event["data"]
             assert data["result_url"] == "https://film.example/board/uploads/a.png"
             assert data["result"]["thumbnail_url"].endswith("/board/uploads/a_t.webp")
@@ -142,19 +142,19 @@ class TestTelling:
         async with bench() as desk, Receiver(500, 503, 404) as receiver:
             await desk.hook(receiver.url)
             await desk.happen("a")
-            courier = desk.courier()
+            dispatcher = desk.dispatcher()
             for tries, pause in enumerate(BACKOFF[:3], start=1):
-                await courier.round()
+                await dispatcher.round()
                 assert len(receiver.calls) == tries
                 delivery = await desk.only_delivery()
                 assert delivery.status is DeliveryStatus.PENDING
                 assert delivery.next_try_at == desk.clock() + pause
                 desk.clock.pass_by(pause - timedelta(milliseconds=1))
-                await courier.round()
+                await dispatcher.round()
                 assert len(receiver.calls) == tries
                 desk.clock.pass_by(timedelta(milliseconds=1))
             assert (await desk.only_delivery()).last_error == "It answered 404: so so"
-            await courier.round()
+            await dispatcher.round()
             delivery = await desk.only_delivery()
             assert (delivery.status, delivery.attempts) == (DeliveryStatus.DELIVERED, 4)
             assert (delivery.next_try_at, delivery.last_error) == (None, None)
@@ -166,9 +166,9 @@ class TestTelling:
         async with bench() as desk, Receiver(*[500] * 20) as receiver:
             await desk.hook(receiver.url)
             await desk.happen("a")
-            courier = desk.courier()
+            dispatcher = desk.dispatcher()
             for _ in range(20):
-                await courier.round()
+                await dispatcher.round()
                 desk.clock.pass_by(BACKOFF[-1])
             assert len(receiver.calls) == len(BACKOFF) + 1
             delivery = await desk.only_delivery()
@@ -188,7 +188,7 @@ class TestTelling:
         async with bench() as desk, Receiver(fault) as receiver:
             await desk.hook(receiver.url)
             await desk.happen("a")
-            await desk.courier(seconds=0.2 if fault == "hang" else 5).round()
+            await desk.dispatcher(seconds=0.2 if fault == "hang" else 5).round()
             delivery = await desk.only_delivery()
             assert delivery.last_code == code
             assert str(delivery.last_error).startswith(words)
@@ -201,14 +201,14 @@ class TestTelling:
         async with bench() as desk:
             await desk.hook("http://127.0.0.1:9/x")
             await desk.happen("a")
-            await desk.courier().round()
+            await desk.dispatcher().round()
             assert "can't be reached" in str((await desk.only_delivery()).last_error)
 
     async def test_private_addresses_are_not_dialled(self) -> None:
         async with bench(public_only=True) as desk, Receiver() as receiver:
             await desk.hook(receiver.url.replace("127.0.0.1", "localhost"))
             await desk.happen("a")
-            await desk.courier().round()
+            await desk.dispatcher().round()
             delivery = await desk.only_delivery()
             assert delivery.status is DeliveryStatus.PENDING
             assert "can't be reached" in str(delivery.last_error)
@@ -219,7 +219,7 @@ class TestTelling:
             await desk.hook(hanging.url)
             await desk.hook(receiver.url)
             await desk.happen(*(str(number) for number in range(9)))
-            await desk.courier(seconds=0.1).round()
+            await desk.dispatcher(seconds=0.1).round()
             assert receiver.told == [str(number) for number in range(9)]
             assert len(hanging.calls) == 1
 
@@ -228,20 +228,20 @@ class TestCrashes:
     async def test_of_many_processes_one_sends(self, embedded: EmbeddedDatabase) -> None:
         async with bench(embedded.url) as desk, Receiver() as receiver:
             await desk.hook(receiver.url)
-            couriers = [desk.courier() for _ in range(4)]
+            couriers = [desk.dispatcher() for _ in range(4)]
             jobs = [f"{number}-{place}" for number in range(4) for place in range(5)]
             for first in range(0, len(jobs), 5):
                 await desk.happen(*jobs[first : first + 5])
-                await asyncio.gather(*(courier.round() for courier in couriers))
-            for courier in couriers:
-                await courier.round()
+                await asyncio.gather(*(dispatcher.round() for dispatcher in couriers))
+            for dispatcher in couriers:
+                await dispatcher.round()
             assert sorted(receiver.told) == sorted(jobs)
 
     async def test_a_try_that_was_cut_short_is_made_by_the_next(self) -> None:
         async with bench() as desk, Receiver() as receiver:
             webhook = await desk.hook(receiver.url)
             await desk.happen("a")
-            crashed, another = desk.courier(), desk.courier()
+            crashed, another = desk.dispatcher(), desk.dispatcher()
             await crashed._make_deliveries([webhook])
             delivery = await desk.only_delivery()
             assert await desk.repos.deliveries.claim(delivery, desk.clock(), timedelta(seconds=30))
@@ -256,14 +256,14 @@ class TestCrashes:
         async with bench() as desk, Receiver() as receiver:
             webhook = await desk.hook(receiver.url)
             await desk.happen("a")
-            courier = desk.courier()
-            await courier._make_deliveries([webhook])
+            dispatcher = desk.dispatcher()
+            await dispatcher._make_deliveries([webhook])
             late = await desk.repos.deliveries.claim(
                 await desk.only_delivery(), desk.clock(), timedelta(seconds=30)
             )
             assert late is not None
             desk.clock.pass_by(timedelta(seconds=30))
-            await courier.round()
+            await dispatcher.round()
             assert not await desk.repos.deliveries.conclude(late, status=DeliveryStatus.FAILED)
             assert (await desk.only_delivery()).status is DeliveryStatus.DELIVERED
 
@@ -274,8 +274,8 @@ class TestCrashes:
                 await desk.happen(str(number))
             # Nobody ran. Of these the oldest were cut off meanwhile.
             await desk.repos.events.trim(1_000 + 4)
-            await desk.courier().round()
-            await desk.courier().round()
+            await desk.dispatcher().round()
+            await desk.dispatcher().round()
             assert receiver.told == [str(number) for number in range(3, 25)]
             assert await desk.repos.webhooks.told_until() == 1_025
             await desk.repos.webhooks.tell_until(5)
@@ -285,7 +285,7 @@ class TestCrashes:
         async with bench() as desk, Receiver(500) as receiver:
             webhook = await desk.hook(receiver.url)
             await desk.happen("waits")
-            await desk.courier().round()
+            await desk.dispatcher().round()
             old = await desk.only_delivery()
             for number in range(KEPT + 60):
                 await desk.repos.deliveries.add(
@@ -309,10 +309,10 @@ class TestCrashes:
             gone = await desk.hook("http://127.0.0.1:9/x")
             await desk.hook(receiver.url, project_id="q")
             await desk.happen("a")
-            courier = desk.courier()
-            await courier._make_deliveries([gone])
+            dispatcher = desk.dispatcher()
+            await dispatcher._make_deliveries([gone])
             await desk.repos.webhooks.delete(gone.id)
-            await courier.round()
+            await dispatcher.round()
             assert await desk.repos.deliveries.newest(gone.id) == []
 
 

@@ -268,14 +268,14 @@ class TestWork:
             "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 1),
         }  # fmt: skip
         request = asyncio.create_task(app.app(scope, receive, send))
-        process: Any = desk.container.kitchen._process
+        process: Any = desk.container.media_preparer._process
         async with asyncio.timeout(20):
             while process.pid is None:
                 await asyncio.sleep(0.01)
         gone.set()
         async with asyncio.timeout(10):
             await request
-            while process.pid is not None or desk.container.kitchen._tasks:
+            while process.pid is not None or desk.container.media_preparer._tasks:
                 await asyncio.sleep(0.01)
         assert not any((desk.gallery.folder / ".cache").iterdir())
         assert not any(message.get("body") for message in sent)

@@ -170,7 +170,7 @@ async def test_a_batch_cut_short_by_a_crash_is_queued_to_its_end_at_the_next_sta
 
 async def film(container: Container, count: int) -> list[str]:
     """Clips straight into the database, and batches of them stored 100 jobs at a time."""
-    container.batch_filling.chunk = 100
+    container.batch_filler.chunk = 100
     now = datetime.now(UTC)
     times: dict[str, Any] = {"created_at": now, "updated_at": now}
     repos = container.repositories
@@ -315,7 +315,7 @@ class TestABigBatch:
         apps = [create_app(settings), create_app(settings)]
         async with serving(apps[0]) as client, serving(apps[1]) as other:
             clip_ids = await film(apps[0].state.container, 220)
-            apps[1].state.container.batch_filling.chunk = 100
+            apps[1].state.container.batch_filler.chunk = 100
             body = {"clip_ids": clip_ids, "params": SMALL}
             headers = {"Idempotency-Key": "both"}
             answers = await asyncio.gather(

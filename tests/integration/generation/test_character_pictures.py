@@ -275,7 +275,7 @@ class TestItsGallery:
         job = await container.repositories.jobs.get(answer["job_id"])
         before = await gallery(desk, character)
         for take in await container.galleries.takes(job):
-            assert await container.delivery.hang_up(job, [take, take]) == take
+            assert await container.delivery.add_to_gallery(job, [take, take]) == take
         assert await gallery(desk, character) == before
 
     async def test_the_film_as_json_has_the_character_without_its_takes(

@@ -8,7 +8,7 @@ import pytest
 from backend.comfyui_simulator import SimulatorOptions
 from backend.comfyui_simulator.errors import InternalError
 from backend.comfyui_simulator.nodes import NodeSet, load_nodes
-from backend.comfyui_simulator.validation import Verdict, validate
+from backend.comfyui_simulator.validation import ValidationVerdict, validate
 from tests.unit.comfyui_simulator.graphs import (
     Client,
     Graph,
@@ -25,7 +25,7 @@ def nodes() -> NodeSet:
     return load_nodes(SimulatorOptions())
 
 
-def judged(graph: Any, nodes: NodeSet, **more: Any) -> Verdict:
+def judged(graph: Any, nodes: NodeSet, **more: Any) -> ValidationVerdict:
     return validate(graph, nodes, file_exists=lambda name: name == "here.png", **more)
 
 
@@ -35,7 +35,7 @@ def changed(graph: Graph, node_id: str, **inputs: Any) -> Graph:
     return graph
 
 
-def only_problem(verdict: Verdict, node_id: str) -> dict[str, Any]:
+def only_problem(verdict: ValidationVerdict, node_id: str) -> dict[str, Any]:
     assert verdict.error is not None
     assert verdict.error["type"] == "prompt_outputs_failed_validation"
     assert list(verdict.node_errors) == [node_id]

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from backend.utils.single_flight import InTurn
+from backend.utils.single_flight import SingleFlight
 
 
 class Work:
@@ -23,22 +23,22 @@ class Work:
 
 async def test_all_who_ask_meanwhile_share_the_next() -> None:
     work = Work()
-    in_turn = InTurn(work.do)
-    await asyncio.gather(*(in_turn() for _ in range(20)))
+    single_flight = SingleFlight(work.do)
+    await asyncio.gather(*(single_flight() for _ in range(20)))
     assert work.ended == 2
-    await in_turn()
+    await single_flight()
     assert work.ended == 3
 
 
 async def test_who_fails_or_goes_away_is_in_nobodys_way() -> None:
     work = Work()
-    in_turn = InTurn(work.do)
+    single_flight = SingleFlight(work.do)
     work.fails = True
-    first, waits = asyncio.create_task(in_turn()), asyncio.create_task(in_turn())
+    first, waits = asyncio.create_task(single_flight()), asyncio.create_task(single_flight())
     await asyncio.sleep(0)
     waits.cancel()
     with pytest.raises(ConnectionError):
         await first
     work.fails = False
-    await in_turn()
+    await single_flight()
     assert work.ended == 2

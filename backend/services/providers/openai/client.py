@@ -29,7 +29,7 @@ from backend.services.providers.openai.transport import (
     BUSY,
     FATE_UNKNOWN,
     WHO,
-    Answer,
+    ProviderAnswer,
     ProviderTimeouts,
     is_retired,
     read_answer,
@@ -52,7 +52,7 @@ _OUT_OF_MONEY = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 _KEY_SHAPE = re.compile(r"\bsk-[\w*.-]{4,}")
 
 
-class Picture(NamedTuple):
+class ReferencePicture(NamedTuple):
     """A reference picture as it goes into the form."""
 
     name: str
@@ -96,7 +96,7 @@ class OpenAIVideoClient:
         self,
         fields: Mapping[str, str],
         *,
-        reference: Picture | None,
+        reference: ReferencePicture | None,
         idempotency_key: str,
         may_order: Callable[[], bool],
     ) -> Video:
@@ -207,7 +207,7 @@ class OpenAIVideoClient:
         data: OrderPayload | None = None,
         params: Mapping[str, str | int] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> ProviderAnswer:
         self.require_ready()
         total = self._timeouts.answer if data is None else self._timeouts.create
         async with self._session.request(
@@ -221,7 +221,7 @@ class OpenAIVideoClient:
         ) as response:
             return await read_answer(response, self._clock())
 
-    def _created(self, answer: Answer) -> Video:
+    def _created(self, answer: ProviderAnswer) -> Video:
         """Read the receipt. One without an id leaves the fate open, unless it states an error."""
         body = answer.json_or_none()
         try:
@@ -233,7 +233,7 @@ class OpenAIVideoClient:
                 f"{WHO} answered {answer.status} without naming a video.", code=FATE_UNKNOWN
             ) from error
 
-    def _refuse_creation(self, answer: Answer) -> NoReturn:
+    def _refuse_creation(self, answer: ProviderAnswer) -> NoReturn:
         """Tell a refusal from an answer that says nothing about the order's fate.
 
         429 and 503 mean that nothing was taken on, and so does a 500 in the API's own words. A
@@ -246,7 +246,7 @@ class OpenAIVideoClient:
             f"{WHO} answered {answer.status} to the order.", code=FATE_UNKNOWN
         )
 
-    def _refusal(self, answer: Answer) -> UpstreamError:
+    def _refusal(self, answer: ProviderAnswer) -> UpstreamError:
         body = answer.json_or_none()
         words = self._redacted(sentence_of(body) or "it gave no reason.")
         reason = error_code_of(body)
@@ -260,7 +260,7 @@ class OpenAIVideoClient:
             retry_after=answer.retry_after,
         )
 
-    def _not_found(self, answer: Answer, video_id: str | None) -> ResourceNotFoundError:
+    def _not_found(self, answer: ProviderAnswer, video_id: str | None) -> ResourceNotFoundError:
         if video_id is not None:
             return ResourceNotFoundError.of("video", video_id)
         words = sentence_of(answer.json_or_none()) or "check OPENAI_BASE_URL."

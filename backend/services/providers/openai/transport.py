@@ -45,7 +45,7 @@ class ProviderTimeouts:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ProviderAnswer:
     """A whole answer; a body over the limit is cut, and then is no JSON."""
 
     status: int
@@ -87,13 +87,13 @@ async def open_provider_session() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-async def read_answer(response: aiohttp.ClientResponse, now: datetime) -> Answer:
+async def read_answer(response: aiohttp.ClientResponse, now: datetime) -> ProviderAnswer:
     body = bytearray()
     async for chunk in response.content.iter_chunked(_CHUNK):
         body += chunk
         if len(body) > _MAX_JSON:
             break
-    return Answer(
+    return ProviderAnswer(
         response.status, bytes(body), retry_after(response.headers.get("Retry-After"), now)
     )
 

@@ -26,7 +26,7 @@ from backend.services.providers.order_payload import OrderPayload
 from backend.services.providers.runpod.messages import (
     NONSENSE,
     EndpointHealth,
-    Run,
+    RunPodRun,
     RunState,
     endpoint_url,
     parse_health,
@@ -108,7 +108,7 @@ class RunPodClient:
 
     async def run(
         self, server: ComfyUIServer, body: bytes, *, may_order: Callable[[], bool]
-    ) -> Run:
+    ) -> RunPodRun:
         """Order a job: this costs money, so never repeat it by yourself.
 
         `may_order` is asked before each piece: LeaseLostError, and no order, once it says no.
@@ -132,7 +132,7 @@ class RunPodClient:
             words = f"{_who(server)} took the job, but named none: {error.message}"
             raise SubmissionUncertainError(words) from error
 
-    async def status(self, server: ComfyUIServer, run_id: str) -> Run:
+    async def status(self, server: ComfyUIServer, run_id: str) -> RunPodRun:
         """Give a job as it stands, its results with it. ResourceNotFoundError: it is not known."""
         path = f"status/{quote(run_id, safe='')}"
         return await self._read(server, path, parse_run, total=self._timeouts.status)
@@ -253,7 +253,7 @@ class RunPodDownloads:
             ) from error
 
 
-def outputs_of(run: Run) -> tuple[OutputFile, ...]:
+def outputs_of(run: RunPodRun) -> tuple[OutputFile, ...]:
     """Name a completed run's results for `RunPodDownloads`."""
     return tuple(
         OutputFile(filename=file.name, subfolder=str(number), node_id=run.id)

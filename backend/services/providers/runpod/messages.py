@@ -66,7 +66,7 @@ class RunFile:
 
 
 @dataclass(frozen=True)
-class Run:
+class RunPodRun:
     """A RunPod job as it stands. Waiting and running are in seconds; `progress` is 0 to 1."""
 
     id: str
@@ -96,7 +96,7 @@ class EndpointHealth:
         return self.in_queue + self.in_progress
 
 
-def parse_run(body: object) -> Run:
+def parse_run(body: object) -> RunPodRun:
     """Read the answer of /run, /status or /cancel. Raises UpstreamError for what is none."""
     if not isinstance(body, Mapping) or not isinstance(body.get("id"), str) or not body["id"]:
         raise UpstreamError("RunPod did not answer with a job.", code=NONSENSE)
@@ -106,7 +106,7 @@ def parse_run(body: object) -> Run:
     error = _error(body, output, state)
     if state is RunState.COMPLETED and error is not None and not files:
         state = RunState.FAILED
-    return Run(
+    return RunPodRun(
         id=body["id"],
         state=state,
         files=files,

@@ -19,7 +19,7 @@ from backend.models.provenance import Provenance
 from backend.repositories.jobs.repository import JobRepository
 from backend.services.comfyui.catalog import ServerCatalog
 from backend.services.comfyui.messages import PromptOutcome
-from backend.services.providers.paid_work import until_saved, whatever_stops
+from backend.services.providers.paid_work import finish_despite_cancel, retry_until_saved
 from backend.services.queue.retry_policy import Failure, Judgement
 from backend.services.queue.runners.recorder import AttemptRecorder, Claim
 from backend.utils.clock import Clock
@@ -146,7 +146,7 @@ class AttemptLife:
         #: Told of attempts that may still bring a result when nobody waits for it any more.
         self.on_lost: Callable[[Job], None] = lambda job: None
 
-    async def carry_out(self, job: Job, placement: Placement) -> None:
+    async def run(self, job: Job, placement: Placement) -> None:
         """Claim a pending job for a maker, send it there once, and see it through."""
         server = placement.server
         runner = self._runner_of(server)
@@ -165,7 +165,7 @@ class AttemptLife:
         claimed = await self._recorder.claim(job, _claim(placement, prepared, known, runner))
         if claimed is not None and known is None:
             sending = self._send(runner, claimed, server, prepared)
-            claimed = await (whatever_stops(sending) if runner.is_paid else sending)
+            claimed = await (finish_despite_cancel(sending) if runner.is_paid else sending)
         if claimed is not None:
             await self.resume(claimed, server)
 
@@ -218,14 +218,14 @@ class AttemptLife:
         receipt = sent
         if not runner.is_paid:
             return job
-        ours = await until_saved(lambda: self._recorder.save_receipt(job, receipt))
+        ours = await retry_until_saved(lambda: self._recorder.save_receipt(job, receipt))
         if ours is None:
             await runner.withdraw(server, receipt)
         return ours
 
     async def _saved(self, runner: Runner, write: Callable[[], Awaitable[None]]) -> None:
         """Write; for a paid maker until it is kept, as what it said is known nowhere else."""
-        await (until_saved(write) if runner.is_paid else write())
+        await (retry_until_saved(write) if runner.is_paid else write())
 
     async def _finish(self, runner: Runner, job: Job, server: ComfyUIServer, made: Made) -> None:
         delivered = await runner.deliver(job, server, made)

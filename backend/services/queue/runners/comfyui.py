@@ -16,8 +16,8 @@ from backend.models.content import GeneratedContent
 from backend.models.job import Attempt, Job, Outcome
 from backend.services.comfyui.client import ComfyUIClient
 from backend.services.comfyui.messages import PromptOutcome, PromptState
-from backend.services.queue.delivery import Delivery
-from backend.services.queue.in_flight import Hands
+from backend.services.queue.delivery import ResultDelivery
+from backend.services.queue.in_flight import InFlightJobs
 from backend.services.queue.input_images import InputImages
 from backend.services.queue.provenance import GraphNotes
 from backend.services.queue.render_request import render_request
@@ -31,7 +31,7 @@ from backend.services.queue.retry_policy import (
     judge,
 )
 from backend.services.queue.runners.attempt import Gone, Made, Placement, Prepared
-from backend.services.queue.runners.comfyui_follower import PromptFollower
+from backend.services.queue.runners.comfyui_follower import PromptMonitor
 from backend.services.servers.fleet import ServerState
 from backend.services.workflows import BuiltWorkflow, build_workflow
 from backend.utils.errors import (
@@ -66,29 +66,29 @@ class ComfyUIRunner:
 
     is_paid: Final = False
 
-    def __init__(  # noqa: PLR0913 - the stations of a job's way
+    def __init__(  # noqa: PLR0913 - the steps of an attempt
         self,
         client: ComfyUIClient,
         *,
         images: InputImages,
         graphs: GraphNotes,
-        follower: PromptFollower,
-        delivery: Delivery,
+        monitor: PromptMonitor,
+        delivery: ResultDelivery,
         watch: Watch,
-        hands: Hands,
+        in_flight: InFlightJobs,
     ) -> None:
         self._client = client
         self._images = images
         self._graphs = graphs
-        self._follower = follower
+        self._monitor = monitor
         self._delivery = delivery
         self._watch = watch
-        self._hands = hands
+        self._in_flight = in_flight
 
     async def find(self, job: Job, server: ComfyUIServer) -> Attempt | None:
         for attempt in reversed(job.attempts):
             ours = attempt.server_id == server.id and attempt.outcome in _ADOPTABLE
-            if ours and await self._follower.is_known(server, attempt.prompt_id):
+            if ours and await self._monitor.is_known(server, attempt.prompt_id):
                 return attempt
         return None
 
@@ -129,8 +129,8 @@ class ComfyUIRunner:
     async def follow(
         self, job: Job, attempt: Attempt, server: ComfyUIServer
     ) -> Made | Failure | Gone:
-        self._hands.prompt_sent(attempt.prompt_id)
-        ended = await self._follower.follow(job, attempt, server)
+        self._in_flight.prompt_sent(attempt.prompt_id)
+        ended = await self._monitor.follow(job, attempt, server)
         if isinstance(ended, Failure):
             await self._note_trouble(server, attempt, ended)
             return ended
@@ -139,13 +139,13 @@ class ComfyUIRunner:
         self._watch.succeeded(server.id)
         if ended.state is not PromptState.SUCCESS:
             return _failure_of(ended)
-        self._hands.prompt_ran(job.id, None if ended.cached else ended.seconds)
+        self._in_flight.prompt_ran(job.id, None if ended.cached else ended.seconds)
         return Made(ended, ended.seconds)
 
     async def deliver(
         self, job: Job, server: ComfyUIServer, made: Made
     ) -> GeneratedContent | Failure:
-        async with self._follower.fetching(job):
+        async with self._monitor.fetching(job):
             return await self._delivery.deliver(job, server, made.outcome)
 
     async def withdraw(self, server: ComfyUIServer, prompt_id: str) -> None:
@@ -153,20 +153,20 @@ class ComfyUIRunner:
 
     async def take_back(self, server: ComfyUIServer, prompt_id: str) -> bool:
         await self._client.take_back(server, prompt_id)
-        return not await self._follower.is_known(server, prompt_id)
+        return not await self._monitor.is_known(server, prompt_id)
 
     def judge(self, job: Job, failure: Failure, now: datetime) -> Judgement:
         excluded = exclusions(job, failure, self._watch.states)
         if excluded is None:
-            words = f"{failure.words} No larger server is registered."
-            failure = replace(failure, words=words, final=True)
+            words = f"{failure.message} No larger server is registered."
+            failure = replace(failure, message=words, final=True)
         return Judgement(failure, judge(job, failure, now), excluded or job.excluded_server_ids)
 
     async def _note_trouble(self, server: ComfyUIServer, attempt: Attempt, ended: Failure) -> None:
         if ended.outcome is Outcome.LOST:
             self._watch.mark_offline(server.id)
         elif ended.outcome is Outcome.FORGOTTEN:
-            self._hands.forget_server(server.id)
+            self._in_flight.forget_server(server.id)
             if ended.code == NEVER_RAN:
                 self._watch.failed(server.id)
         elif ended.outcome is Outcome.HUNG:

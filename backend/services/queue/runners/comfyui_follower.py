@@ -31,7 +31,7 @@ from backend.services.queue.retry_policy import NEVER_RAN, Failure
 from backend.services.queue.runners.attempt import Gone
 from backend.utils.clock import Clock
 from backend.utils.errors import DatabaseUnavailableError, UpstreamError
-from backend.utils.running_alongside import beside
+from backend.utils.running_alongside import running_alongside
 
 #: A sampler's steps take nearly all of the time; other nodes count as one step each.
 _SAMPLER_WEIGHT = 20.0
@@ -135,7 +135,7 @@ class Patience:
     stall: float
 
 
-class PromptFollower:
+class PromptMonitor:
     """`on_start` is told the id of a job once its prompt runs, and may be told again."""
 
     def __init__(
@@ -172,7 +172,7 @@ class PromptFollower:
         hearing = self._hear_progress(job, attempt, server, look)
         self._followed += 1
         try:
-            async with beside(hearing, self._note_progress(job, look)):
+            async with running_alongside(hearing, self._note_progress(job, look)):
                 return await self._look_until_over(job, attempt, server, look)
         finally:
             self._followed -= 1
@@ -312,7 +312,7 @@ class PromptFollower:
 
     def fetching(self, job: Job) -> AbstractAsyncContextManager[None]:
         """While its files come home: note, if that takes a while, that its prompt has ended."""
-        return beside(self._note_ended(job))
+        return running_alongside(self._note_ended(job))
 
     async def _note_ended(self, job: Job) -> None:
         await asyncio.sleep(_NOTE_INTERVAL)

@@ -2,7 +2,7 @@
 
 The attempt is saved before the order, the provider's id before the first poll. An attempt
 without that id after a restart may or may not have been ordered: such a job fails and says so.
-A job that ever got an id is never ordered again while the provider has that video. `VideoFollower`
+A job that ever got an id is never ordered again while the provider has that video. `VideoMonitor`
 polls one video until it is done, has failed, or is nobody's any more.
 """
 
@@ -19,10 +19,10 @@ from backend.repositories.jobs.repository import JobRepository
 from backend.services.comfyui.catalog import ServerCatalog
 from backend.services.comfyui.messages import OutputFile, PromptOutcome, PromptState
 from backend.services.media.media_files import MediaFiles
-from backend.services.providers.openai.client import OpenAIVideoClient, Picture
+from backend.services.providers.openai.client import OpenAIVideoClient, ReferencePicture
 from backend.services.providers.openai.messages import Video, VideoState
-from backend.services.providers.paid_work import Pace
-from backend.services.queue.delivery import Delivery
+from backend.services.providers.paid_work import PollSchedule
+from backend.services.queue.delivery import ResultDelivery
 from backend.services.queue.retry_policy import Failure, Judgement
 from backend.services.queue.runners.attempt import Gone, Made, Placement, Prepared
 from backend.services.queue.runners.openai_policy import (
@@ -60,7 +60,7 @@ _GIVE_UP = timedelta(hours=24)
 _PATIENCE = 5
 
 
-class VideoFollower:
+class VideoMonitor:
     """`poll_seconds`: the first pause between two looks; it grows to four times that."""
 
     def __init__(
@@ -80,7 +80,7 @@ class VideoFollower:
 
     async def follow(self, job: Job, attempt: Attempt) -> Video | Failure | None:
         """Give the finished video, what went wrong, or None when the job was taken away."""
-        pace = Pace(self._poll_seconds)
+        pace = PollSchedule(self._poll_seconds)
         progress = job.progress
         while await self._is_ours(job):
             seen = await self._look(attempt.prompt_id, pace)
@@ -98,7 +98,7 @@ class VideoFollower:
             await asyncio.sleep(pace.next())
         return None
 
-    async def _look(self, video_id: str, pace: Pace) -> Video | Failure | None:
+    async def _look(self, video_id: str, pace: PollSchedule) -> Video | Failure | None:
         """None: ask again. A provider that is down still has the video that was paid for."""
         try:
             video = await self._client.retrieve(video_id)
@@ -134,7 +134,7 @@ __all__ = ["PROVIDER_ID", "OpenAIVideoRunner", "is_provider_job", "provider_plac
 
 class _Order(NamedTuple):
     video: VideoOrder
-    reference: Picture | None
+    reference: ReferencePicture | None
 
 
 class OpenAIVideoRunner:
@@ -146,13 +146,13 @@ class OpenAIVideoRunner:
 
     is_paid: Final = True
 
-    def __init__(  # noqa: PLR0913 - the stations of a job's way
+    def __init__(  # noqa: PLR0913 - the steps of an attempt
         self,
         clips: ClipRepository,
         client: OpenAIVideoClient,
         *,
-        follower: VideoFollower,
-        delivery: Delivery,
+        monitor: VideoMonitor,
+        delivery: ResultDelivery,
         media: MediaFiles,
         default_model: str,
         capacity: int,
@@ -162,7 +162,7 @@ class OpenAIVideoRunner:
         self.capacity = capacity
         self._clips = clips
         self._client = client
-        self._follower = follower
+        self._monitor = monitor
         self._delivery = delivery
         self._media = media
         self._default_model = default_model
@@ -181,7 +181,7 @@ class OpenAIVideoRunner:
         """Look for an earlier order whose video the provider still has, or is making."""
         self._client.require_ready()
         for attempt in ordered_before(job):
-            video = await self._follower.find(attempt.prompt_id)
+            video = await self._monitor.find(attempt.prompt_id)
             if video is not None and video.state is not VideoState.FAILED:
                 return attempt
         return None
@@ -229,7 +229,7 @@ class OpenAIVideoRunner:
             self._client.require_ready()
         except ServiceUnavailableError as error:
             return unasked(error.message, error.code, attempt.prompt_id)
-        ended = await self._follower.follow(job, attempt)
+        ended = await self._monitor.follow(job, attempt)
         if ended is None:
             return Gone.TAKEN_AWAY
         if isinstance(ended, Failure):

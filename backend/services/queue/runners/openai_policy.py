@@ -59,11 +59,11 @@ def failed_there(video: Video) -> Failure:
 
 def undelivered(failure: Failure, video_id: str) -> Failure:
     """A finished video that did not come home; it has been paid, so it is not made again."""
-    words = failure.words
+    words = failure.message
     details = {**(failure.details or {}), "video_id": video_id}
     if failure.outcome is not Outcome.CANCELLED:
         words = f"{words} {_KEPT}"
-    return replace(failure, words=words, details=details, final=True)
+    return replace(failure, message=words, details=details, final=True)
 
 
 def unasked(words: str, code: str, video_id: str) -> Failure:

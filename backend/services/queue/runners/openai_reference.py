@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 from backend.models.content import ContentType
 from backend.services.media.media_files import INCOMING, MediaFiles
 from backend.services.media.media_probe import BrokenMediaError, probe
-from backend.services.providers.openai.client import Picture
+from backend.services.providers.openai.client import ReferencePicture
 from backend.services.queue.runners.openai_request import VideoOrder
 from backend.utils.errors import InvalidRequestError, UnprocessableError
 
@@ -20,7 +20,7 @@ _SENDABLE = frozenset({"image/png", "image/jpeg", "image/webp"})
 _MAX_BYTES = 50 * 1024 * 1024
 
 
-async def load_reference(media: MediaFiles, url: str, order: VideoOrder) -> Picture:
+async def load_reference(media: MediaFiles, url: str, order: VideoOrder) -> ReferencePicture:
     """Read `/uploads/…`; nothing is ever fetched from elsewhere for a reference.
 
     Cut and scaled to the order's size where the model demands that. Raises UnprocessableError.
@@ -49,20 +49,20 @@ def reference_path(media: MediaFiles, url: str) -> Path:
     return path
 
 
-def _read(path: Path, size: tuple[int, int] | None) -> Picture:
+def _read(path: Path, size: tuple[int, int] | None) -> ReferencePicture:
     if path.stat().st_size > _MAX_BYTES:
         raise BrokenMediaError(f"it is larger than {_MAX_BYTES} bytes")
     info = probe(path)
     if info.content_type is not ContentType.IMAGE:
         raise BrokenMediaError("it is no still picture")
     if info.media_type in _SENDABLE and size in {None, (info.width, info.height)}:
-        return Picture(f"reference.{info.extension}", info.media_type, path.read_bytes())
+        return ReferencePicture(f"reference.{info.extension}", info.media_type, path.read_bytes())
     with Image.open(path) as picture:
         upright = ImageOps.exif_transpose(picture).convert("RGB")
     fitted = ImageOps.fit(upright, size, Image.Resampling.LANCZOS) if size else upright
     out = io.BytesIO()
     fitted.save(out, "PNG")
-    return Picture("reference.png", "image/png", out.getvalue())
+    return ReferencePicture("reference.png", "image/png", out.getvalue())
 
 
 def _refused(why: str) -> UnprocessableError:

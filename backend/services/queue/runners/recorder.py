@@ -134,12 +134,12 @@ class AttemptRecorder:
             job,
             verdict.status,
             failure.outcome,
-            failure.words,
+            failure.message,
             failure.code,
             excluded_server_ids=list(judgement.excluded),
             retry_count=verdict.retry_count,
             not_before=verdict.not_before,
-            error=failure.words,
+            error=failure.message,
             error_code=failure.code,
             error_details=failure.details,
             completed_at=self._clock() if verdict.status is JobStatus.FAILED else None,
@@ -147,7 +147,7 @@ class AttemptRecorder:
         if moved is not None and moved.is_finished:
             await self._count(job, moved, None)
         logger.info(
-            "Job %s: attempt %s %s: %s", job.id, job.attempt, failure.outcome, failure.words
+            "Job %s: attempt %s %s: %s", job.id, job.attempt, failure.outcome, failure.message
         )
         return moved
 

@@ -2,7 +2,7 @@
 
 The attempt is saved before the order, RunPod's id at once after the answer, before the first
 look. RunPod knows no idempotency keys: an attempt without an id after a restart may or may not
-have been ordered, so such a job fails and says so. `RunPodFollower` polls one run until it is
+have been ordered, so such a job fails and says so. `RunPodMonitor` polls one run until it is
 over, cannot be asked for, or is nobody's any more.
 """
 
@@ -17,10 +17,10 @@ from backend.models.content import GeneratedContent
 from backend.models.job import Attempt, Job, JobStatus
 from backend.repositories.jobs.repository import JobRepository
 from backend.services.comfyui.messages import PromptOutcome, PromptState
-from backend.services.providers.paid_work import Pace
+from backend.services.providers.paid_work import PollSchedule
 from backend.services.providers.runpod.client import REFUSES_US, RunPodClient, outputs_of
-from backend.services.providers.runpod.messages import Run, RunState
-from backend.services.queue.delivery import Delivery
+from backend.services.providers.runpod.messages import RunPodRun, RunState
+from backend.services.queue.delivery import ResultDelivery
 from backend.services.queue.input_images import InputImages
 from backend.services.queue.provenance import GraphNotes
 from backend.services.queue.retry_policy import Failure, Judgement, Verdict
@@ -39,7 +39,7 @@ from backend.services.queue.runners.runpod_policy import (
     undelivered,
     without_files,
 )
-from backend.services.queue.runners.runpod_request import InputPicture, RunOrder, run_order
+from backend.services.queue.runners.runpod_request import RunOrder, WorkerPicture, run_order
 from backend.utils.clock import Clock
 from backend.utils.errors import (
     LeaseLostError,
@@ -55,7 +55,7 @@ _GIVE_UP = timedelta(hours=24)
 _PATIENCE = 5
 
 
-class RunPodFollower:
+class RunPodMonitor:
     """`poll_seconds`: the first pause between two looks; it grows to four times that."""
 
     def __init__(
@@ -66,7 +66,7 @@ class RunPodFollower:
         self._poll_seconds = poll_seconds
         self._clock = clock
 
-    async def find(self, server: ComfyUIServer, run_id: str) -> Run | None:
+    async def find(self, server: ComfyUIServer, run_id: str) -> RunPodRun | None:
         """Look once; None when RunPod does not know it. Raises UpstreamError."""
         try:
             return await self._client.status(server, run_id)
@@ -75,9 +75,9 @@ class RunPodFollower:
 
     async def follow(
         self, job: Job, attempt: Attempt, server: ComfyUIServer
-    ) -> Run | Failure | None:
+    ) -> RunPodRun | Failure | None:
         """Give the run when it is over, why it cannot be known, or None when it was taken away."""
-        pace = Pace(self._poll_seconds)
+        pace = PollSchedule(self._poll_seconds)
         progress = job.progress
         while await self._is_ours(job):
             seen = await self._look(server, attempt.prompt_id, pace)
@@ -91,7 +91,9 @@ class RunPodFollower:
             await asyncio.sleep(pace.next())
         return None
 
-    async def _look(self, server: ComfyUIServer, run_id: str, pace: Pace) -> Run | Failure | None:
+    async def _look(
+        self, server: ComfyUIServer, run_id: str, pace: PollSchedule
+    ) -> RunPodRun | Failure | None:
         """None: ask again. An endpoint that cannot be asked still has the run that is paid for."""
         try:
             run = await self._client.status(server, run_id)
@@ -111,7 +113,7 @@ class RunPodFollower:
             current is not None and current.status == job.status and current.attempt == job.attempt
         )
 
-    async def _tell(self, job: Job, run: Run, told: float) -> float:
+    async def _tell(self, job: Job, run: RunPodRun, told: float) -> float:
         """Write the progress down if the worker tells some; it never goes back."""
         if run.state is not RunState.IN_PROGRESS or run.progress is None or run.progress <= told:
             return told
@@ -131,14 +133,14 @@ class RunPodRunner:
 
     is_paid: Final = True
 
-    def __init__(  # noqa: PLR0913 - the stations of a job's way
+    def __init__(  # noqa: PLR0913 - the steps of an attempt
         self,
         client: RunPodClient,
         *,
         images: InputImages,
         graphs: GraphNotes,
-        follower: RunPodFollower,
-        delivery: Delivery,
+        monitor: RunPodMonitor,
+        delivery: ResultDelivery,
         watch: Watch,
         can_go_elsewhere: Callable[[Job], bool],
         may_order: Callable[[], bool],
@@ -146,7 +148,7 @@ class RunPodRunner:
         self._client = client
         self._images = images
         self._graphs = graphs
-        self._follower = follower
+        self._monitor = monitor
         self._delivery = delivery
         self._watch = watch
         self._can_go_elsewhere = can_go_elsewhere
@@ -155,7 +157,7 @@ class RunPodRunner:
     async def find(self, job: Job, server: ComfyUIServer) -> Attempt | None:
         """Look for an earlier order that the endpoint works on, or has the result of."""
         for attempt in ordered_there(job, server.id):
-            run = await self._follower.find(server, attempt.prompt_id)
+            run = await self._monitor.find(server, attempt.prompt_id)
             if run is not None and (not run.state.is_over or run.files):
                 return attempt
         return None
@@ -165,7 +167,7 @@ class RunPodRunner:
         number = job.attempt + 1
         order = run_order(job, number)
         if pictures := await self._images.read(order.built):
-            named = [InputPicture(picture.name, picture.content) for picture in pictures]
+            named = [WorkerPicture(picture.name, picture.content) for picture in pictures]
             order = run_order(job, number, named)
         made = await self._graphs.note(job, placement.server, order.built, number)
         return Prepared(order, facts_of(order.built), made)
@@ -178,7 +180,7 @@ class RunPodRunner:
             return {}
         excluded = (*job.excluded_server_ids, server.id)
         is_too_large = isinstance(error, UnprocessableError) and error.code == TOO_LARGE
-        if is_too_large and self._has_elsewhere(job, excluded):
+        if is_too_large and self._has_another_server(job, excluded):
             return {"excluded_server_ids": list(excluded)}
         return None
 
@@ -202,7 +204,7 @@ class RunPodRunner:
             return fate_unknown(
                 "StoryCanvas stopped before RunPod's answer to the order was saved."
             )
-        ended = await self._follower.follow(job, attempt, server)
+        ended = await self._monitor.follow(job, attempt, server)
         if ended is None:
             return Gone.TAKEN_AWAY
         if isinstance(ended, Failure):
@@ -239,11 +241,11 @@ class RunPodRunner:
         if not is_unsuitable(failure):
             return Judgement(failure, verdict(job, failure, now), job.excluded_server_ids)
         excluded = _excluding(job)
-        elsewhere = self._has_elsewhere(job, excluded)
-        status = JobStatus.PENDING if elsewhere else JobStatus.FAILED
+        another = self._has_another_server(job, excluded)
+        status = JobStatus.PENDING if another else JobStatus.FAILED
         return Judgement(failure, Verdict(status, job.retry_count, None), excluded)
 
-    def _has_elsewhere(self, job: Job, excluded: tuple[str, ...]) -> bool:
+    def _has_another_server(self, job: Job, excluded: tuple[str, ...]) -> bool:
         return self._can_go_elsewhere(job.model_copy(update={"excluded_server_ids": excluded}))
 
 
@@ -253,7 +255,7 @@ def _excluding(job: Job) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*job.excluded_server_ids, *here)))
 
 
-def _how_it_went(run: Run) -> str:
+def _how_it_went(run: RunPodRun) -> str:
     words = "The result is in the gallery."
     if run.ran is None:
         return words

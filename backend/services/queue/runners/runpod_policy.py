@@ -9,7 +9,12 @@ from dataclasses import replace
 
 from backend.models.job import Attempt, Job, Outcome
 from backend.services.providers.runpod.client import BUSY, REFUSED, REFUSES_US
-from backend.services.providers.runpod.messages import Run, RunState, is_lacking, is_unuploaded
+from backend.services.providers.runpod.messages import (
+    RunPodRun,
+    RunState,
+    is_lacking,
+    is_unuploaded,
+)
 from backend.services.queue.retry_policy import OUT_OF_MEMORY, Failure
 from backend.utils.errors import (
     ServerUnreachableError,
@@ -54,7 +59,7 @@ def fate_unknown(what_happened: str) -> Failure:
     return Failure(Outcome.LOST, words, FATE_UNKNOWN, final=True)
 
 
-def failed_there(run: Run, server_name: str) -> Failure:
+def failed_there(run: RunPodRun, server_name: str) -> Failure:
     """What to make of a run that is over without a result."""
     details = {"runpod_id": run.id, "delay_seconds": run.waited, "execution_seconds": run.ran}
     words = run.error or "it gave no reason"
@@ -75,7 +80,7 @@ def failed_there(run: Run, server_name: str) -> Failure:
     return Failure(Outcome.FAILED, words, code, details)
 
 
-def without_files(run: Run, server_name: str) -> Failure:
+def without_files(run: RunPodRun, server_name: str) -> Failure:
     """A run that completed and gave nothing that could be a take."""
     words = f"RunPod endpoint '{server_name}' finished without an image or video."
     if run.error:
@@ -93,7 +98,7 @@ def undelivered(failure: Failure, run_id: str) -> Failure:
     return replace(
         failure,
         outcome=Outcome.LOST,
-        words=f"{failure.words} {_KEPT}",
+        message=f"{failure.message} {_KEPT}",
         details=details,
         final=True,
     )

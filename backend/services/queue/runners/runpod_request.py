@@ -34,7 +34,7 @@ _DEFAULT_MODELS: Mapping[ContentType, str] = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class InputPicture:
+class WorkerPicture:
     """A picture for the worker's input folder, under the name that a LoadImage node gives it."""
 
     name: str
@@ -49,7 +49,7 @@ class RunOrder:
     built: BuiltWorkflow
 
 
-def run_order(job: Job, attempt: int, pictures: Sequence[InputPicture] = ()) -> RunOrder:
+def run_order(job: Job, attempt: int, pictures: Sequence[WorkerPicture] = ()) -> RunOrder:
     """Make the order of an attempt.
 
     Raises WorkflowError for a graph that makes no sense, UnprocessableError RUNPOD_TOO_LARGE for
@@ -81,7 +81,7 @@ def assumed_catalog(request: RenderRequest) -> ServerCatalog:
     )
 
 
-def _input(graph: Mapping[str, Any], pictures: Sequence[InputPicture]) -> dict[str, Any]:
+def _input(graph: Mapping[str, Any], pictures: Sequence[WorkerPicture]) -> dict[str, Any]:
     told: dict[str, Any] = {"workflow": graph}
     if pictures:
         told["images"] = [

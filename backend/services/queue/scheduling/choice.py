@@ -5,7 +5,7 @@ from enum import Enum
 
 from backend.services.queue.scheduling.demand import Demand
 from backend.services.queue.scheduling.lanes import Lane
-from backend.services.queue.scheduling.state import Board
+from backend.services.queue.scheduling.state import PlanningState
 
 
 class Why(Enum):
@@ -18,79 +18,79 @@ class Why(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class LaneChoice:
     demand: Demand
     why: Why
 
 
-def choose(board: Board, lane: Lane) -> Choice | None:
+def choose(state: PlanningState, lane: Lane) -> LaneChoice | None:
     """None: nothing here would end sooner by this lane's help."""
-    demands = board.open_demands(lane)
-    warm = [demand for demand in demands if not board.costs.swap(lane, demand.model)]
+    demands = state.open_demands(lane)
+    warm = [demand for demand in demands if not state.costs.swap(lane, demand.model)]
     cold = [demand for demand in demands if demand not in warm]
-    if due := _due(board, lane, warm, cold):
-        return Choice(due, Why.TURN)
+    if due := _due(state, lane, warm, cold):
+        return LaneChoice(due, Why.TURN)
     own = max(
-        (demand for demand in warm if _helps(board, lane, demand)), key=board.finish, default=None
+        (demand for demand in warm if _helps(state, lane, demand)), key=state.finish, default=None
     )
-    other = _worth_a_swap(board, lane, own, cold)
+    other = _worth_a_swap(state, lane, own, cold)
     if other is not None:
-        return Choice(other, Why.LAST if own else Why.IDLE)
-    return Choice(own, Why.WARM) if own else None
+        return LaneChoice(other, Why.LAST if own else Why.IDLE)
+    return LaneChoice(own, Why.WARM) if own else None
 
 
-def _due(board: Board, lane: Lane, warm: list[Demand], cold: list[Demand]) -> Demand | None:
+def _due(state: PlanningState, lane: Lane, warm: list[Demand], cold: list[Demand]) -> Demand | None:
     """Work that nobody has the model for, of a project that waited long enough for its turn.
 
     Only against other projects: what belongs to one may be grouped as it likes.
     """
     for demand in cold if warm else ():
-        if board.helpers(demand):
+        if state.helpers(demand):
             continue
-        waited = board.waited(demand)
-        patience = board.rules.turn_swaps * board.costs.swap(lane, demand.model)
-        is_first = board.end_of_one(lane, demand) <= board.first_end(demand)
-        if waited >= patience and is_first and waited > max(map(board.waited, warm)):
+        waited = state.waited(demand)
+        patience = state.rules.turn_swaps * state.costs.swap(lane, demand.model)
+        is_first = state.end_of_one(lane, demand) <= state.first_end(demand)
+        if waited >= patience and is_first and waited > max(map(state.waited, warm)):
             return demand
     return None
 
 
-def _helps(board: Board, lane: Lane, demand: Demand) -> bool:
+def _helps(state: PlanningState, lane: Lane, demand: Demand) -> bool:
     """A lane that would end its job after the others are done with all of them holds it up."""
-    end = board.end_of_one(lane, demand)
-    if end <= board.finish(demand):
+    end = state.end_of_one(lane, demand)
+    if end <= state.finish(demand):
         return True
-    return end <= board.finish_without(demand, lane)
+    return end <= state.finish_without(demand, lane)
 
 
 def _worth_a_swap(
-    board: Board, lane: Lane, own: Demand | None, others: list[Demand]
+    state: PlanningState, lane: Lane, own: Demand | None, others: list[Demand]
 ) -> Demand | None:
-    allotted = board.allotted.get(lane.order)
-    ranked = sorted(others, key=lambda each: (each.model != allotted, -board.finish(each)))
+    allotted = state.allotted.get(lane.order)
+    ranked = sorted(others, key=lambda each: (each.model != allotted, -state.finish(each)))
     for demand in ranked:
-        if own is not None and board.finish(demand) <= board.finish(own):
+        if own is not None and state.finish(demand) <= state.finish(own):
             continue
-        if not _outweighs(board, lane, demand, busy=own is not None):
+        if not _outweighs(state, lane, demand, busy=own is not None):
             continue
         if own is None:
             return demand
         # Leaving early pays later or not at all: it can wait until all concerned are known.
-        doubt = 1 + board.rules.doubt * max(board.unknown(own), board.unknown(demand))
-        if board.finish_with(demand, lane) >= doubt * board.finish_without(own, lane):
+        doubt = 1 + state.rules.doubt * max(state.unknown(own), state.unknown(demand))
+        if state.finish_with(demand, lane) >= doubt * state.finish_without(own, lane):
             return demand
     return None
 
 
-def _outweighs(board: Board, lane: Lane, demand: Demand, *, busy: bool) -> bool:
+def _outweighs(state: PlanningState, lane: Lane, demand: Demand, *, busy: bool) -> bool:
     """Whether its help ends the demand sooner, by work that is worth the load."""
-    if board.is_best_to_begin(demand, lane):
+    if state.is_best_to_begin(demand, lane):
         return True
-    alone = board.finish_without(demand, lane)
-    load = board.costs.swap(lane, demand.model)
-    known = board.costs.estimates.knows_swap(lane.server.id, demand.model)
-    risk = load * (board.rules.risk_seen if known else board.rules.risk_unseen)
-    if board.end_of_one(lane, demand) + risk > alone:
+    alone = state.finish_without(demand, lane)
+    load = state.costs.swap(lane, demand.model)
+    known = state.costs.estimates.knows_swap(lane.server.id, demand.model)
+    risk = load * (state.rules.risk_seen if known else state.rules.risk_unseen)
+    if state.end_of_one(lane, demand) + risk > alone:
         return False
-    useful = board.finish_with(demand, lane) - lane.start - load
-    return useful >= board.rules.worth * load if busy else True
+    useful = state.finish_with(demand, lane) - lane.start - load
+    return useful >= state.rules.worth * load if busy else True

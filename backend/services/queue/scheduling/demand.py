@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from heapq import heapify, heappop, heappush, heapreplace
 from math import inf
 
-from backend.services.queue.backlog import Kind, Line, WaitingJob
+from backend.services.queue.backlog import JobKind, JobLine, WaitingJob
 from backend.services.queue.scheduling.lanes import Lane, Shortlist
 
 
@@ -13,7 +13,7 @@ class Cursor:
 
     __slots__ = ("_ready", "_taken", "line")
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: JobLine) -> None:
         self.line = line
         self._ready: list[WaitingJob] = []
         self._taken = 0
@@ -49,7 +49,7 @@ class Demand:
         "work",
     )
 
-    def __init__(self, model: str, kind: Kind, eligible: frozenset[str]) -> None:
+    def __init__(self, model: str, kind: JobKind, eligible: frozenset[str]) -> None:
         self.model = model
         self.kind = kind
         self.eligible = eligible

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from math import exp, log
 from typing import Any, NamedTuple
 
-from backend.services.queue.backlog import Kind
+from backend.services.queue.backlog import JobKind
 
 #: Before anything is learnt: a picture of one megapixel and 20 steps takes ten seconds.
-SECONDS_PER_WORK: Mapping[Kind, float] = {"image": 0.5, "video": 0.5}
+SECONDS_PER_WORK: Mapping[JobKind, float] = {"image": 0.5, "video": 0.5}
 #: Before anything is learnt: reading some gigabytes from a disk.
 SWAP_SECONDS = 10.0
 #: A new observation never counts for less, so that a changed server is noticed.
@@ -120,12 +120,12 @@ class Unsplit(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class CompletedRun:
     """A job that ended well. `seconds` from its start at the server; `swapped`: it had to load."""
 
     server_id: str
     model: str
-    kind: Kind
+    kind: JobKind
     work: float
     seconds: float
     swapped: bool = False
@@ -139,14 +139,14 @@ class Estimates:
     swaps: Table = Table()
     unsplit: Mapping[tuple[str, str], Unsplit] = field(default_factory=dict)
 
-    def seconds_per_work(self, server_id: str, model: str, kind: Kind) -> float:
+    def seconds_per_work(self, server_id: str, model: str, kind: JobKind) -> float:
         return self.rates.value(server_id, _thing(model, kind), SECONDS_PER_WORK[kind])
 
-    def seconds(self, server_id: str, model: str, kind: Kind, work: float) -> float:
+    def seconds(self, server_id: str, model: str, kind: JobKind, work: float) -> float:
         """Of the run alone."""
         return self.seconds_per_work(server_id, model, kind) * work
 
-    def knows(self, server_id: str, model: str, kind: Kind) -> bool:
+    def knows(self, server_id: str, model: str, kind: JobKind) -> bool:
         """Whether the server was seen at it, or both were seen often enough apart."""
         return self.rates.can_tell(server_id, _thing(model, kind))
 
@@ -161,7 +161,7 @@ class Estimates:
         """To load a model; none where the model is not known."""
         return self.swaps.value(server_id, model, SWAP_SECONDS) if model else 0.0
 
-    def learn(self, run: Run) -> "Estimates":
+    def learn(self, run: CompletedRun) -> "Estimates":
         """The estimates with one run more. Nonsense (no work, no time) changes nothing."""
         if run.work <= 0 or run.seconds <= 0:
             return self
@@ -172,7 +172,7 @@ class Estimates:
         unsplit = {key: value for key, value in self.unsplit.items() if key[0] != server_id}
         return Estimates(self.rates.without(server_id), self.swaps.without(server_id), unsplit)
 
-    def _learn_warm(self, run: Run) -> "Estimates":
+    def _learn_warm(self, run: CompletedRun) -> "Estimates":
         thing = _thing(run.model, run.kind)
         rates = self.rates.learn(run.server_id, thing, run.seconds / run.work)
         unsplit = dict(self.unsplit)
@@ -183,7 +183,7 @@ class Estimates:
         alone = known.seconds(run.server_id, run.model, run.kind, cold.work)
         return _with_load(known, run, cold.seconds - alone)
 
-    def _learn_cold(self, run: Run) -> "Estimates":
+    def _learn_cold(self, run: CompletedRun) -> "Estimates":
         """Tell load and run apart if the run is known; else wait for a warm one."""
         key = (run.server_id, _thing(run.model, run.kind))
         alone = self.seconds(run.server_id, run.model, run.kind, run.work)
@@ -199,7 +199,7 @@ class Estimates:
         return _with_load(replace(self, rates=rates), run, part)
 
 
-def _with_load(estimates: Estimates, run: Run, seconds: float) -> Estimates:
+def _with_load(estimates: Estimates, run: CompletedRun, seconds: float) -> Estimates:
     """Never nothing: a run that was quicker than expected says little of its load."""
     least = max(seconds, 0.02 * run.seconds)
     swaps = estimates.swaps.learn(run.server_id, run.model, least)
@@ -211,7 +211,7 @@ def remaining(expected: float, elapsed: float) -> float:
     return max(expected - elapsed, 0.1 * elapsed)
 
 
-def _thing(model: str, kind: Kind) -> str:
+def _thing(model: str, kind: JobKind) -> str:
     return f"{kind}:{model}"
 
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
-from backend.services.queue.backlog import Amount, Backlog, Line, WaitingJob
+from backend.services.queue.backlog import Amount, Backlog, JobLine, WaitingJob
 from backend.services.queue.scheduling.estimates import Estimates
 from backend.services.queue.scheduling.fairness import Share
 from backend.services.queue.scheduling.lanes import Lane, lanes_of
-from backend.services.queue.scheduling.makespan import Hand, finish_time
+from backend.services.queue.scheduling.makespan import HelpingLane, finish_time
 from backend.services.queue.scheduling.reasons import seconds
-from backend.services.queue.scheduling.state import Board
+from backend.services.queue.scheduling.state import PlanningState
 from backend.services.queue.scheduling.types import Capable, Rules, ServerView
 
 #: So many servers are named with their reasons.
@@ -33,12 +33,14 @@ class Forecast:
         self._capable = capable
         self._now = now
         lanes = lanes_of(servers, estimates, rules)
-        self._board = Board(lanes, backlog, estimates, capable=capable, rules=rules, now=now)
-        self._board.open_tier(Share(line, line.total()) for line in backlog.lines())
+        self._state = PlanningState(
+            lanes, backlog, estimates, capable=capable, rules=rules, now=now
+        )
+        self._state.open_tier(Share(line, line.total()) for line in backlog.lines())
 
     def eta(self, job: WaitingJob) -> float | None:
         """Seconds until it is expected to have ended; None if no server can run it now."""
-        lanes = [lane for lane in self._board.lanes if lane.server.id in self._eligible(job)]
+        lanes = [lane for lane in self._state.lanes if lane.server.id in self._eligible(job)]
         if not lanes:
             return None
         pause = max(0.0, (job.not_before or self._now) - self._now)
@@ -61,22 +63,26 @@ class Forecast:
         """With what stands before it done by those who have its model, or the first to get it."""
         before = self._before(job)
         count, work = before.jobs + 1, before.work + job.work
-        warm = [lane for lane in lanes if not self._board.costs.swap(lane, job.model)]
+        warm = [lane for lane in lanes if not self._state.costs.swap(lane, job.model)]
         if warm:
-            return finish_time([self._hand(job, lane, work / count) for lane in warm], count)
-        free_at = self._board.free_at
+            return finish_time(
+                [self._helping_lane(job, lane, work / count) for lane in warm], count
+            )
+        free_at = self._state.free_at
         return min(
             free_at(lane)
-            + self._board.costs.swap(lane, job.model)
-            + self._board.costs.rate(lane, job.model, job.kind) * work
+            + self._state.costs.swap(lane, job.model)
+            + self._state.costs.rate(lane, job.model, job.kind) * work
             for lane in lanes
         )
 
-    def _hand(self, job: WaitingJob, lane: Lane, mean_work: float) -> Hand:
-        return Hand(lane.start, self._board.costs.rate(lane, job.model, job.kind) * mean_work)
+    def _helping_lane(self, job: WaitingJob, lane: Lane, mean_work: float) -> HelpingLane:
+        return HelpingLane(
+            lane.start, self._state.costs.rate(lane, job.model, job.kind) * mean_work
+        )
 
     def _alone(self, job: WaitingJob, lane: Lane) -> float:
-        return self._board.costs.rate(lane, job.model, job.kind) * job.work
+        return self._state.costs.rate(lane, job.model, job.kind) * job.work
 
     def _before(self, job: WaitingJob) -> Amount:
         """What needs the same model and stands before it; other projects take turns with its."""
@@ -95,8 +101,8 @@ class Forecast:
             above = _plus(above, _turns(theirs, own.jobs + 1))
         return _plus(above, own)
 
-    def _rivals(self, job: WaitingJob) -> Iterator[Line]:
-        mine, eligible = self._eligible(job), self._board.costs.eligible
+    def _rivals(self, job: WaitingJob) -> Iterator[JobLine]:
+        mine, eligible = self._eligible(job), self._state.costs.eligible
         for line in self._backlog.lines():
             key = line.key
             if key.model != job.model or key.priority < job.priority:
@@ -104,13 +110,13 @@ class Forecast:
             if mine & eligible(key.needs, key.pinned_server_id, key.excluded):
                 yield line
 
-    def _older(self, line: Line, job: WaitingJob) -> Amount:
+    def _older(self, line: JobLine, job: WaitingJob) -> Amount:
         return line.before(job) if line.key == job.line else line.queued_until(job.queued_at)
 
     # -- why -------------------------------------------------------------------------------------
 
     def _why_first_waits(self, job: WaitingJob) -> str:
-        lanes = [lane for lane in self._board.lanes if lane.server.id in self._eligible(job)]
+        lanes = [lane for lane in self._state.lanes if lane.server.id in self._eligible(job)]
         best = min(lanes, key=lambda lane: self._alone_from_now(job, lane))
         if any(lane.start == 0 for lane in lanes) and best.start > 0:
             return (
@@ -127,7 +133,7 @@ class Forecast:
         return "It is about to be sent."
 
     def _alone_from_now(self, job: WaitingJob, lane: Lane) -> float:
-        return lane.start + self._board.costs.swap(lane, job.model) + self._alone(job, lane)
+        return lane.start + self._state.costs.swap(lane, job.model) + self._alone(job, lane)
 
     def _why_nowhere(self, job: WaitingJob) -> str:
         able = self._capable.get(job.needs, frozenset())
@@ -155,7 +161,7 @@ class Forecast:
         return f"'{view.name}', which it was sent to, lacks a model or node that it needs."
 
     def _eligible(self, job: WaitingJob) -> frozenset[str]:
-        return self._board.costs.eligible_for(job)
+        return self._state.costs.eligible_for(job)
 
 
 def _plus(one: Amount, other: Amount) -> Amount:

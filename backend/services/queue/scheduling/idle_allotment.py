@@ -10,8 +10,8 @@ from math import inf
 
 from backend.services.queue.scheduling.demand import Demand
 from backend.services.queue.scheduling.lanes import Lane
-from backend.services.queue.scheduling.makespan import Hand, finish_time
-from backend.services.queue.scheduling.state import Board
+from backend.services.queue.scheduling.makespan import HelpingLane, finish_time
+from backend.services.queue.scheduling.state import PlanningState
 
 #: With more servers than these the left-overs are small beside the whole.
 _MOST_LANES = 32
@@ -23,11 +23,11 @@ class _Group:
 
     __slots__ = ("count", "demands", "drafted", "end", "present")
 
-    def __init__(self, board: Board, demands: list[Demand]) -> None:
+    def __init__(self, state: PlanningState, demands: list[Demand]) -> None:
         self.demands = demands
         self.count = sum(demand.count for demand in demands)
         self.present = list(
-            {lane.order: lane for each in demands for lane in board.helpers(each)}.values()
+            {lane.order: lane for each in demands for lane in state.helpers(each)}.values()
         )
         self.drafted: list[Lane] = []
         self.end = inf
@@ -35,61 +35,61 @@ class _Group:
     def accepts(self, lane: Lane) -> bool:
         return any(lane.server.id in demand.eligible for demand in self.demands)
 
-    def hand(self, board: Board, lane: Lane) -> Hand:
-        model, costs = self.demands[0].model, board.costs
+    def helping_lane(self, state: PlanningState, lane: Lane) -> HelpingLane:
+        model, costs = self.demands[0].model, state.costs
         seconds = sum(costs.rate(lane, model, each.kind) * each.work for each in self.demands)
-        return Hand(lane.start + costs.swap(lane, model), seconds / self.count + 1e-9)
+        return HelpingLane(lane.start + costs.swap(lane, model), seconds / self.count + 1e-9)
 
-    def end_with(self, board: Board, drafted: Sequence[Lane]) -> float:
-        hands = [self.hand(board, lane) for lane in (*self.present, *drafted)]
-        return finish_time(hands, self.count)
+    def end_with(self, state: PlanningState, drafted: Sequence[Lane]) -> float:
+        helping = [self.helping_lane(state, lane) for lane in (*self.present, *drafted)]
+        return finish_time(helping, self.count)
 
-    def settle(self, board: Board, drafted: list[Lane]) -> None:
+    def settle(self, state: PlanningState, drafted: list[Lane]) -> None:
         self.drafted = drafted
-        self.end = self.end_with(board, drafted)
+        self.end = self.end_with(state, drafted)
 
 
-def allot(board: Board, lanes: Sequence[Lane]) -> dict[int, str]:
+def allot(state: PlanningState, lanes: Sequence[Lane]) -> dict[int, str]:
     """Models by `lane.order`, for those that stand idle with no work for what they have loaded."""
     free = [lane for lane in lanes if lane.start <= 0]
     if not 2 <= len(free) <= _MOST_LANES:
         return {}
-    idle = [lane for lane in free if not _has_work(board, lane)]
-    groups = _groups(board)
+    idle = [lane for lane in free if not _has_work(state, lane)]
+    groups = _groups(state)
     if len(groups) < 2 or len(idle) < 2:
         return {}
     for group in groups:
-        group.settle(board, [])
+        group.settle(state, [])
     for lane in idle:
-        _draft(board, groups, lane)
+        _draft(state, groups, lane)
     for _ in range(_MOST_ROUNDS):
-        if not _improve(board, groups):
+        if not _improve(state, groups):
             break
     return {lane.order: group.demands[0].model for group in groups for lane in group.drafted}
 
 
-def _has_work(board: Board, lane: Lane) -> bool:
-    return any(not board.costs.swap(lane, each.model) for each in board.open_demands(lane))
+def _has_work(state: PlanningState, lane: Lane) -> bool:
+    return any(not state.costs.swap(lane, each.model) for each in state.open_demands(lane))
 
 
-def _groups(board: Board) -> list[_Group]:
+def _groups(state: PlanningState) -> list[_Group]:
     by_model: dict[str, list[Demand]] = {}
-    for demand in board.demands():
+    for demand in state.demands():
         if demand.is_open and demand.model:
             by_model.setdefault(demand.model, []).append(demand)
-    return [_Group(board, demands) for _, demands in sorted(by_model.items())]
+    return [_Group(state, demands) for _, demands in sorted(by_model.items())]
 
 
-def _draft(board: Board, groups: list[_Group], lane: Lane) -> None:
+def _draft(state: PlanningState, groups: list[_Group], lane: Lane) -> None:
     fitting = [group for group in groups if group.accepts(lane)]
     if not fitting:
         return
     last = max(fitting, key=lambda group: (group.end, group.count))
-    if last.end_with(board, [*last.drafted, lane]) < last.end:
-        last.settle(board, [*last.drafted, lane])
+    if last.end_with(state, [*last.drafted, lane]) < last.end:
+        last.settle(state, [*last.drafted, lane])
 
 
-def _improve(board: Board, groups: list[_Group]) -> bool:
+def _improve(state: PlanningState, groups: list[_Group]) -> bool:
     """Let the group that ends last have a better lane, if its giver then ends sooner than that."""
     last = max(groups, key=lambda group: group.end)
     best, chosen = last.end * 0.999, None
@@ -97,14 +97,14 @@ def _improve(board: Board, groups: list[_Group]) -> bool:
         if other is last:
             continue
         for mine, theirs in _trades(last, other):
-            end = max(last.end_with(board, mine), other.end_with(board, theirs))
+            end = max(last.end_with(state, mine), other.end_with(state, theirs))
             if end < best:
                 best, chosen = end, (other, mine, theirs)
     if chosen is None:
         return False
     other, mine, theirs = chosen
-    last.settle(board, mine)
-    other.settle(board, theirs)
+    last.settle(state, mine)
+    other.settle(state, theirs)
     return True
 
 

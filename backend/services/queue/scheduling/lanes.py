@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import nsmallest
 from math import inf
 
-from backend.services.queue.backlog import Kind, WaitingJob
+from backend.services.queue.backlog import JobKind, WaitingJob
 from backend.services.queue.scheduling.estimates import Estimates
 from backend.services.queue.scheduling.types import Capable, Rules, ServerView
 
@@ -31,8 +31,8 @@ class Lane:
         #: Slots beyond the server's capacity, for what waits ahead.
         self.spare = 0
 
-    def may_take(self, ahead_seconds: float) -> bool:
-        return self.slots > 0 or (self.spare > 0 and self.start <= ahead_seconds)
+    def may_take(self, prefetch_seconds: float) -> bool:
+        return self.slots > 0 or (self.spare > 0 and self.start <= prefetch_seconds)
 
     def use_slot(self) -> None:
         if self.slots:
@@ -55,16 +55,16 @@ def _lanes(view: ServerView, pace: float, rules: Rules, order: int) -> Iterator[
     starts = [0.0] * max(1, view.parallel)
     for seconds in sorted(view.running):
         starts[starts.index(min(starts))] += seconds
-    for ahead in view.ahead:
-        starts[starts.index(min(starts))] += ahead.seconds
-    starts[0] += view.strangers * rules.stranger_seconds
+    for prefetched in view.prefetched:
+        starts[starts.index(min(starts))] += prefetched.seconds
+    starts[0] += view.foreign_prompts * rules.foreign_prompt_seconds
     free = view.capacity - view.held
     for number, start in enumerate(sorted(starts)):
         lane = Lane(view, start, pace, order + number)
         # Slots go round the lanes, the first to be free first.
         lane.slots = max(0, -(-(free - number) // len(starts)))
         lane.spare = (
-            1 if view.sends_ahead and number == 0 and len(view.ahead) == 0 and free >= 0 else 0
+            1 if view.prefetches and number == 0 and len(view.prefetched) == 0 and free >= 0 else 0
         )
         yield lane
 
@@ -77,7 +77,7 @@ class Costs:
         self._eligible: dict[tuple[str, str | None, frozenset[str]], frozenset[str]] = {}
         self._lanes = len(lanes)
         #: By lane; zero where nobody asked yet.
-        self._rates: dict[tuple[str, Kind], list[float]] = {}
+        self._rates: dict[tuple[str, JobKind], list[float]] = {}
         self._swaps: dict[str, list[float]] = {}
 
     def eligible(self, needs: str, pinned: str | None, excluded: frozenset[str]) -> frozenset[str]:
@@ -94,7 +94,7 @@ class Costs:
     def eligible_for(self, job: WaitingJob) -> frozenset[str]:
         return self.eligible(job.needs, job.pinned_server_id, job.excluded)
 
-    def rate(self, lane: Lane, model: str, kind: Kind) -> float:
+    def rate(self, lane: Lane, model: str, kind: JobKind) -> float:
         """Seconds per unit of work."""
         known = self._rates.get((model, kind))
         if known is None:

@@ -9,24 +9,24 @@ from typing import NamedTuple
 _ONE_BY_ONE = 40
 
 
-class Hand(NamedTuple):
+class HelpingLane(NamedTuple):
     """One that helps: free in `start` seconds, then done with an average job every `step`."""
 
     start: float
     step: float
 
 
-def finish_time(hands: Sequence[Hand], count: int) -> float:
+def finish_time(helpers: Sequence[HelpingLane], count: int) -> float:
     """Seconds until the last of `count` equal jobs ends, each given to who ends it first."""
     if count <= 0:
         return 0.0
-    if not hands:
+    if not helpers:
         return inf
-    return _one_by_one(hands, count) if count <= _ONE_BY_ONE else _like_water(hands, count)
+    return _one_by_one(helpers, count) if count <= _ONE_BY_ONE else _like_water(helpers, count)
 
 
-def _one_by_one(hands: Sequence[Hand], count: int) -> float:
-    ends = [(start + step, step) for start, step in hands]
+def _one_by_one(helpers: Sequence[HelpingLane], count: int) -> float:
+    ends = [(start + step, step) for start, step in helpers]
     heapify(ends)
     last = 0.0
     for _ in range(count):
@@ -35,10 +35,10 @@ def _one_by_one(hands: Sequence[Hand], count: int) -> float:
     return last
 
 
-def _like_water(hands: Sequence[Hand], count: int) -> float:
+def _like_water(helpers: Sequence[HelpingLane], count: int) -> float:
     """The T with sum of (T - start) / step = count, over those who end a job before T."""
     rate, owed, end = 0.0, float(count), inf
-    for start, step in sorted(hands, key=sum):
+    for start, step in sorted(helpers, key=sum):
         if start + step >= end:
             break
         rate += 1 / step

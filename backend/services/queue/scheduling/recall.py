@@ -8,8 +8,8 @@ from math import inf
 from backend.services.queue.backlog import Backlog, WaitingJob
 from backend.services.queue.scheduling.lanes import Lane
 from backend.services.queue.scheduling.reasons import seconds
-from backend.services.queue.scheduling.state import Board
-from backend.services.queue.scheduling.types import AheadJob, TakeBack
+from backend.services.queue.scheduling.state import PlanningState
+from backend.services.queue.scheduling.types import PrefetchedJob, TakeBack
 
 #: How many of those that could outrank a job ahead are looked at in one pass.
 _MOST_HEADS = 8
@@ -20,82 +20,84 @@ class _Held:
     """The last job in a server's queue, and when it would begin there."""
 
     lane: Lane
-    ahead: AheadJob
+    prefetched: PrefetchedJob
     start: float
 
     @property
     def end(self) -> float:
-        return self.start + self.ahead.seconds
+        return self.start + self.prefetched.seconds
 
 
-def take_backs(board: Board, backlog: Backlog, assigned: frozenset[str]) -> list[TakeBack]:
+def take_backs(state: PlanningState, backlog: Backlog, assigned: frozenset[str]) -> list[TakeBack]:
     """Once the plan's assignments are booked. `assigned` are the ids of their jobs."""
     held = [
-        _Held(lane, lane.server.ahead[-1], lane.start - lane.server.ahead[-1].seconds)
-        for lane in board.lanes
-        if lane.server.ahead and lane.server.parallel == 1
+        _Held(lane, lane.server.prefetched[-1], lane.start - lane.server.prefetched[-1].seconds)
+        for lane in state.lanes
+        if lane.server.prefetched and lane.server.parallel == 1
     ]
     if not held:
         return []
-    found = list(_for_idle(board, held))
+    found = list(_for_idle(state, held))
     left = {entry.job_id for entry in found}
-    rest = [each for each in held if each.ahead.job.id not in left]
-    return found + list(_for_others(board, backlog, rest, assigned))
+    rest = [each for each in held if each.prefetched.job.id not in left]
+    return found + list(_for_others(state, backlog, rest, assigned))
 
 
-def _for_idle(board: Board, held: list[_Held]) -> Iterator[TakeBack]:
+def _for_idle(state: PlanningState, held: list[_Held]) -> Iterator[TakeBack]:
     """Another server stands idle and would end it sooner."""
-    idle = [lane for lane in board.lanes if lane.start == 0 and not lane.server.held]
+    idle = [lane for lane in state.lanes if lane.start == 0 and not lane.server.held]
     for each in sorted(held, key=lambda entry: (-entry.end, entry.lane.order)):
-        job = each.ahead.job
-        eligible = board.costs.eligible_for(job)
+        job = each.prefetched.job
+        eligible = state.costs.eligible_for(job)
         ends = [
-            (board.costs.alone(lane, job), lane.order, lane)
+            (state.costs.alone(lane, job), lane.order, lane)
             for lane in idle
             if lane.server.id in eligible
         ]
         end, _, lane = min(ends, default=(inf, 0, None))
-        if lane is not None and _gains(board, end, each.end):
+        if lane is not None and _gains(state, end, each.end):
             idle.remove(lane)
             words = f"'{lane.server.name}' stands idle and would end it in {seconds(end)}"
             yield _taken(each, f"{words} instead of {seconds(each.end)}.")
 
 
 def _for_others(
-    board: Board, backlog: Backlog, held: list[_Held], assigned: frozenset[str]
+    state: PlanningState, backlog: Backlog, held: list[_Held], assigned: frozenset[str]
 ) -> Iterator[TakeBack]:
     """A waiting job of higher standing would begin sooner in its place than anywhere else."""
-    for head in islice(_heads(board, backlog, held, assigned), _MOST_HEADS):
-        eligible = board.costs.eligible_for(head)
+    for head in islice(_heads(state, backlog, held, assigned), _MOST_HEADS):
+        eligible = state.costs.eligible_for(head)
         places = [
-            (each.start + board.costs.alone(each.lane, head), each.lane.order, each)
+            (each.start + state.costs.alone(each.lane, head), each.lane.order, each)
             for each in held
-            if each.lane.server.id in eligible and _outranks(board, head, each.ahead.job)
+            if each.lane.server.id in eligible and _outranks(state, head, each.prefetched.job)
         ]
         end, _, chosen = min(places, default=(inf, 0, None))
-        if chosen is not None and _is_better(board, head, end, eligible):
+        if chosen is not None and _is_better(state, head, end, eligible):
             held.remove(chosen)
-            yield _taken(chosen, _words(head, chosen.ahead.job))
+            yield _taken(chosen, _words(head, chosen.prefetched.job))
 
 
-def _is_better(board: Board, head: WaitingJob, end: float, eligible: frozenset[str]) -> bool:
-    latest = end + board.rules.gain_seconds
-    alone = board.costs.alone
+def _is_better(
+    state: PlanningState, head: WaitingJob, end: float, eligible: frozenset[str]
+) -> bool:
+    latest = end + state.rules.gain_seconds
+    alone = state.costs.alone
     return all(
         latest < lane.start + alone(lane, head)
-        for lane in board.lanes
+        for lane in state.lanes
         if lane.server.id in eligible and lane.start < latest
     )
 
 
 def _heads(
-    board: Board, backlog: Backlog, held: list[_Held], assigned: frozenset[str]
+    state: PlanningState, backlog: Backlog, held: list[_Held], assigned: frozenset[str]
 ) -> Iterator[WaitingJob]:
     """The first of each line that could outrank a job ahead."""
-    lowest = min((each.ahead.job.priority for each in held), default=inf)
+    lowest = min((each.prefetched.job.priority for each in held), default=inf)
     for priority in backlog.priorities():
         for project_id, lines in backlog.projects(priority).items():
-            if priority < lowest or (priority == lowest and not _is_new(board, project_id)):
+            if priority < lowest or (priority == lowest and not _is_new(state, project_id)):
                 continue
             for line in lines.values():
                 head = line.head()
@@ -103,24 +105,24 @@ def _heads(
                     yield head
 
 
-def _outranks(board: Board, job: WaitingJob, other: WaitingJob) -> bool:
+def _outranks(state: PlanningState, job: WaitingJob, other: WaitingJob) -> bool:
     if job.priority != other.priority:
         return job.priority > other.priority
-    return job.project_id != other.project_id and _is_new(board, job.project_id)
+    return job.project_id != other.project_id and _is_new(state, job.project_id)
 
 
-def _is_new(board: Board, project_id: str) -> bool:
+def _is_new(state: PlanningState, project_id: str) -> bool:
     """Not served for so long that it does not even wait for what is already sent."""
-    return board.now - board.served_at.get(project_id, -inf) > board.rules.age_window
+    return state.now - state.served_at.get(project_id, -inf) > state.rules.age_window
 
 
-def _gains(board: Board, end: float, instead_of: float) -> bool:
-    rules = board.rules
+def _gains(state: PlanningState, end: float, instead_of: float) -> bool:
+    rules = state.rules
     return end * rules.gain_factor + rules.gain_seconds < instead_of
 
 
 def _taken(held: _Held, words: str) -> TakeBack:
-    return TakeBack(held.ahead.job.id, held.lane.server.id, words)
+    return TakeBack(held.prefetched.job.id, held.lane.server.id, words)
 
 
 def _words(head: WaitingJob, other: WaitingJob) -> str:

@@ -2,19 +2,19 @@
 
 from collections.abc import Iterable, Sequence
 
-from backend.services.queue.backlog import Backlog, Kind, Line, WaitingJob
+from backend.services.queue.backlog import Backlog, JobKind, JobLine, WaitingJob
 from backend.services.queue.scheduling.demand import Cursor, Demand
 from backend.services.queue.scheduling.estimates import Estimates
 from backend.services.queue.scheduling.fairness import Share
 from backend.services.queue.scheduling.lanes import Costs, Lane, Shortlist
-from backend.services.queue.scheduling.makespan import Hand, finish_time
+from backend.services.queue.scheduling.makespan import HelpingLane, finish_time
 from backend.services.queue.scheduling.types import Capable, Rules
 
 #: Of so many jobs one more or less does not change the end by enough to work it out again.
 _MANY = 100
 
 
-class Board:
+class PlanningState:
     def __init__(
         self,
         lanes: Sequence[Lane],
@@ -32,7 +32,7 @@ class Board:
         self.served_at = dict(backlog.served_at)
         #: The models that idle lanes should load, by lane.order, if that was thought about.
         self.allotted: dict[int, str] = {}
-        self._demands: dict[tuple[str, Kind, frozenset[str]], Demand] = {}
+        self._demands: dict[tuple[str, JobKind, frozenset[str]], Demand] = {}
         self._by_model: dict[str, list[Demand]] = {}
         self._cursors: dict[int, Cursor] = {}
         self._loaded: dict[str, list[Lane]] = {}
@@ -64,7 +64,7 @@ class Board:
         """Seconds since the project of it that has waited longest was served; inf if never."""
         return self.now - demand.turn(self.served_at)
 
-    def _demand(self, line: Line) -> Demand:
+    def _demand(self, line: JobLine) -> Demand:
         asked = line.key
         eligible = self.costs.eligible(asked.needs, asked.pinned_server_id, asked.excluded)
         key = (asked.model, asked.kind, eligible)
@@ -138,24 +138,26 @@ class Board:
             return self._finish_unserved(demand, without)
         mates = self._mates(demand, helpers)
         count = sum(mate.count for mate in mates)
-        return finish_time(self._hands(helpers, mates, count), count)
+        return finish_time(self._helping_lanes(helpers, mates, count), count)
 
-    def _hands(self, helpers: Sequence[Lane], mates: Sequence[Demand], count: int) -> list[Hand]:
+    def _helping_lanes(
+        self, helpers: Sequence[Lane], mates: Sequence[Demand], count: int
+    ) -> list[HelpingLane]:
         model, rate, swap = mates[0].model, self.costs.rate, self.costs.swap
-        parts: dict[Kind, float] = {}
+        parts: dict[JobKind, float] = {}
         for mate in mates:
             parts[mate.kind] = parts.get(mate.kind, 0.0) + mate.work / count
         if len(parts) == 1:
             ((kind, part),) = parts.items()
             return [
-                Hand(lane.start + swap(lane, model), rate(lane, model, kind) * part + 1e-9)
+                HelpingLane(lane.start + swap(lane, model), rate(lane, model, kind) * part + 1e-9)
                 for lane in helpers
             ]
         steps = [
             sum(rate(lane, model, kind) * part for kind, part in parts.items()) for lane in helpers
         ]
         return [
-            Hand(lane.start + swap(lane, model), step + 1e-9)
+            HelpingLane(lane.start + swap(lane, model), step + 1e-9)
             for lane, step in zip(helpers, steps, strict=True)
         ]
 

@@ -7,7 +7,7 @@ from backend.services.queue.backlog import WaitingJob
 
 
 @dataclass(frozen=True, slots=True)
-class AheadJob:
+class PrefetchedJob:
     """A job of ours that waits in a server's own queue. `seconds` with its load, if it has one."""
 
     job: WaitingJob
@@ -20,8 +20,8 @@ class ServerView:
     """A server as it stands. `running`: seconds that each of our jobs there will still take.
 
     `why_not` says why it takes no work ("" if it does). `capacity` is how many jobs it may hold,
-    and one more may wait `ahead`. `parallel` of them run at once: 1 for a ComfyUI server.
-    `strangers` counts prompts of others. `loaded_model` is what it will have loaded after all
+    and one more may wait `prefetched`. `parallel` of them run at once: 1 for a ComfyUI server.
+    `foreign_prompts` counts prompts of others. `loaded_model` is what it will have loaded after all
     that it holds; "" if that is not known.
     """
 
@@ -31,15 +31,15 @@ class ServerView:
     capacity: int = 1
     parallel: int = 1
     running: tuple[float, ...] = ()
-    ahead: tuple[AheadJob, ...] = ()
-    strangers: int = 0
+    prefetched: tuple[PrefetchedJob, ...] = ()
+    foreign_prompts: int = 0
     loaded_model: str = ""
     #: Whether one more than `capacity` may wait in the server's own queue.
-    sends_ahead: bool = True
+    prefetches: bool = True
 
     @property
     def held(self) -> int:
-        return len(self.running) + len(self.ahead)
+        return len(self.running) + len(self.prefetched)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,9 @@ class Rules:
     #: Seconds: jobs of a project queued so close together go in any order.
     age_window: float = 120.0
     #: Seconds: a job is sent ahead only when what runs will end within this.
-    ahead_seconds: float = 20.0
-    #: What a stranger's prompt is taken to last.
-    stranger_seconds: float = 15.0
+    prefetch_seconds: float = 20.0
+    #: Seconds that a foreign prompt is taken to last.
+    foreign_prompt_seconds: float = 15.0
     #: While others have the servers, a project whose model nobody has loaded waits so many times
     #: the seconds of that load for its turn; else two projects would have a server load for ever.
     turn_swaps: float = 4.0

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from backend.repositories.jobs.coalesced_increments import JointAdditions
+from backend.repositories.jobs.coalesced_increments import CoalescedIncrements
 from backend.utils.errors import DatabaseUnavailableError
 
 
@@ -28,7 +28,7 @@ class Document:
 
 async def test_those_that_arrive_during_a_write_share_the_next() -> None:
     document = Document()
-    additions = JointAdditions(document.write)
+    additions = CoalescedIncrements(document.write)
     first = asyncio.create_task(additions.add("jobs", {"done": 1}))
     await asyncio.sleep(0.005)
     await asyncio.gather(*(additions.add("jobs", {"done": 1, "failed": 2}) for _ in range(50)))
@@ -39,7 +39,7 @@ async def test_those_that_arrive_during_a_write_share_the_next() -> None:
 
 async def test_documents_do_not_wait_for_one_another() -> None:
     document = Document()
-    additions = JointAdditions(document.write)
+    additions = CoalescedIncrements(document.write)
     async with asyncio.timeout(0.2):
         await asyncio.gather(*(additions.add(f"film {n}", {"done": 1}) for n in range(100)))
     assert document.writes == len(document.totals) == 100
@@ -47,7 +47,7 @@ async def test_documents_do_not_wait_for_one_another() -> None:
 
 async def test_one_after_another_nothing_is_joined() -> None:
     document = Document()
-    additions = JointAdditions(document.write)
+    additions = CoalescedIncrements(document.write)
     for _ in range(3):
         await additions.add("jobs", {"done": 1})
     assert (document.writes, document.totals["jobs"]["done"]) == (3, 3)
@@ -55,7 +55,7 @@ async def test_one_after_another_nothing_is_joined() -> None:
 
 async def test_a_failure_is_everybodys_who_shared_it_and_nobody_elses() -> None:
     document = Document()
-    additions = JointAdditions(document.write)
+    additions = CoalescedIncrements(document.write)
     document.broken = True
     ends = await asyncio.gather(
         *(additions.add("jobs", {"done": 1}) for _ in range(3)), return_exceptions=True
@@ -69,7 +69,7 @@ async def test_a_failure_is_everybodys_who_shared_it_and_nobody_elses() -> None:
 @pytest.mark.parametrize("moment", [0.0, 0.005])
 async def test_who_is_cancelled_takes_nothing_back(moment: float) -> None:
     document = Document()
-    additions = JointAdditions(document.write)
+    additions = CoalescedIncrements(document.write)
     gone = asyncio.create_task(additions.add("jobs", {"done": 1}))
     stays = asyncio.create_task(additions.add("jobs", {"done": 1}))
     await asyncio.sleep(moment)
@@ -88,7 +88,7 @@ async def test_who_waits_for_a_database_that_is_away_gives_up_with_the_first() -
         await asyncio.sleep(0.05)
         raise DatabaseUnavailableError("The database is away.")
 
-    additions = JointAdditions(write)
+    additions = CoalescedIncrements(write)
     first = asyncio.create_task(additions.add("jobs", {"done": 1}))
     await asyncio.sleep(0.01)
     ends = await asyncio.gather(
@@ -103,7 +103,7 @@ async def test_who_waits_for_a_database_that_is_away_gives_up_with_the_first() -
 
 async def test_settled_waits_for_all_that_was_added_by_now() -> None:
     document = Document()
-    additions = JointAdditions(document.write)
+    additions = CoalescedIncrements(document.write)
     await additions.settled("jobs")
     adding = [asyncio.create_task(additions.add("jobs", {"done": 1}))]
     await asyncio.sleep(0.005)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from backend.models.content import ContentType
 from backend.models.job import Job
-from backend.repositories.jobs.line import JobPlaces, Line
+from backend.repositories.jobs.line import JobPlaces, WaitingCounts
 
 STRETCH = 16
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -22,13 +22,13 @@ class Waiting:
         self.looks += 1
         return [number for number in self.numbers[priority] if low <= number < high]
 
-    def line(self) -> Line:
+    def line(self) -> WaitingCounts:
         amounts: dict[int, dict[int, int]] = {}
         for priority, numbers in self.numbers.items():
             amounts[priority] = defaultdict(int)
             for number in numbers:
                 amounts[priority][number // STRETCH] += 1
-        return Line(amounts)
+        return WaitingCounts(amounts)
 
 
 def a_job(number: int, priority: int = 0) -> Job:
@@ -82,7 +82,7 @@ async def test_a_page_of_very_many_is_told_from_amounts_first_and_exactly_later(
 
 
 def test_the_line_is_read_in_runs_that_hold_what_is_wanted() -> None:
-    line = Line({0: {0: 3, 1: 5, 4: 2, 9: 1}, 5: {2: 400}})
+    line = WaitingCounts({0: {0: 3, 1: 5, 4: 2, 9: 1}, 5: {2: 400}})
     assert list(line.runs(0, 4)) == [(0, 1), (4, 9)]
     assert list(line.runs(0, 100)) == [(0, 1), (4, 9)]  # not over the crowd of another priority
     assert list(line.runs(0, 1)) == [(0, 0), (1, 1), (4, 4), (9, 9)]

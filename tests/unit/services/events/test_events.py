@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from backend.database import DatabaseManager
 from backend.models.event import CHUNK_ROOM, Event, EventChunk, EventFilter, EventKind
 from backend.repositories.event_repository import EventRepository
-from backend.services.events.event_listener import Ending, Listener
+from backend.services.events.event_listener import Listener, StreamEnding
 from backend.services.events.event_outbox import CHUNK_EVENTS, Outbox
-from backend.services.events.hub import EventHub, Pace
+from backend.services.events.hub import EventHub, HubTiming
 from backend.services.events.stream import EventStreams
 from backend.utils.clock import utc_now
 from backend.utils.errors import DatabaseUnavailableError
 from tests.listening import eventually
 
-QUICK = Pace(gather=0.002, progress=0.02, poll=0.01, pause=0.01)
+QUICK = HubTiming(gather=0.002, progress=0.02, poll=0.01, pause=0.01)
 ALL = EventFilter()
 
 
@@ -189,16 +189,16 @@ class TestListener:
         assert not has_ended(listener)
         assert listener.position == 1 * CHUNK_ROOM + CHUNK_ROOM - 1
         listener.put(a_chunk(2, an_event(job_id="a")))
-        assert listener.ending is Ending.TOO_SLOW
+        assert listener.ending is StreamEnding.TOO_SLOW
         listener.put(a_chunk(3, an_event(job_id="a")))
-        listener.end(Ending.CLOSING)
-        assert listener.ending is Ending.TOO_SLOW
+        listener.end(StreamEnding.CLOSING)
+        assert listener.ending is StreamEnding.TOO_SLOW
         assert await listener.next(1) == []
 
     async def test_what_waits_is_given_before_the_end(self) -> None:
         listener = Listener(ALL)
         listener.put(a_chunk(1, an_event(job_id="a")))
-        listener.end(Ending.CLOSING)
+        listener.end(StreamEnding.CLOSING)
         assert len(await listener.next(1)) == 1
         assert await listener.next(1) == []
 
@@ -236,7 +236,7 @@ class TestHub:
 
     async def test_what_is_left_at_the_end_is_written(self) -> None:
         async with database() as db:
-            hub = hub_on(db, pace=Pace(gather=5))
+            hub = hub_on(db, pace=HubTiming(gather=5))
             async with running(hub):
                 await asyncio.sleep(0)
                 hub.publish(EventKind.JOB_PROGRESS, job_id="a")
@@ -259,7 +259,7 @@ class TestHub:
 
     async def test_the_log_is_trimmed_to_a_fixed_count(self) -> None:
         async with database() as db:
-            pace = Pace(gather=0, progress=0.01, poll=0.01, keep=20, trim_every=10)
+            pace = HubTiming(gather=0, progress=0.01, poll=0.01, keep=20, trim_every=10)
             hub = hub_on(db, pace=pace)
             async with running(hub):
                 for number in range(60):
@@ -370,7 +370,7 @@ class TestResume:
                     [],
                     ["reset"],
                 )
-                assert stream.ending is Ending.CLOSING
+                assert stream.ending is StreamEnding.CLOSING
                 late = EventStreams(hub, heartbeat_seconds=60).open(ALL, None)
                 assert len([batch async for batch in late.batches()]) == 1
 
@@ -390,7 +390,7 @@ def test_all_hear_the_same_once_and_in_order(
 
     async def play() -> None:
         async with database() as db:
-            pace = Pace(gather=0.0, progress=0.01, poll=0.002, pause=0.01)
+            pace = HubTiming(gather=0.0, progress=0.01, poll=0.002, pause=0.01)
             hubs = [
                 EventHub(
                     FlakyLog(db, lambda: None, list(faults) if number == slow else []),

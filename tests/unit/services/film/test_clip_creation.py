@@ -14,8 +14,8 @@ from backend.models.project import Project
 from backend.models.scene import Scene
 from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.registry import repositories_on
-from backend.repositories.shared.write_behind_totals import TotalsBehind
-from backend.services.film.clip_creation import ClipIntake
+from backend.repositories.shared.write_behind_totals import WriteBehindTotals
+from backend.services.film.clip_creation import ClipCreator
 from backend.services.film.clip_timeline import ClipTimeline
 from backend.services.film.scene_spans import SceneSpans
 from backend.utils.clock import utc_now
@@ -47,7 +47,7 @@ class Set:
         timeline = ClipTimeline(
             repos.projects, repos.scenes, repos.clips, spans=SceneSpans(repos.clips), clock=utc_now
         )
-        self.intake = ClipIntake(repos.scenes, self.clips, timeline=timeline, clock=utc_now)
+        self.intake = ClipCreator(repos.scenes, self.clips, timeline=timeline, clock=utc_now)
 
     async def add(self, **fields: Any) -> Any:
         return await self.intake.add(ClipCreateDTO(scene_id="s", **fields))
@@ -136,7 +136,7 @@ class Totals:
 
 async def test_additions_go_as_one_write_and_readers_wait_for_them() -> None:
     totals = Totals()
-    behind = TotalsBehind(totals.write)
+    behind = WriteBehindTotals(totals.write)
     for _ in range(100):
         behind.add("p", {"clips": 1, "seconds": 0.5}, now=NOW)
     await behind.settle("p")
@@ -147,7 +147,7 @@ async def test_additions_go_as_one_write_and_readers_wait_for_them() -> None:
 
 async def test_additions_outlast_an_outage() -> None:
     totals = Totals(outages=1)
-    behind = TotalsBehind(totals.write)
+    behind = WriteBehindTotals(totals.write)
     behind.add("p", {"clips": 1}, now=NOW)
     while totals.outages:
         await asyncio.sleep(0.01)

@@ -15,7 +15,7 @@ from backend.dtos.project_dto import ProjectCreateDTO
 from backend.dtos.scene_dto import SceneCreateDTO
 from backend.models.clip import Clip
 from backend.repositories.registry import Repositories, repositories_on
-from backend.services.film.clip_creation import ClipIntake
+from backend.services.film.clip_creation import ClipCreator
 from backend.services.film.clip_service import ClipService
 from backend.services.film.clip_timeline import ClipTimeline, report_on
 from backend.services.film.scene_service import SceneService
@@ -56,7 +56,7 @@ class Film(NamedTuple):
     projects: ProjectService
     scenes: SceneService
     clips: ClipService
-    intake: ClipIntake
+    intake: ClipCreator
     timeline: ClipTimeline
     project_id: str
     scene_ids: list[str]
@@ -75,7 +75,7 @@ async def new_film(media: MediaFiles) -> Film:
     clips = ClipService(repos.scenes, repos.clips, timeline=timeline, **shared)
     project = await projects.create(ProjectCreateDTO(name="Film"))
     made = [await scenes.create(SceneCreateDTO(project_id=project.id, name=name)) for name in "ab"]
-    intake = ClipIntake(repos.scenes, repos.clips, timeline=timeline, clock=utc_now)
+    intake = ClipCreator(repos.scenes, repos.clips, timeline=timeline, clock=utc_now)
     scene_ids = [scene.id for scene in made]
     return Film(repos, projects, scenes, clips, intake, timeline, project.id, scene_ids)
 

@@ -17,7 +17,7 @@ from backend.models.project import Project
 from backend.repositories.registry import Repositories, repositories_on
 from backend.repositories.scene_repository import Totals
 from backend.services.film.alternates_service import AlternatesService
-from backend.services.film.clip_creation import ClipIntake
+from backend.services.film.clip_creation import ClipCreator
 from backend.services.film.clip_service import ClipService
 from backend.services.film.clip_timeline import ClipTimeline, report_on
 from backend.services.film.scene_service import SceneService
@@ -58,7 +58,7 @@ class Process(NamedTuple):
     repos: Repositories
     scenes: SceneService
     clips: ClipService
-    intake: ClipIntake
+    intake: ClipCreator
     alternates: AlternatesService
     analyst: TimelineAnalyst
     story: StoryReader
@@ -75,7 +75,7 @@ def process_on(database: Any, folder: Path) -> Process:
         repos,
         SceneService(*trio, timeline=timeline, **shared),
         ClipService(repos.scenes, repos.clips, timeline=timeline, **shared),
-        ClipIntake(repos.scenes, repos.clips, timeline=timeline, clock=utc_now),
+        ClipCreator(repos.scenes, repos.clips, timeline=timeline, clock=utc_now),
         AlternatesService(*trio, timeline=timeline, media=media, clock=utc_now),
         TimelineAnalyst(repos.scenes, spans),
         StoryReader(*trio),

@@ -6,11 +6,11 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.services.queue.backlog import SLICE_SECONDS, Amount, Backlog, Line, WaitingJob
+from backend.services.queue.backlog import SLICE_SECONDS, Amount, Backlog, JobLine, WaitingJob
 from tests.unit.services.queue.scheduling.worlds import NOW, job
 
 
-def lines(backlog: Backlog) -> list[Line]:
+def lines(backlog: Backlog) -> list[JobLine]:
     return list(backlog.lines())
 
 

@@ -14,7 +14,7 @@ from backend.comfyui_simulator.options import SimulatorOptions
 from backend.comfyui_simulator.simulator import Simulator
 from backend.models.comfyui_server import ComfyUIServer
 from backend.repositories.registry import Repositories, repositories_on
-from backend.services.comfyui.catalog import CatalogShelf, ServerCatalog
+from backend.services.comfyui.catalog import CatalogCache, ServerCatalog
 from backend.services.comfyui.client import ComfyUIClient, open_session
 from backend.services.providers.runpod.client import RunPodClient
 from backend.services.servers import fleet
@@ -149,7 +149,7 @@ async def test_what_it_had_stands_while_it_cannot_be_asked_again(world: World) -
 
 async def test_many_are_read_a_few_at_a_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     at_once = [0]
-    read = CatalogShelf.read
+    read = CatalogCache.read
 
     def counted(*arguments: Any) -> ServerCatalog:
         at_once.append(at_once[-1] + 1)
@@ -157,7 +157,7 @@ async def test_many_are_read_a_few_at_a_time(world: World, monkeypatch: pytest.M
         at_once.append(at_once[-1] - 1)
         return read(*arguments)
 
-    monkeypatch.setattr(CatalogShelf, "read", counted)
+    monkeypatch.setattr(CatalogCache, "read", counted)
     async with AsyncExitStack() as opened:
         for number in range(12):
             simulator = await opened.enter_async_context(Simulator())

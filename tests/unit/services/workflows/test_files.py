@@ -7,7 +7,7 @@ import pytest
 from backend.models.content import ContentType
 from backend.models.render import RenderRequest
 from backend.services.comfyui.catalog import ServerCatalog
-from backend.services.workflows import build_workflow, missing, requirements, unread_params
+from backend.services.workflows import build_workflow, missing, requirements, unused_params_of
 from backend.services.workflows.files import FileNeed
 from backend.utils.errors import ModelUnavailableError, WorkflowError
 from tests.unit.services.workflows.workflow_samples import START, full_catalog
@@ -292,4 +292,4 @@ def test_what_the_graph_has_no_use_for_is_named(
 ) -> None:
     video = model is not None and model.startswith(("svd", "ltx", "hunyuan"))
     kind = ContentType.VIDEO if video else ContentType.IMAGE
-    assert unread_params(asked(model, kind=kind, **given)) == unread
+    assert unused_params_of(asked(model, kind=kind, **given)) == unread

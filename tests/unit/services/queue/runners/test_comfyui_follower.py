@@ -10,7 +10,7 @@ from backend.models.comfyui_server import ComfyUIServer
 from backend.models.content import ContentType
 from backend.models.job import Attempt, Job, JobStatus
 from backend.services.comfyui.messages import ProgressEvent, ServerQueue, StepDone
-from backend.services.queue.runners.comfyui_follower import Patience, PromptFollower
+from backend.services.queue.runners.comfyui_follower import Patience, PromptMonitor
 from backend.utils.clock import utc_now
 
 SERVER = ComfyUIServer(id="s", name="S", url="", created_at=utc_now(), updated_at=utc_now())
@@ -65,7 +65,7 @@ def job(job_id: str) -> Job:
 
 async def notes_of(prompts: int, seconds: float) -> Jobs:
     jobs = Jobs()
-    follower = PromptFollower(
+    monitor = PromptMonitor(
         jobs,  # type: ignore[arg-type]
         Client(),  # type: ignore[arg-type]
         patience=Patience(poll=1.0, lost=10.0, stall=10.0),
@@ -81,7 +81,7 @@ async def notes_of(prompts: int, seconds: float) -> Jobs:
         started_at=utc_now(),
     )
     following = [
-        asyncio.create_task(follower.follow(job(f"job-{number}"), attempt, SERVER))
+        asyncio.create_task(monitor.follow(job(f"job-{number}"), attempt, SERVER))
         for number in range(prompts)
     ]
     began = time.monotonic()

@@ -25,11 +25,11 @@ from backend.services.media.media_files import MediaFiles
 from backend.services.media.result_store import ResultStore
 from backend.services.providers.openai.client import OpenAIVideoClient, VideoDownloads
 from backend.services.providers.openai.transport import ProviderTimeouts, open_provider_session
-from backend.services.queue.delivery import Delivery
+from backend.services.queue.delivery import ResultDelivery
 from backend.services.queue.runners.attempt import AttemptLife
 from backend.services.queue.runners.openai import (
     OpenAIVideoRunner,
-    VideoFollower,
+    VideoMonitor,
     provider_placement,
 )
 from backend.services.queue.runners.recorder import AttemptRecorder
@@ -69,8 +69,8 @@ class Process:
     def check(self, job: Job) -> None:
         self.runner.check(job)
 
-    async def carry_out(self, job: Job) -> None:
-        await self.life.carry_out(job, provider_placement(job))
+    async def run(self, job: Job) -> None:
+        await self.life.run(job, provider_placement(job))
 
     async def resume(self, job: Job) -> None:
         await self.life.resume(job, provider_placement(job).server)
@@ -103,8 +103,8 @@ class Desk:
             runner = OpenAIVideoRunner(
                 self.clips,
                 client,
-                follower=VideoFollower(self.jobs, client, poll_seconds=POLL, clock=utc_now),
-                delivery=Delivery(
+                monitor=VideoMonitor(self.jobs, client, poll_seconds=POLL, clock=utc_now),
+                delivery=ResultDelivery(
                     self.galleries, store, media=media, lost_seconds=1.0, clock=utc_now
                 ),
                 media=media,
@@ -147,9 +147,9 @@ class Desk:
         }
         return (await self.jobs.enqueue([Job(**{**values, **changes})]))[0]
 
-    async def carry_out(self, job: Job, **options: Any) -> Job:
+    async def run(self, job: Job, **options: Any) -> Job:
         async with self.runner(**options) as runner:
-            await runner.carry_out(job)
+            await runner.run(job)
         return await self.jobs.get(job.id)
 
     async def again(self, job: Job) -> Job:
@@ -193,7 +193,7 @@ async def desk(tmp_path: Path, gateway: Gateway) -> Desk:
 
 
 async def test_from_the_queue_to_the_gallery(desk: Desk, gateway: Gateway) -> None:
-    done = await desk.carry_out(await desk.job())
+    done = await desk.run(await desk.job())
     assert (done.status, done.progress, done.server_id) == ("completed", 1.0, "openai")
     (order,) = gateway.orders
     assert {name: order[name] for name in ("model", "prompt", "seconds", "size")} == {
@@ -216,14 +216,14 @@ async def test_a_reference_picture_goes_along(desk: Desk, gateway: Gateway) -> N
     content = picture(size=(1280, 720))
     (desk.folder / "face.png").write_bytes(content)
     params = {"provider": "openai", "input_reference_url": "/uploads/face.png"}
-    done = await desk.carry_out(await desk.job(params=params))
+    done = await desk.run(await desk.job(params=params))
     assert done.status == "completed"
     assert gateway.orders[0]["input_reference"] == ("reference.png", "image/png", content)
 
 
 async def test_a_reference_from_elsewhere_is_refused(desk: Desk, gateway: Gateway) -> None:
     params = {"provider": "openai", "input_reference_url": "http://127.0.0.1/a.png"}
-    done = await desk.carry_out(await desk.job(params=params))
+    done = await desk.run(await desk.job(params=params))
     assert (done.status, done.error_code) == ("failed", "INPUT_REFERENCE_REFUSED")
     assert gateway.calls == []
 
@@ -240,7 +240,7 @@ async def test_other_words_for_a_status(
     desk: Desk, gateway: Gateway, words: list[str | None]
 ) -> None:
     gateway.status_words = words
-    assert (await desk.carry_out(await desk.job())).status == "completed"
+    assert (await desk.run(await desk.job())).status == "completed"
 
 
 @pytest.mark.parametrize("word", ["failed", "error", "cancelled"])
@@ -248,7 +248,7 @@ async def test_a_failure_has_the_providers_words(desk: Desk, gateway: Gateway, w
     gateway.status_words = ["queued", word]
     gateway.extra = {"error": {"code": "moderation_blocked", "message": "Not allowed."}}
     gateway.fault("retrieve", Fault(body={"id": "video_1", "status": "queued"}))
-    done = await desk.carry_out(await desk.job())
+    done = await desk.run(await desk.job())
     assert (done.status, done.error_code) == ("failed", "PROVIDER_CONTENT_REFUSED")
     assert done.error == "The video provider failed: Not allowed."
     assert done.error_details == {"provider_code": "moderation_blocked", "video_id": "video_1"}
@@ -258,28 +258,28 @@ async def test_a_failure_has_the_providers_words(desk: Desk, gateway: Gateway, w
 class TestRefusedBeforeItWasAccepted:
     async def test_for_its_content(self, desk: Desk, gateway: Gateway) -> None:
         gateway.fault("create", refusal(400, "Your prompt breaks our rules.", "policy"))
-        done = await desk.carry_out(await desk.job())
+        done = await desk.run(await desk.job())
         assert (done.status, done.error_code) == ("failed", "PROVIDER_REFUSED")
         assert "Your prompt breaks our rules." in str(done.error)
 
     async def test_for_its_key(self, desk: Desk, gateway: Gateway) -> None:
-        done = await desk.carry_out(await desk.job(), key="sk-other-0123456789")
+        done = await desk.run(await desk.job(), key="sk-other-0123456789")
         assert (done.status, done.error_code) == ("failed", "PROVIDER_UNAUTHORIZED")
         assert "0123456789" not in done.model_dump_json()
 
     async def test_for_want_of_money(self, desk: Desk, gateway: Gateway) -> None:
         gateway.fault("create", refusal(429, "You exceeded your quota.", "insufficient_quota"))
-        assert (await desk.carry_out(await desk.job())).status == "failed"
+        assert (await desk.run(await desk.job())).status == "failed"
 
     async def test_429_waits_as_long_as_it_is_told(self, desk: Desk, gateway: Gateway) -> None:
         too_many = {"Retry-After": "40"}
         gateway.fault("create", Fault(429, {"error": {"message": "Slow down."}}, too_many))
         began = utc_now()
-        waiting = await desk.carry_out(await desk.job())
+        waiting = await desk.run(await desk.job())
         assert (waiting.status, waiting.retry_count) == ("pending", 0)
         assert waiting.not_before is not None
         assert timedelta(seconds=40) <= waiting.not_before - began < timedelta(seconds=50)
-        done = await desk.carry_out(waiting)
+        done = await desk.run(waiting)
         assert (done.status, len(gateway.orders)) == ("completed", 1)
 
     async def test_waits_grow_and_end(self, desk: Desk, gateway: Gateway) -> None:
@@ -288,7 +288,7 @@ class TestRefusedBeforeItWasAccepted:
         waits = []
         while job.status is JobStatus.PENDING:
             began = utc_now()
-            job = await desk.carry_out(job)
+            job = await desk.run(job)
             waits.append((job.not_before or began) - began)
         assert (job.status, job.error_code, len(waits)) == ("failed", "PROVIDER_BUSY", 10)
         assert waits[:9] == sorted(waits[:9])
@@ -298,13 +298,13 @@ class TestRefusedBeforeItWasAccepted:
     async def test_its_own_trouble_counts_as_retries(self, desk: Desk, gateway: Gateway) -> None:
         gateway.fault("create", refusal(500, "The server had an error.", "server_error"), times=9)
         job = await desk.job(max_retries=1)
-        job = await desk.carry_out(job)
+        job = await desk.run(job)
         assert (job.status, job.retry_count) == ("pending", 1)
-        assert (await desk.carry_out(job)).status == "failed"
+        assert (await desk.run(job)).status == "failed"
 
     async def test_nobody_there(self, desk: Desk, gateway: Gateway) -> None:
         await gateway.stop()
-        job = await desk.carry_out(await desk.job())
+        job = await desk.run(await desk.job())
         assert (job.status, job.error_code) == ("pending", "PROVIDER_UNREACHABLE")
         assert job.attempts[-1].outcome is Outcome.UNREACHABLE
 
@@ -327,19 +327,19 @@ class TestRefusedBeforeItWasAccepted:
 )
 async def test_an_open_fate_is_never_sent_again(desk: Desk, gateway: Gateway, fault: Fault) -> None:
     gateway.fault("create", fault)
-    done = await desk.carry_out(await desk.job())
+    done = await desk.run(await desk.job())
     assert (done.status, done.error_code) == ("failed", "PROVIDER_FATE_UNKNOWN")
     assert "may have been charged" in str(done.error)
     assert "GET /api/v1/openai/videos" in str(done.error)
     async with desk.runner() as runner:
-        await runner.carry_out(done.model_copy(update={"status": JobStatus.PENDING}))
+        await runner.run(done.model_copy(update={"status": JobStatus.PENDING}))
     assert gateway.count("create") == 1
     assert (await desk.jobs.get(done.id)).status == "failed"
 
 
 async def test_200_with_an_error_is_a_refusal(desk: Desk, gateway: Gateway) -> None:
     gateway.fault("create", Fault(200, {"error": {"message": "No such model."}}))
-    done = await desk.carry_out(await desk.job())
+    done = await desk.run(await desk.job())
     assert (done.status, done.error_code) == ("failed", "PROVIDER_REFUSED")
 
 
@@ -353,7 +353,7 @@ async def test_200_with_an_error_is_a_refusal(desk: Desk, gateway: Gateway) -> N
 )
 async def test_polling_survives(desk: Desk, gateway: Gateway, faults: list[Fault]) -> None:
     gateway.fault("retrieve", *faults)
-    done = await desk.carry_out(await desk.job())
+    done = await desk.run(await desk.job())
     assert (done.status, len(gateway.orders)) == ("completed", 1)
 
 
@@ -370,9 +370,9 @@ async def test_polling_ends_when_nothing_is_said_of_the_video(
     desk: Desk, gateway: Gateway, fault: Fault, code: str
 ) -> None:
     gateway.fault("retrieve", fault, times=5)
-    failed = await desk.carry_out(await desk.job())
+    failed = await desk.run(await desk.job())
     assert (failed.status, failed.error_code) == ("failed", code)
-    done = await desk.carry_out(await desk.again(failed))
+    done = await desk.run(await desk.again(failed))
     assert (done.status, len(gateway.orders), len(done.attempts)) == ("completed", 1, 2)
 
 
@@ -384,7 +384,7 @@ class TestDownload:
         self, desk: Desk, gateway: Gateway, fault: Fault
     ) -> None:
         gateway.fault("content", fault)
-        done = await desk.carry_out(await desk.job())
+        done = await desk.run(await desk.job())
         assert (done.status, len(await desk.takes(done))) == ("completed", 1)
         assert not list((desk.folder / ".incoming").iterdir())
 
@@ -392,13 +392,13 @@ class TestDownload:
         self, desk: Desk, gateway: Gateway
     ) -> None:
         good, gateway.content = gateway.content, b"no video at all"
-        failed = await desk.carry_out(await desk.job())
+        failed = await desk.run(await desk.job())
         assert (failed.status, failed.error_code) == ("failed", "RESULT_BROKEN")
         assert "ComfyUI" not in str(failed.error)
         assert "orders another only if" in str(failed.error)
         assert failed.error_details == {"video_id": "video_1"}
         gateway.content = good
-        done = await desk.carry_out(await desk.again(failed))
+        done = await desk.run(await desk.again(failed))
         assert (done.status, len(gateway.orders)) == ("completed", 1)
         assert len(await desk.takes(done)) == 1
 
@@ -406,7 +406,7 @@ class TestDownload:
         job = await desk.job()
         gateway.fault("content", Fault(hold=True))
         async with desk.runner() as runner:
-            work = asyncio.create_task(runner.carry_out(job))
+            work = asyncio.create_task(runner.run(job))
             async with asyncio.timeout(5):
                 while gateway.count("content") == 0:
                     await asyncio.sleep(0.005)
@@ -423,7 +423,7 @@ class TestRestart:
         gateway.status_words = ["in_progress"]
         job = await desk.job()
         async with desk.runner() as first:
-            work = asyncio.create_task(first.carry_out(job))
+            work = asyncio.create_task(first.run(job))
             running = await desk.until(job, lambda now: now.progress > 0)
             work.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -443,7 +443,7 @@ class TestRestart:
         gateway.fault("retrieve", Fault(hold=True))
         job = await desk.job()
         async with desk.runner() as runner:
-            work = asyncio.create_task(runner.carry_out(job))
+            work = asyncio.create_task(runner.run(job))
             saved = await desk.until(job, ordered)
             gateway.released.set()
             await work
@@ -456,7 +456,7 @@ class TestRestart:
         gateway.fault("create", Fault(hold=True, after=True, drop=True))
         job = await desk.job()
         async with desk.runner() as runner:
-            work = asyncio.create_task(runner.carry_out(job))
+            work = asyncio.create_task(runner.run(job))
             claimed = await desk.until(job, lambda now: now.status is JobStatus.PROCESSING)
             gateway.released.set()
             await work
@@ -469,7 +469,7 @@ class TestRestart:
         job = await desk.job()
         gateway.fault("create", Fault(hold=True, after=True, drop=True))
         async with desk.runner() as runner:
-            work = asyncio.create_task(runner.carry_out(job))
+            work = asyncio.create_task(runner.run(job))
             claimed = await desk.until(job, lambda now: now.status is JobStatus.PROCESSING)
             async with desk.runner() as second:
                 await second.resume(claimed)
@@ -485,7 +485,7 @@ class TestRestart:
         gateway.fault("create", Fault(200, receipt, hold=True, after=True))
         job = await desk.job()
         async with desk.runner() as runner:
-            work = asyncio.create_task(runner.carry_out(job))
+            work = asyncio.create_task(runner.run(job))
             async with asyncio.timeout(5):
                 while not gateway.orders:
                     await asyncio.sleep(0.005)
@@ -502,9 +502,9 @@ class TestRestart:
 
     async def test_without_a_key_any_more(self, desk: Desk, gateway: Gateway) -> None:
         gateway.fault("retrieve", refusal(401, "no"), times=5)
-        failed = await desk.carry_out(await desk.job())
+        failed = await desk.run(await desk.job())
         again = await desk.again(failed)
-        refused = await desk.carry_out(again, key=None)
+        refused = await desk.run(again, key=None)
         assert (refused.status, refused.error_code) == ("failed", "OPENAI_NOT_CONFIGURED")
         processing = refused.model_copy(update={"status": JobStatus.PROCESSING})
         await desk.jobs.update(job_id := refused.id, {"status": "processing"})
@@ -519,7 +519,7 @@ async def test_the_receipt_waits_for_the_database(desk: Desk, gateway: Gateway) 
     gateway.fault("create", Fault(200, receipt, hold=True, after=True))
     job = await desk.job()
     async with desk.runner() as runner:
-        work = asyncio.create_task(runner.carry_out(job))
+        work = asyncio.create_task(runner.run(job))
         async with asyncio.timeout(5):
             while not gateway.orders:
                 await asyncio.sleep(0.005)
@@ -538,7 +538,7 @@ class TestTakenAway:
         gateway.status_words = ["in_progress"]
         job = await desk.job()
         async with desk.runner() as runner:
-            work = asyncio.create_task(runner.carry_out(job))
+            work = asyncio.create_task(runner.run(job))
             running = await desk.until(job, ordered)
             await desk.jobs.move(running, JobStatus.CANCELLED)
             await work
@@ -552,20 +552,20 @@ class TestTakenAway:
         gateway.fault("create", Fault(200, receipt, hold=True, after=True))
         job = await desk.job()
         async with desk.runner() as runner:
-            work = asyncio.create_task(runner.carry_out(job))
+            work = asyncio.create_task(runner.run(job))
             claimed = await desk.until(job, lambda now: now.status is JobStatus.PROCESSING)
             await desk.jobs.move(claimed, JobStatus.CANCELLED)
             gateway.released.set()
             await work
         cancelled = await desk.jobs.get(job.id)
         assert (cancelled.status, cancelled.attempts[-1].prompt_id) == ("cancelled", "video_1")
-        done = await desk.carry_out(await desk.again(cancelled))
+        done = await desk.run(await desk.again(cancelled))
         assert (done.status, gateway.count("create")) == ("completed", 1)
 
     async def test_two_claim_and_one_orders(self, desk: Desk, gateway: Gateway) -> None:
         job = await desk.job()
         async with desk.runner() as first, desk.runner() as second:
-            await asyncio.gather(first.carry_out(job), second.carry_out(job))
+            await asyncio.gather(first.run(job), second.run(job))
         assert (await desk.jobs.get(job.id)).status == "completed"
         assert gateway.count("create") == 1
 
@@ -574,7 +574,7 @@ class TestTakenAway:
         gateway.fault("create", Fault(200, receipt, hold=True, after=True))
         job = await desk.job()
         async with desk.runner() as runner:
-            work = asyncio.create_task(runner.carry_out(job))
+            work = asyncio.create_task(runner.run(job))
             await desk.until(job, lambda now: now.status is JobStatus.PROCESSING)
             await desk.jobs.delete(job.id)
             gateway.released.set()
@@ -585,12 +585,12 @@ class TestTakenAway:
 
 async def test_a_retry_orders_anew_what_the_provider_failed(desk: Desk, gateway: Gateway) -> None:
     gateway.status_words = ["failed"]
-    failed = await desk.carry_out(await desk.job())
+    failed = await desk.run(await desk.job())
     assert failed.error_code == "PROVIDER_FAILED"
     again = await desk.again(failed)
     gateway.fault("retrieve", Fault(body={"id": "video_1", "status": "failed"}))
     gateway.status_words = ["completed"]
-    done = await desk.carry_out(again)
+    done = await desk.run(again)
     assert (done.status, gateway.count("create")) == ("completed", 2)
 
 
@@ -598,12 +598,12 @@ async def test_nothing_is_ordered_while_an_earlier_order_cannot_be_asked_for(
     desk: Desk, gateway: Gateway
 ) -> None:
     gateway.fault("retrieve", refusal(401, "no"), times=5)
-    again = await desk.again(await desk.carry_out(await desk.job()))
+    again = await desk.again(await desk.run(await desk.job()))
     gateway.fault("retrieve", Fault(503))
-    waiting = await desk.carry_out(again)
+    waiting = await desk.run(again)
     assert (waiting.status, waiting.error_code) == ("pending", "PROVIDER_BUSY")
     assert waiting.not_before is not None
-    done = await desk.carry_out(waiting)
+    done = await desk.run(waiting)
     assert (done.status, gateway.count("create")) == ("completed", 1)
 
 
@@ -611,7 +611,7 @@ async def test_a_video_that_is_never_done(desk: Desk, gateway: Gateway) -> None:
     gateway.status_words = ["in_progress"]
     job = await desk.job()
     async with desk.runner() as runner:
-        work = asyncio.create_task(runner.carry_out(job))
+        work = asyncio.create_task(runner.run(job))
         running = await desk.until(job, ordered)
         work.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -635,7 +635,7 @@ async def test_no_provider_no_call(
     desk: Desk, gateway: Gateway, url: str | None, key: str | None, code: str
 ) -> None:
     job = await desk.job()
-    done = await desk.carry_out(job, url=url, key=key)
+    done = await desk.run(job, url=url, key=key)
     assert (done.status, done.error_code, gateway.calls) == ("failed", code, [])
     async with desk.runner(url=url, key=key) as runner:
         with pytest.raises(ServiceUnavailableError) as caught:

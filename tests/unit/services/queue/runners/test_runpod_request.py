@@ -21,7 +21,7 @@ from backend.services.queue.runners.runpod_policy import (
     refused,
     undelivered,
 )
-from backend.services.queue.runners.runpod_request import MAX_BODY, InputPicture, run_order
+from backend.services.queue.runners.runpod_request import MAX_BODY, WorkerPicture, run_order
 from backend.services.workflows.graph import placeholder_of
 from backend.utils.errors import (
     ServerUnreachableError,
@@ -105,14 +105,14 @@ class TestOrder:
             run_order(job(workflow_json=json.dumps(broken)), 1)
 
     def test_pictures_go_along(self) -> None:
-        order = run_order(job(), 1, [InputPicture("start.png", b"\x89PNG")])
+        order = run_order(job(), 1, [WorkerPicture("start.png", b"\x89PNG")])
         assert json.loads(order.body)["input"]["images"] == [
             {"name": "start.png", "image": base64.b64encode(b"\x89PNG").decode()}
         ]
 
     def test_too_large(self) -> None:
         with pytest.raises(UnprocessableError) as caught:
-            run_order(job(), 1, [InputPicture("start.png", bytes(MAX_BODY))])
+            run_order(job(), 1, [WorkerPicture("start.png", bytes(MAX_BODY))])
         assert caught.value.code == "RUNPOD_TOO_LARGE"
 
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.services.queue.backlog import Kind
+from backend.services.queue.backlog import JobKind
 from backend.services.queue.scheduling.estimates import (
+    CompletedRun,
     Estimates,
-    Run,
     estimates_from_dict,
     estimates_to_dict,
     remaining,
@@ -19,18 +19,18 @@ from backend.services.queue.scheduling.estimates import (
 
 def run(
     server: str = "a", model: str = "x", seconds: float = 10.0, *, work: float = 20.0, **more: bool
-) -> Run:
-    return Run(server, model, "image", work, seconds, **more)
+) -> CompletedRun:
+    return CompletedRun(server, model, "image", work, seconds, **more)
 
 
-def after(*runs: Run) -> Estimates:
+def after(*runs: CompletedRun) -> Estimates:
     estimates = Estimates()
     for each in runs:
         estimates = estimates.learn(each)
     return estimates
 
 
-def seconds(estimates: Estimates, server: str, model: str, kind: Kind = "image") -> float:
+def seconds(estimates: Estimates, server: str, model: str, kind: JobKind = "image") -> float:
     return estimates.seconds(server, model, kind, 20.0)
 
 
@@ -118,7 +118,7 @@ def test_noise_averages_out() -> None:
         max_size=20,
     )
 )
-def test_they_survive_the_database_and_never_say_nonsense(runs: list[Run]) -> None:
+def test_they_survive_the_database_and_never_say_nonsense(runs: list[CompletedRun]) -> None:
     estimates = after(*runs)
     read = estimates_from_dict(json.loads(json.dumps(estimates_to_dict(estimates))))
     assert read == estimates

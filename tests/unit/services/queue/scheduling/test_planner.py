@@ -3,11 +3,11 @@
 from backend.services.queue.scheduling.types import Rules
 from tests.unit.services.queue.scheduling.worlds import (
     NOW,
-    ahead,
     decide,
     job,
     learnt,
     placed,
+    prefetched,
     server,
 )
 
@@ -85,7 +85,7 @@ class TestServers:
         assert {each for _, each in placed(decide(many, [quick, slow], estimates))} == {"a", "b"}
 
     def test_strangers_are_waited_for(self) -> None:
-        servers = [server("a", strangers=2, loaded_model="x"), server("b", loaded_model="x")]
+        servers = [server("a", foreign_prompts=2, loaded_model="x"), server("b", loaded_model="x")]
         assert placed(decide([job(1)], servers, EVEN)) == [("job1", "b")]
 
     def test_the_next_job_is_sent_ahead_near_the_end_only(self) -> None:
@@ -131,26 +131,26 @@ class TestServers:
 
 class TestTakingBack:
     def test_for_a_server_that_stands_idle(self) -> None:
-        busy = server("a", running=(40.0,), ahead=(ahead(job(1)),), loaded_model="x")
+        busy = server("a", running=(40.0,), prefetched=(prefetched(job(1)),), loaded_model="x")
         idle = server("b", loaded_model="x")
         result = decide([], [busy, idle], EVEN)
         assert [(each.job_id, each.server_id) for each in result.take_backs] == [("job1", "a")]
         assert "'B' stands idle" in result.take_backs[0].reason
 
     def test_not_for_little(self) -> None:
-        busy = server("a", running=(2.0,), ahead=(ahead(job(1), 4.0),), loaded_model="x")
+        busy = server("a", running=(2.0,), prefetched=(prefetched(job(1), 4.0),), loaded_model="x")
         assert not decide([], [busy, server("b", loaded_model="x")], EVEN).take_backs[1:]
         cold = server("b", loaded_model="y")
         assert not decide([], [busy, cold], EVEN).take_backs
 
     def test_for_a_higher_priority(self) -> None:
-        busy = server("a", running=(10.0,), ahead=(ahead(job(1)),), loaded_model="x")
+        busy = server("a", running=(10.0,), prefetched=(prefetched(job(1)),), loaded_model="x")
         urgent = job(2, priority=9)
         assert [each.job_id for each in decide([urgent], [busy], EVEN).take_backs] == ["job1"]
         assert not decide([job(2)], [busy], EVEN, served={"p": NOW}).take_backs
 
     def test_for_a_project_that_was_not_served_for_long(self) -> None:
-        busy = server("a", running=(10.0,), ahead=(ahead(job(1)),), loaded_model="x")
+        busy = server("a", running=(10.0,), prefetched=(prefetched(job(1)),), loaded_model="x")
         newcomer = job(2, project_id="q")
         served = {"p": NOW - 1}
         assert decide([newcomer], [busy], EVEN, served=served).take_backs

@@ -49,7 +49,7 @@ def test_only_what_waits_ahead_is_taken_back_and_once(
     jobs: list[WaitingJob], servers: list[ServerView], estimates: Estimates
 ) -> None:
     result = decide(jobs, servers, estimates)
-    held = {(entry.job.id, view.id) for view in servers for entry in view.ahead}
+    held = {(entry.job.id, view.id) for view in servers for entry in view.prefetched}
     back = [(each.job_id, each.server_id) for each in result.take_backs]
     assert set(back) <= held
     assert len({server_id for _, server_id in back}) == len(back)

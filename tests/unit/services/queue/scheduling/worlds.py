@@ -5,9 +5,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from backend.services.queue.backlog import Backlog, WaitingJob
-from backend.services.queue.scheduling.estimates import Estimates, Run
+from backend.services.queue.scheduling.estimates import CompletedRun, Estimates
 from backend.services.queue.scheduling.planner import plan
-from backend.services.queue.scheduling.types import AheadJob, Plan, Rules, ServerView
+from backend.services.queue.scheduling.types import Plan, PrefetchedJob, Rules, ServerView
 
 NOW = 10_000.0
 NAMES = ("a", "b", "c")
@@ -35,9 +35,9 @@ def learnt(**seconds: float) -> Estimates:
     for name, value in seconds.items():
         for model in MODELS[:2]:
             for _ in range(3):
-                estimates = estimates.learn(Run(name, model, "image", 20.0, value))
+                estimates = estimates.learn(CompletedRun(name, model, "image", 20.0, value))
             for _ in range(3):
-                cold = Run(name, model, "image", 20.0, value + 10.0, swapped=True)
+                cold = CompletedRun(name, model, "image", 20.0, value + 10.0, swapped=True)
                 estimates = estimates.learn(cold)
     return estimates
 
@@ -60,8 +60,8 @@ def placed(result: Plan) -> list[tuple[str, str]]:
     return sorted((each.job_id, each.server_id) for each in result.assignments)
 
 
-def ahead(waiting: WaitingJob, seconds: float = 10.0) -> AheadJob:
-    return AheadJob(waiting, seconds)
+def prefetched(waiting: WaitingJob, seconds: float = 10.0) -> PrefetchedJob:
+    return PrefetchedJob(waiting, seconds)
 
 
 jobs_strategy = st.lists(
@@ -83,8 +83,8 @@ jobs_strategy = st.lists(
     max_size=25,
 )
 
-_ahead = st.builds(
-    ahead,
+_prefetched = st.builds(
+    prefetched,
     st.builds(
         job,
         st.integers(2000, 2999),
@@ -103,8 +103,8 @@ servers_strategy = st.lists(
         capacity=st.integers(1, 3),
         parallel=st.sampled_from((1, 1, 3)),
         running=st.lists(st.floats(0, 100), max_size=3).map(tuple),
-        ahead=st.lists(_ahead, max_size=1).map(tuple),
-        strangers=st.integers(0, 3),
+        prefetched=st.lists(_prefetched, max_size=1).map(tuple),
+        foreign_prompts=st.integers(0, 3),
         loaded_model=st.sampled_from(MODELS),
     ),
     unique_by=lambda view: view.id,

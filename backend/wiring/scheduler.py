@@ -3,9 +3,9 @@
 from functools import cached_property
 
 from backend.services.providers.runpod.client import RunPodClient
-from backend.services.queue.backlog_sync import BacklogFeed
-from backend.services.queue.context import QueueDesk
-from backend.services.queue.in_flight import Hands
+from backend.services.queue.backlog_sync import BacklogSync
+from backend.services.queue.context import SchedulerContext
+from backend.services.queue.in_flight import InFlightJobs
 from backend.services.queue.job_requirements import JobNeeds
 from backend.services.queue.leadership import Leadership
 from backend.services.queue.learning import Learning
@@ -15,14 +15,14 @@ from backend.utils.clock import utc_now
 from backend.wiring.foundation import Foundation
 
 
-class DeskParts(Foundation):
-    """The fleet, who may drive it, what waits, and what is in hand."""
+class SchedulerParts(Foundation):
+    """The fleet, who may drive it, what waits, and what is in flight."""
 
     @cached_property
     def fleet(self) -> Fleet:
         fleet = Fleet(
             self.repositories.servers,
-            self._roads.comfyui,
+            self._clients.comfyui,
             runpod=self._runpod_client,
             check_seconds=self._settings.server_check_seconds,
             clock=utc_now,
@@ -39,21 +39,21 @@ class DeskParts(Foundation):
         return Learning(self.repositories.estimates)
 
     @cached_property
-    def hands(self) -> Hands:
-        return Hands(now=lambda: utc_now().timestamp(), learn=self.learning.learn)
+    def in_flight(self) -> InFlightJobs:
+        return InFlightJobs(now=lambda: utc_now().timestamp(), learn=self.learning.learn)
 
     @cached_property
-    def desk(self) -> QueueDesk:
+    def scheduler_context(self) -> SchedulerContext:
         needs = JobNeeds()
         repos = self.repositories
-        feed = BacklogFeed(repos.jobs, repos.workers, needs, clock=utc_now)
-        repos.jobs.listeners.append(feed)
-        return QueueDesk(
+        backlog_sync = BacklogSync(repos.jobs, repos.workers, needs, clock=utc_now)
+        repos.jobs.listeners.append(backlog_sync)
+        return SchedulerContext(
             leadership=self.leadership,
             fleet=self.fleet,
-            feed=feed,
+            backlog_sync=backlog_sync,
             needs=needs,
-            hands=self.hands,
+            in_flight=self.in_flight,
             learning=self.learning,
             rules=Rules(age_window=self._settings.queue_age_window),
             clock=utc_now,
@@ -62,4 +62,4 @@ class DeskParts(Foundation):
     @cached_property
     def _runpod_client(self) -> RunPodClient:
         # Its session makes a new connection for every call: no order is left in a closing one.
-        return RunPodClient(self._roads.provider)
+        return RunPodClient(self._clients.provider)
