@@ -122,7 +122,7 @@ class QueueManager:
         return await self._jobs.totals.by_status()
 
     async def cancel_for(self, field: str, value: str, *, project_id: str) -> int:
-        """Cancel every unfinished job of a project, or of a scene or clip of that project."""
+        """Cancel every unfinished job of a project, or of its scene, clip or character."""
         jobs = await self._jobs.active_for(field, value, project_id=project_id)
         results = await asyncio.gather(*(self.cancel(job) for job in jobs))
         return sum(results)
