@@ -47,7 +47,6 @@ class SchedulerParts(Foundation):
         needs = JobNeeds()
         repos = self.repositories
         backlog_sync = BacklogSync(repos.jobs, repos.workers, needs, clock=utc_now)
-        repos.jobs.listeners.append(backlog_sync)
         return SchedulerContext(
             leadership=self.leadership,
             fleet=self.fleet,
