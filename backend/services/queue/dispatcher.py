@@ -69,7 +69,6 @@ class Dispatcher:
         self._to_recover = True
         self._recounting = SingleFlight(jobs.recount)
         self._looked = 0.0
-        context.in_flight.on_change = self.wake
 
     @property
     def is_leader(self) -> bool:

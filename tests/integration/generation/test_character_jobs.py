@@ -70,7 +70,7 @@ class TestItsJobs:
         job_id = await queued(desk, character)
         await queued(desk, character)
         await desk.client.post(f"{API}/queue/jobs/{job_id}/cancel")
-        jobs = container.repositories.jobs
+        jobs = container.base.repositories.jobs
         kept = await jobs.project_totals("")
         assert (kept[JobStatus.PENDING], kept[JobStatus.CANCELLED]) == (1, 1)
         await jobs.recount()
@@ -152,7 +152,7 @@ class TestDeletion:
         url = f"{API}/characters/{character['id']}"
         await desk.client.put(url, json={"face_image": face})
         await made(desk, other)
-        kept = await container.repositories.character_takes.list_for(character["id"])
+        kept = await container.base.repositories.character_takes.list_for(character["id"])
         simulator.set_fault("slow", value=20)
         jobs = [await queued(desk, character, params=LONG) for _ in range(4)]
         await desk.until(jobs[0], lambda job: job["status"] == "processing")
@@ -164,10 +164,10 @@ class TestDeletion:
         assert code(await desk.client.get(f"{url}/gallery")) == (404, "CHARACTER_NOT_FOUND")
         assert (await desk.client.get(face)).status_code == 404
         assert all(other["id"] in path for path in files_in(settings))
-        graph = container.repositories.graphs
+        graph = container.base.repositories.graphs
         hashes = {take.provenance.graph_hash for take in kept if take.provenance}
         assert hashes
-        assert await container.take_graphs.of_takes(character["id"], kept) == {}
+        assert await container.generation.take_graphs.of_takes(character["id"], kept) == {}
         assert await graph.delete_for_project(character["id"]) == 0
         assert len((await gallery(desk, other))["images"]) == 1
 
@@ -196,9 +196,9 @@ class TestDeletion:
         job_id = await queued(desk, character)
         await desk.until(job_id, lambda job: job["status"] == "processing")
         # Without its jobs: one that another process queues may be overlooked.
-        assert await container.repositories.characters.delete(character["id"])
+        assert await container.base.repositories.characters.delete(character["id"])
         job = await desk.finished(job_id)
         assert (job["status"], job["error_code"]) == ("failed", "CHARACTER_GONE")
         assert "The character was deleted" in job["error"]
         assert files_in(settings) == []
-        assert await container.repositories.character_takes.list_for(character["id"]) == []
+        assert await container.base.repositories.character_takes.list_for(character["id"]) == []

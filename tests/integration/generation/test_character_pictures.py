@@ -219,10 +219,10 @@ class TestItsGallery:
     ) -> None:
         character = await mara(desk)
         answer = await made(desk, character)
-        job = await container.repositories.jobs.get(answer["job_id"])
+        job = await container.base.repositories.jobs.get(answer["job_id"])
         before = await gallery(desk, character)
-        for take in await container.galleries.takes(job):
-            assert await container.delivery.add_to_gallery(job, [take, take]) == take
+        for take in await container.base.galleries.takes(job):
+            assert await container.runners.delivery.add_to_gallery(job, [take, take]) == take
         assert await gallery(desk, character) == before
 
     async def test_the_film_as_json_has_the_character_without_its_takes(
