@@ -27,6 +27,11 @@ give them. `POST /projects` needs none, so begin there; then a scene, then a cli
 `request_id` is in the log and in the header `X-Request-ID` of every response.
 
 **Lists** take `skip` and `limit`; the header `X-Total-Count` tells how many there are.
+**Media**: the addresses in answers are whole, so that a page of any origin can load them: at
+`PUBLIC_URL` if that is set, else at the address that the request itself asked. Where API keys are
+asked for, they carry a signature that ends after `MEDIA_URL_TTL` seconds, since `<img>` and
+`<video>` send no header. A request may name a file of ours in any form: `/uploads/...`, with the
+server, with the signature.
 **Times** are RFC 3339 in UTC. **Positions and lengths** are seconds, kept to the millisecond.
 **PUT** changes what is sent and nothing else; null clears what may be empty.
 """
