@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from backend.api.http.addresses import STATIC
 from backend.api.http.errors import envelope
 from backend.api.http.request_body import ClosingSend, RequestBody
-from backend.utils.ids import new_id
+from backend.utils.ids import random_id
 from backend.utils.media_links import MediaSigner
 
 access_log = logging.getLogger("storycanvas.access")
@@ -223,7 +223,7 @@ def _is_a_look_at_the_page(scope: Scope) -> bool:
 
 def _request_id(headers: Headers) -> str:
     given = headers.get("x-request-id", "")
-    return given if _SANE_ID.fullmatch(given) else new_id()
+    return given if _SANE_ID.fullmatch(given) else random_id()
 
 
 def _is_preflight(scope: Scope, headers: Headers) -> bool:
