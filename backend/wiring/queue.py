@@ -16,10 +16,10 @@ from backend.services.queue.delivery import ResultDelivery
 from backend.services.queue.dispatcher import Dispatcher
 from backend.services.queue.input_images import InputImages
 from backend.services.queue.late_results import LateResults
-from backend.services.queue.provenance import GraphNotes
+from backend.services.queue.provenance import GraphRecorder
 from backend.services.queue.runners.attempt import AttemptLife
 from backend.services.queue.runners.comfyui import ComfyUIRunner
-from backend.services.queue.runners.comfyui_follower import Patience, PromptMonitor
+from backend.services.queue.runners.comfyui_follower import PromptMonitor, PromptTimeouts
 from backend.services.queue.runners.openai import OpenAIVideoRunner, VideoMonitor
 from backend.services.queue.runners.recorder import AttemptRecorder
 from backend.services.queue.runners.router import RunnerRouter
@@ -98,8 +98,8 @@ class QueueParts(SchedulerParts):
         return InputImages(self.media_files, self._clients.comfyui)
 
     @cached_property
-    def _graph_notes(self) -> GraphNotes:
-        return GraphNotes(self.repositories.graphs, self.fleet, clock=utc_now)
+    def _graph_notes(self) -> GraphRecorder:
+        return GraphRecorder(self.repositories.graphs, self.fleet, clock=utc_now)
 
     @cached_property
     def runners(self) -> RunnerRouter:
@@ -210,7 +210,7 @@ class QueueParts(SchedulerParts):
         return PromptMonitor(
             self.repositories.jobs,
             self._clients.comfyui,
-            patience=Patience(
+            patience=PromptTimeouts(
                 poll=self._settings.queue_poll_seconds,
                 lost=self._settings.server_lost_seconds,
                 stall=self._settings.job_stall_seconds,

@@ -8,7 +8,7 @@ from backend.services.queue.context import SchedulerContext
 from backend.services.queue.in_flight import InFlightJobs
 from backend.services.queue.job_requirements import JobNeeds
 from backend.services.queue.leadership import Leadership
-from backend.services.queue.learning import Learning
+from backend.services.queue.learning import EstimateLearner
 from backend.services.queue.scheduling.types import Rules
 from backend.services.servers.fleet import Fleet
 from backend.utils.clock import utc_now
@@ -35,8 +35,8 @@ class SchedulerParts(Foundation):
         return Leadership(self.repositories.leases)
 
     @cached_property
-    def learning(self) -> Learning:
-        return Learning(self.repositories.estimates)
+    def learning(self) -> EstimateLearner:
+        return EstimateLearner(self.repositories.estimates)
 
     @cached_property
     def in_flight(self) -> InFlightJobs:

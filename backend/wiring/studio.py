@@ -5,7 +5,7 @@ from typing import Any
 
 from backend.services.events.webhook_service import WebhookService
 from backend.services.film.alternates_service import AlternatesService
-from backend.services.film.character_belongings import CharacterBelongings
+from backend.services.film.character_cascade import CharacterCascade
 from backend.services.film.character_service import CharacterService
 from backend.services.film.clip_creation import ClipCreator
 from backend.services.film.clip_service import ClipService
@@ -15,7 +15,7 @@ from backend.services.film.scene_service import SceneService
 from backend.services.film.scene_spans import SceneSpans
 from backend.services.film.story_reader import StoryReader
 from backend.services.film.template_service import TemplateService
-from backend.services.film.timeline_analysis import TimelineAnalyst
+from backend.services.film.timeline_analysis import TimelineAnalyzer
 from backend.services.film.workflow_service import WorkflowService
 from backend.services.generation.render_context import RenderContextLoader
 from backend.services.media_service import MediaService
@@ -78,13 +78,13 @@ class StudioParts(QueueParts):
         return StoryReader(repos.projects, repos.scenes, repos.clips)
 
     @cached_property
-    def timeline_analyst(self) -> TimelineAnalyst:
-        return TimelineAnalyst(self.repositories.scenes, self.scene_spans)
+    def timeline_analyst(self) -> TimelineAnalyzer:
+        return TimelineAnalyzer(self.repositories.scenes, self.scene_spans)
 
     @cached_property
     def characters(self) -> CharacterService:
         repos = self.repositories
-        belongings = CharacterBelongings(
+        belongings = CharacterCascade(
             repos.character_takes, repos.graphs, jobs=self.queue, media=self.media_files
         )
         return CharacterService(

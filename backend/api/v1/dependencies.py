@@ -26,7 +26,7 @@ from backend.services.film.project_import import ProjectImporter
 from backend.services.film.scene_service import SceneService
 from backend.services.film.story_reader import StoryReader
 from backend.services.film.template_service import TemplateService
-from backend.services.film.timeline_analysis import TimelineAnalyst
+from backend.services.film.timeline_analysis import TimelineAnalyzer
 from backend.services.film.workflow_service import WorkflowService
 from backend.services.generation.character_pictures import CharacterPictures
 from backend.services.generation.take_graphs import TakeGraphs
@@ -95,8 +95,8 @@ async def _story(request: Request) -> StoryReader:
     return service
 
 
-async def _timeline_analyst(request: Request) -> TimelineAnalyst:
-    service: TimelineAnalyst = request.app.state.container.timeline_analyst
+async def _timeline_analyst(request: Request) -> TimelineAnalyzer:
+    service: TimelineAnalyzer = request.app.state.container.timeline_analyst
     return service
 
 
@@ -223,7 +223,7 @@ CharacterPicturesDep = Annotated[CharacterPictures, Depends(_character_pictures)
 TemplateServiceDep = Annotated[TemplateService, Depends(_templates)]
 WorkflowServiceDep = Annotated[WorkflowService, Depends(_saved_workflows)]
 StoryReaderDep = Annotated[StoryReader, Depends(_story)]
-TimelineAnalystDep = Annotated[TimelineAnalyst, Depends(_timeline_analyst)]
+TimelineAnalystDep = Annotated[TimelineAnalyzer, Depends(_timeline_analyst)]
 ComfyUIServiceDep = Annotated[ComfyUIService, Depends(_servers)]
 ModelLibraryDep = Annotated[ModelLibrary, Depends(_model_library)]
 GenerationServiceDep = Annotated[GenerationService, Depends(_generation)]
