@@ -77,7 +77,7 @@ class CharacterCreateDTO(RequestDTO):
     lora: ModelFileOrNone = Field(
         default=None,
         description="A LoRA file of the ComfyUI servers.",
-        examples=["mara_v2.safetensors"],
+        examples=["example_character.safetensors"],
     )
     lora_weight: LoraWeight = Field(default=1.0, description="-100 to 100.", examples=[0.8])
     trigger_words: TriggerWords = Field(
@@ -121,7 +121,7 @@ class CharacterUpdateDTO(RequestDTO):
         default=None, description="Null clears it.", examples=["/uploads/faces/mara_40.png"]
     )
     lora: ModelFileOrNone = Field(
-        default=None, description="Null clears it.", examples=["mara_v3.safetensors"]
+        default=None, description="Null clears it.", examples=["example_character.safetensors"]
     )
     lora_weight: LoraWeight = Field(default=OMITTED, description="-100 to 100.", examples=[0.7])
     trigger_words: TriggerWords = Field(
@@ -180,7 +180,7 @@ class CharacterResponseDTO(ResponseDTO):
         description="The reference when there is no other.",
         examples=[f"{example_ids.FACES}/mara_face.png"],
     )
-    lora: str | None = Field(description="A LoRA file.", examples=["mara_v2.safetensors"])
+    lora: str | None = Field(description="A LoRA file.", examples=["example_character.safetensors"])
     lora_weight: float = Field(description="-100 to 100.", examples=[0.8])
     trigger_words: str = Field(description="Separated by commas.", examples=_WORDS)
     style_notes: str = Field(description="Behind the prompts.", examples=["freckles, film grain"])

@@ -139,8 +139,14 @@ class LeaseLostError(UpstreamError):
 
     default_code = "LEASE_LOST"
 
-    def __init__(self) -> None:
-        super().__init__("This process lost the lease before anything was ordered.")
+    def __init__(
+        self,
+        message: str = "This process lost the lease before anything was ordered.",
+        *,
+        code: str | None = None,
+        **details: Any,
+    ) -> None:
+        super().__init__(message, code=code, **details)
 
 
 class SecretKeyMismatchError(UpstreamError):

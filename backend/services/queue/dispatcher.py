@@ -69,7 +69,6 @@ class Dispatcher:
         self._to_recover = True
         self._recounting = SingleFlight(jobs.recount)
         self._looked = 0.0
-        context.in_flight.on_change = self.wake
 
     @property
     def is_leader(self) -> bool:
@@ -95,20 +94,25 @@ class Dispatcher:
         while True:
             await leadership.acquire()
             async with leadership.kept() as lost:
-                driving = asyncio.create_task(self._drive(), name="driving")
-                losing = asyncio.create_task(lost.wait(), name="losing the lease")
-                try:
-                    await asyncio.wait({driving, losing}, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    for task in (driving, losing):
-                        task.cancel()
-                    await asyncio.gather(driving, losing, return_exceptions=True)
-                    self._context.in_flight.clear()
-                    self._context.backlog_sync.let_all_go()
-            if not lost.is_set():
-                logger.error("The queue stopped for a reason of our own.", exc_info=_error(driving))
-                await asyncio.sleep(_IDLE_SECONDS)
+                with self._context.backlog_sync.attached():
+                    ended = await self._drive_until(lost)
             # Whoever has it now writes what becomes of the jobs; nothing here may any more.
+            if not lost.is_set():
+                logger.error("The queue stopped for a reason of our own.", exc_info=ended)
+                await asyncio.sleep(_IDLE_SECONDS)
+
+    async def _drive_until(self, lost: asyncio.Event) -> BaseException | None:
+        """Drive until the lease is lost; gives the error that ended it before that."""
+        driving = asyncio.create_task(self._drive(), name="driving")
+        losing = asyncio.create_task(lost.wait(), name="losing the lease")
+        try:
+            await asyncio.wait({driving, losing}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (driving, losing):
+                task.cancel()
+            await asyncio.gather(driving, losing, return_exceptions=True)
+            self._context.in_flight.clear()
+        return _error(driving)
 
     async def _drive(self) -> None:
         self._to_recover = True
@@ -215,6 +219,7 @@ class Dispatcher:
         """Plan once and act on it; gives the seconds until it should be looked at again."""
         if not self.is_leader:
             return _IDLE_SECONDS
+        await self._context.backlog_sync.take_in()
         started = time.perf_counter()
         now = self._context.now()
         backlog = self._context.backlog_sync.backlog

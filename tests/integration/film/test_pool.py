@@ -155,7 +155,7 @@ class TestKeepATake:
         await gallery.hang(clip)
         item = await keep(client, clip, source_type=old)
         assert item["source_type"] == OLDER_WORDS[old]
-        assert await container.repositories.pool.update(item["id"], {"source_type": old})
+        assert await container.base.repositories.pool.update(item["id"], {"source_type": old})
         assert (await client.get(f"{API}/pool/item/{item['id']}")).json() == item
         assert (await client.get(f"{API}/pool/{clip['project_id']}")).json() == [item]
 
