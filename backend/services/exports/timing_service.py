@@ -17,7 +17,7 @@ from backend.services.exports.film import ExportOptions, Film, FilmLoader
 from backend.services.exports.media_facts import MediaInspector
 from backend.services.exports.timeline import build_timeline
 from backend.services.exports.timeline_media import MediaMode
-from backend.services.exports.timing_names import NameBook
+from backend.services.exports.timing_names import NameIndex
 from backend.services.exports.timing_plan import differences, plan_timing
 from backend.services.film.clip_timeline import ClipTimeline
 from backend.services.media.uploads import read_upload
@@ -75,7 +75,7 @@ class TimingService:
         preflight.refuse_rate(film)
         cut = read_cut(body, FrameRate.of(film.project.fps))
         shown = self._build(film, "selected")
-        book = NameBook((shown, self._build(film, "placeholder")), film.clips)
+        book = NameIndex((shown, self._build(film, "placeholder")), film.clips)
         plan = plan_timing(shown, film.scenes, film.clips, cut, book)
         if plan.conflicts:
             return plan
