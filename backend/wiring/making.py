@@ -5,6 +5,7 @@ from functools import cached_property
 from backend.services.batch_generator import BatchGenerator
 from backend.services.export_service import ExportService
 from backend.services.exports.film import FilmLoader
+from backend.services.exports.film_timelines import FilmTimelines
 from backend.services.exports.timing_service import TimingService
 from backend.services.film.project_import import ProjectImporter
 from backend.services.generation.batch_filler import BatchClips, BatchFiller
@@ -92,15 +93,14 @@ class MakingParts(StudioParts):
 
     @cached_property
     def exports(self) -> ExportService:
-        return ExportService(self._films, self._settings.upload_dir)
+        return ExportService(self.film_timelines)
 
     @cached_property
     def timing(self) -> TimingService:
         return TimingService(
-            self._films,
+            self.film_timelines,
             self.repositories.clips,
             timeline=self.timeline,
-            upload_dir=self._settings.upload_dir,
             clock=utc_now,
         )
 
@@ -109,6 +109,7 @@ class MakingParts(StudioParts):
         return ProjectImporter(self.repositories, self.media_files, clock=utc_now)
 
     @cached_property
-    def _films(self) -> FilmLoader:
+    def film_timelines(self) -> FilmTimelines:
         repos = self.repositories
-        return FilmLoader(repos.projects, repos.scenes, repos.clips, repos.characters)
+        films = FilmLoader(repos.projects, repos.scenes, repos.clips, repos.characters)
+        return FilmTimelines(films, self._settings.upload_dir)

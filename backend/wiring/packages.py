@@ -30,11 +30,11 @@ class PackageParts(MakingParts):
 
     @cached_property
     def bundles(self) -> BundleService:
-        return BundleService(self.exports, self.media_preparer)
+        return BundleService(self.film_timelines, self.media_preparer)
 
     @cached_property
     def storyboards(self) -> StoryboardService:
-        return StoryboardService(self.exports, self._settings.upload_dir)
+        return StoryboardService(self.film_timelines, self._settings.upload_dir)
 
     @cached_property
     def animatic_runner(self) -> AnimaticRunner:
@@ -60,4 +60,4 @@ class PackageParts(MakingParts):
 
     @cached_property
     def _animatic_planner(self) -> AnimaticPlanner:
-        return AnimaticPlanner(self.exports)
+        return AnimaticPlanner(self.film_timelines)

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from fastapi import Depends, Header, Query, Response
 
-from backend.services.export_service import ExportFile
+from backend.services.exports.export_files import ExportFile
 from backend.services.exports.film import ExportOptions
 from backend.utils.media_links import media_links
 
