@@ -8,9 +8,11 @@ from backend.services.exports.film import FilmLoader
 from backend.services.exports.film_timelines import FilmTimelines
 from backend.services.exports.timing_service import TimingService
 from backend.services.film.project_import import ProjectImporter
+from backend.services.generation.awaited_jobs import AwaitedJobs
 from backend.services.generation.batch_filler import BatchClips, BatchFiller
 from backend.services.generation.character_pictures import CharacterPictures
 from backend.services.generation.eligibility import EligibilityChecker
+from backend.services.generation.job_factory import JobFactory
 from backend.services.generation.take_graphs import TakeGraphs
 from backend.services.generation_service import GenerationService
 from backend.utils.clock import utc_now
@@ -25,14 +27,28 @@ class MakingParts(StudioParts):
         return GenerationService(
             self.repositories.clips,
             clip_creator=self.clip_creator,
-            galleries=self.galleries,
+            factory=self.job_factory,
+            queue=self.queue,
+            awaited=self.awaited_jobs,
+        )
+
+    @cached_property
+    def job_factory(self) -> JobFactory:
+        return JobFactory(
             contexts=self.render_contexts,
             provider=self.provider,
-            queue=self.queue,
             eligibility=self.eligibility,
-            wait_seconds=self._settings.generate_wait_seconds,
             max_retries=self._settings.queue_max_retries,
             clock=utc_now,
+        )
+
+    @cached_property
+    def awaited_jobs(self) -> AwaitedJobs:
+        return AwaitedJobs(
+            self.queue,
+            self.galleries,
+            eligibility=self.eligibility,
+            wait_seconds=self._settings.generate_wait_seconds,
         )
 
     @cached_property
@@ -45,10 +61,8 @@ class MakingParts(StudioParts):
         return TakeGraphs(
             self.repositories.clips,
             self.repositories.graphs,
-            eligibility=self.eligibility,
-            generation=self.generation,
-            max_retries=self._settings.queue_max_retries,
-            clock=utc_now,
+            factory=self.job_factory,
+            awaited=self.awaited_jobs,
         )
 
     @cached_property
@@ -56,7 +70,8 @@ class MakingParts(StudioParts):
         return CharacterPictures(
             self.repositories.characters,
             self.galleries,
-            generation=self.generation,
+            factory=self.job_factory,
+            awaited=self.awaited_jobs,
             graphs=self.take_graphs,
         )
 
@@ -68,7 +83,7 @@ class MakingParts(StudioParts):
             repos.jobs,
             clips=self._batch_clips,
             filler=self.batch_filler,
-            generation=self.generation,
+            factory=self.job_factory,
             limits=self.queue_limits,
             clock=utc_now,
         )
@@ -81,7 +96,7 @@ class MakingParts(StudioParts):
             repos.jobs,
             repos.projects,
             clips=self._batch_clips,
-            generation=self.generation,
+            factory=self.job_factory,
             queue=self.queue,
             limits=self.queue_limits,
             clock=utc_now,
