@@ -9,7 +9,7 @@ from backend.api.http.versioned_router import Responses
 from backend.dtos.generation_dto import GenerationQueuedDTO
 from backend.models.content import ContentType, GeneratedContent
 from backend.models.job import Job
-from backend.services.generation_service import Generated
+from backend.services.generation.awaited_jobs import Generated
 
 #: What both routes that wait for a take may answer beside it, said the same way.
 WAITED: Final[Responses] = {
