@@ -193,12 +193,12 @@ class SampleDTO(ResponseDTO):
     )
 
 
-class CharacterGeneratedDTO(GeneratedDTO):
+class PictureGeneratedDTO(GeneratedDTO):
     samples: list[SampleDTO] = Field(description="Every picture that the job made.")
     total_generated: int = Field(description="How many those are.", examples=[1])
 
 
-class CharacterQueuedDTO(GenerationQueuedDTO):
+class PictureQueuedDTO(GenerationQueuedDTO):
     samples: list[SampleDTO] = Field(description="None yet.", examples=[[]])
     total_generated: int = Field(description="None yet.", examples=[0])
 

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from backend.models.base import FrozenModel
+from backend.utils.ids import derived_id
 
 
 class GraphFile(FrozenModel):
@@ -74,3 +75,8 @@ class KeptGraph(FrozenModel):
     project_id: str
     plan: GraphPlan
     created_at: datetime
+
+
+def graph_id_of(owner_id: str, graph_hash: str) -> str:
+    """`owner_id`: the project that a graph goes with, or the character."""
+    return derived_id("graph", owner_id, graph_hash)

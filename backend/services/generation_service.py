@@ -1,13 +1,16 @@
 """From a request to a queued job, and, where somebody waits for it, to the take."""
 
+from backend.dtos.character_dto import CharacterPictureDTO
 from backend.dtos.clip_dto import ClipCreateDTO
 from backend.dtos.generation_dto import GenerateDTO, RenderOrderDTO
 from backend.dtos.queue_dto import JobCreateDTO
 from backend.models.clip import Clip
 from backend.models.content import ContentType
 from backend.models.job import Job
+from backend.repositories.character_repository import CharacterRepository
 from backend.repositories.clip_repository import ClipRepository
 from backend.services.film.clip_creation import ClipCreator
+from backend.services.gallery_manager import GalleryManager
 from backend.services.generation.awaited_jobs import AwaitedJobs, Generated
 from backend.services.generation.job_factory import JobFactory
 from backend.services.queue_manager import QueueManager
@@ -15,7 +18,7 @@ from backend.utils.errors import InvalidRequestError, QueueFullError, Unprocessa
 
 
 class GenerationService:
-    def __init__(
+    def __init__(  # noqa: PLR0913 - it joins films, galleries and the queue
         self,
         clips: ClipRepository,
         *,
@@ -23,8 +26,12 @@ class GenerationService:
         factory: JobFactory,
         queue: QueueManager,
         awaited: AwaitedJobs,
+        galleries: GalleryManager,
+        characters: CharacterRepository,
     ) -> None:
         self._clips = clips
+        self._galleries = galleries
+        self._characters = characters
         self._clip_creator = clip_creator
         self._factory = factory
         self._queue = queue
@@ -64,4 +71,24 @@ class GenerationService:
         """Queue a job ahead of batch work; waits, answers and raises as `AwaitedJobs.run`."""
         clip = await self._clips.get(dto.clip_id)
         job = await self._factory.prepare(clip, dto.generation_type, dto)
+        return await self._awaited.run(job, wait=wait)
+
+    async def regenerate(
+        self, clip_id: str, content_id: str, *, server_id: str | None, wait: bool
+    ) -> Job | Generated:
+        """Send a take's graph again, as it is; answers and raises as `AwaitedJobs.run`.
+
+        ConflictError for a take whose graph nobody knows, ModelUnavailableError where no server
+        has its nodes and files under these very names.
+        """
+        known = await self._galleries.known_take(clip_id, content_id)
+        job = await self._factory.prepare_graph(*known, server_id=server_id)
+        return await self._awaited.run(job, wait=wait)
+
+    async def generate_picture(
+        self, character_id: str, dto: CharacterPictureDTO, *, wait: bool
+    ) -> Job | Generated:
+        """Queue a picture of a character; waits, answers and raises as `generate` for a clip."""
+        character = await self._characters.get(character_id)
+        job = await self._factory.prepare_picture(character, dto)
         return await self._awaited.run(job, wait=wait)

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from backend.models.project import Project
 from backend.repositories.project_repository import ProjectRepository
-from backend.services.media.audio_probe import AudioFacts, probe_audio, sniff_audio
-from backend.services.media.image_probe import ImageFacts, probe_image, sniff_image
+from backend.services.media.audio_probe import AudioFacts, probe_audio
+from backend.services.media.image_probe import ImageFacts, probe_image
 from backend.services.media.media_files import MediaFiles, project_folder
 from backend.services.media.uploads import IncomingFile, UploadRule, write_upload
 from backend.utils.clock import Clock
@@ -20,6 +20,7 @@ from backend.utils.errors import (
     UnprocessableError,
     UnsupportedMediaError,
 )
+from backend.utils.file_validator import sniff_audio, sniff_image
 from backend.utils.ids import random_id
 
 logger = logging.getLogger(__name__)

@@ -1,5 +1,6 @@
-"""Model families as clients read them. Pure: everything comes from model_config."""
+"""Model families as clients read them. Pure: everything comes from `families`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from backend.models.render import PresetName
@@ -11,51 +12,64 @@ from backend.utils.errors import ResourceNotFoundError
 _PURPOSE = {"fast": "For trying things out", "quality": "For the film"}
 
 
-def types() -> dict[str, object]:
-    return {"types": [_type_of(family) for family in FAMILIES]}
+class ModelConfig:
+    """What models are rendered with: families, presets, parameters, defaults.
 
-
-def presets_of(name: str) -> dict[str, object]:
-    family = family_named(name)
-    presets = {preset: _preset_of(family, preset) for preset in family.presets}
-    return {"model_name": name, "base_model": family.id, "presets": presets}
-
-
-def parameters_of(name: str, preset: PresetName | None = None) -> dict[str, Any]:
-    """Give a preset's settings, of the family's default preset when none is named."""
-    family = family_named(name)
-    chosen = preset or family.default_preset
-    return {
-        "model_name": name,
-        "model_type": family.id,
-        "preset": chosen,
-        "parameters": _settings(family, chosen),
-    }
-
-
-def defaults_of(name: str) -> dict[str, Any]:
-    settings = parameters_of(name)
-    return {**settings, "defaults": settings["parameters"]}
-
-
-def family_named(name: str) -> ModelFamily:
-    """Find a family by its id, or by the name of a model file.
-
-    ResourceNotFoundError with code MODEL_UNKNOWN lists the ids.
+    `families` are listed, `variants` are found by their keys.
     """
-    by_key = {family.key: family for family in VARIANTS}
-    family = by_key.get(name.strip().lower())
-    if family is not None:
-        return family
-    detection = detect(name)
-    if detection.family is None:
-        ids = [family.id for family in FAMILIES]
-        raise ResourceNotFoundError(
-            f"'{name}' is none of the families {', '.join(ids)}, and as a file {detection.reason}.",
-            code="MODEL_UNKNOWN",
-            families=ids,
-        )
-    return detection.family
+
+    def __init__(
+        self,
+        families: Sequence[ModelFamily] = FAMILIES,
+        variants: Sequence[ModelFamily] = VARIANTS,
+    ) -> None:
+        self._families = families
+        self._by_key = {family.key: family for family in variants}
+
+    def types(self) -> dict[str, object]:
+        """List the families, whatever the servers have."""
+        return {"types": [_type_of(family) for family in self._families]}
+
+    def presets_of(self, name: str) -> dict[str, object]:
+        """Give every preset of a model's family."""
+        family = self.family_named(name)
+        presets = {preset: _preset_of(family, preset) for preset in family.presets}
+        return {"model_name": name, "base_model": family.id, "presets": presets}
+
+    def parameters_of(self, name: str, preset: PresetName | None = None) -> dict[str, Any]:
+        """Give a preset's settings, of the family's default preset when none is named."""
+        family = self.family_named(name)
+        chosen = preset or family.default_preset
+        return {
+            "model_name": name,
+            "model_type": family.id,
+            "preset": chosen,
+            "parameters": _settings(family, chosen),
+        }
+
+    def defaults_of(self, name: str) -> dict[str, Any]:
+        """Give what a model is rendered with when nothing is asked for."""
+        settings = self.parameters_of(name)
+        return {**settings, "defaults": settings["parameters"]}
+
+    def family_named(self, name: str) -> ModelFamily:
+        """Find a family by its id, or by the name of a model file.
+
+        ResourceNotFoundError with code MODEL_UNKNOWN lists the ids.
+        """
+        family = self._by_key.get(name.strip().lower())
+        if family is not None:
+            return family
+        detection = detect(name)
+        if detection.family is None:
+            ids = [family.id for family in self._families]
+            raise ResourceNotFoundError(
+                f"'{name}' is none of the families {', '.join(ids)}, and as a file"
+                f" {detection.reason}.",
+                code="MODEL_UNKNOWN",
+                families=ids,
+            )
+        return detection.family
 
 
 def _type_of(family: ModelFamily) -> dict[str, object]:

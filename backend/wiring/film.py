@@ -70,7 +70,14 @@ def build_film(base: Foundation, queue: QueueManager, events: EventParts) -> Fil
         templates=TemplateService(repos.templates, clock=utc_now),
         workflows=WorkflowService(repos.workflows, repos.projects, clock=utc_now),
         alternates=AlternatesService(*story, timeline=timeline, media=files, clock=utc_now),
-        pool=PoolService(repos.projects, repos.clips, repos.pool, media=files, clock=utc_now),
+        pool=PoolService(
+            repos.projects,
+            repos.clips,
+            repos.pool,
+            galleries=base.galleries,
+            media=files,
+            clock=utc_now,
+        ),
         media=_media(base),
     )
 

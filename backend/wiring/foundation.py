@@ -10,9 +10,10 @@ from backend.config import Settings
 from backend.database import DatabaseManager
 from backend.repositories.registry import Repositories, repositories_on
 from backend.services.comfyui.client import ComfyUIClient
-from backend.services.film.galleries import Galleries
+from backend.services.gallery_manager import GalleryManager
 from backend.services.media.media_files import MediaFiles
 from backend.services.media.result_store import Downloads, ResultStore
+from backend.utils.clock import utc_now
 from backend.utils.media_links import MediaLinks, MediaSigner
 from backend.utils.secret_box import SecretBox
 
@@ -35,7 +36,7 @@ class Foundation:
     database: DatabaseManager
     clients: HttpClients
     repositories: Repositories
-    galleries: Galleries
+    galleries: GalleryManager
     media_files: MediaFiles
     metrics: Metrics
 
@@ -62,7 +63,13 @@ def build_foundation(
         database=database,
         clients=clients,
         repositories=repos,
-        galleries=Galleries(repos.clips, repos.characters, repos.character_takes),
+        galleries=GalleryManager(
+            repos.clips,
+            repos.characters,
+            repos.character_takes,
+            graphs=repos.graphs,
+            clock=utc_now,
+        ),
         media_files=MediaFiles(settings.upload_dir),
         metrics=Metrics(),
     )

@@ -6,11 +6,9 @@ from backend.services.batch_generator import BatchGenerator
 from backend.services.film.clip_creation import ClipCreator
 from backend.services.generation.awaited_jobs import AwaitedJobs
 from backend.services.generation.batch_filler import BatchClips, BatchFiller
-from backend.services.generation.character_pictures import CharacterPictures
 from backend.services.generation.eligibility import EligibilityChecker
 from backend.services.generation.job_factory import JobFactory
 from backend.services.generation.render_context import RenderContextLoader
-from backend.services.generation.take_graphs import TakeGraphs
 from backend.services.generation_service import GenerationService
 from backend.services.servers.fleet import Fleet
 from backend.utils.clock import utc_now
@@ -22,8 +20,6 @@ from backend.wiring.runners import RunnerParts
 @dataclass(frozen=True)
 class GenerationParts:
     service: GenerationService
-    take_graphs: TakeGraphs
-    character_pictures: CharacterPictures
     batches: BatchGenerator
     batch_filler: BatchFiller
 
@@ -46,7 +42,6 @@ def build_generation(
         eligibility=eligibility,
         wait_seconds=base.settings.generate_wait_seconds,
     )
-    graphs = TakeGraphs(repos.clips, repos.graphs, factory=factory, awaited=awaited)
     filler, batches = _batches(base, queue, factory)
     return GenerationParts(
         service=GenerationService(
@@ -55,10 +50,8 @@ def build_generation(
             factory=factory,
             queue=queue.manager,
             awaited=awaited,
-        ),
-        take_graphs=graphs,
-        character_pictures=CharacterPictures(
-            repos.characters, base.galleries, factory=factory, awaited=awaited, graphs=graphs
+            galleries=base.galleries,
+            characters=repos.characters,
         ),
         batches=batches,
         batch_filler=filler,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from backend.services.model_config import ModelConfig
 from backend.services.providers.runpod.client import RunPodClient
 from backend.services.queue.backlog_sync import BacklogSync
 from backend.services.queue.context import SchedulerContext
@@ -20,6 +21,7 @@ from backend.wiring.foundation import Foundation
 class FleetParts:
     fleet: Fleet
     library: ModelLibrary
+    config: ModelConfig
     runpod: RunPodClient
 
 
@@ -33,7 +35,7 @@ def build_fleet(base: Foundation) -> FleetParts:
         check_seconds=base.settings.server_check_seconds,
         clock=utc_now,
     )
-    return FleetParts(fleet=fleet, library=ModelLibrary(fleet), runpod=runpod)
+    return FleetParts(fleet=fleet, library=ModelLibrary(fleet), config=ModelConfig(), runpod=runpod)
 
 
 def build_scheduler(base: Foundation, fleet: Fleet) -> SchedulerContext:

@@ -3,9 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from backend.models.provenance import GraphPlan, KeptGraph, PictureUse
+from backend.models.provenance import GraphPlan, KeptGraph, PictureUse, graph_id_of
 from backend.repositories.registry import Repositories
-from backend.services.queue.provenance import graph_id_of
 from tests.contract.test_repositories import manager, repos
 
 __all__ = ["manager", "repos"]

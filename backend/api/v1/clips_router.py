@@ -8,10 +8,10 @@ from backend.api.http.versioned_router import versioned_router
 from backend.api.streams.gallery_json import gallery_json
 from backend.api.v1.dependencies import (
     ClipServiceDep,
+    GalleryManagerDep,
     GenerationServiceDep,
     Id,
     PageDep,
-    TakeGraphsDep,
 )
 from backend.dtos.clip_dto import (
     ClipCreatedDTO,
@@ -83,7 +83,7 @@ async def read_clip(clip_id: Id, clips: ClipServiceDep) -> Clip:
 async def read_gallery(
     clip_id: Id,
     clips: ClipServiceDep,
-    graphs: TakeGraphsDep,
+    galleries: GalleryManagerDep,
     include: Annotated[
         Literal["workflow"] | None,
         Query(description="workflow: the graph of each take comes along."),
@@ -99,7 +99,8 @@ async def read_gallery(
     }
     if include is None:
         return gallery
-    return await gallery_json(GalleryDTO.model_validate(gallery), await graphs.of_clip(clip))
+    graphs = await galleries.graphs_of(clip.project_id, clip.takes)
+    return await gallery_json(GalleryDTO.model_validate(gallery), graphs)
 
 
 @router.put(

@@ -30,10 +30,10 @@ from backend.services.film.story_reader import StoryReader
 from backend.services.film.template_service import TemplateService
 from backend.services.film.timeline_analysis import TimelineAnalyzer
 from backend.services.film.workflow_service import WorkflowService
-from backend.services.generation.character_pictures import CharacterPictures
-from backend.services.generation.take_graphs import TakeGraphs
+from backend.services.gallery_manager import GalleryManager
 from backend.services.generation_service import GenerationService
 from backend.services.media_service import MediaService
+from backend.services.model_config import ModelConfig
 from backend.services.monitoring.health_service import HealthService
 from backend.services.monitoring.live_board import LiveBoard
 from backend.services.monitoring.queue_view import QueueView
@@ -71,12 +71,12 @@ ProjectServiceDep = Annotated[ProjectService, Depends(_part("film.projects"))]
 SceneServiceDep = Annotated[SceneService, Depends(_part("film.scenes"))]
 ClipServiceDep = Annotated[ClipService, Depends(_part("film.clips"))]
 CharacterServiceDep = Annotated[CharacterService, Depends(_part("film.characters"))]
-CharacterPicturesDep = Annotated[CharacterPictures, Depends(_part("generation.character_pictures"))]
 TemplateServiceDep = Annotated[TemplateService, Depends(_part("film.templates"))]
 WorkflowServiceDep = Annotated[WorkflowService, Depends(_part("film.workflows"))]
 StoryReaderDep = Annotated[StoryReader, Depends(_part("film.story"))]
 TimelineAnalystDep = Annotated[TimelineAnalyzer, Depends(_part("film.timeline_analyst"))]
 ComfyUIServiceDep = Annotated[ComfyUIService, Depends(_part("servers"))]
+ModelConfigDep = Annotated[ModelConfig, Depends(_part("fleet.config"))]
 ModelLibraryDep = Annotated[ModelLibrary, Depends(_part("fleet.library"))]
 GenerationServiceDep = Annotated[GenerationService, Depends(_part("generation.service"))]
 QueueManagerDep = Annotated[QueueManager, Depends(_part("queue.manager"))]
@@ -96,7 +96,7 @@ ProjectImporterDep = Annotated[ProjectImporter, Depends(_part("exports.importer"
 AlternatesServiceDep = Annotated[AlternatesService, Depends(_part("film.alternates"))]
 PoolServiceDep = Annotated[PoolService, Depends(_part("film.pool"))]
 WebhookServiceDep = Annotated[WebhookService, Depends(_part("events.webhooks"))]
-TakeGraphsDep = Annotated[TakeGraphs, Depends(_part("generation.take_graphs"))]
+GalleryManagerDep = Annotated[GalleryManager, Depends(_part("base.galleries"))]
 EventStreamsDep = Annotated[EventStreams, Depends(_part("events.streams"))]
 OpenAIVideoServiceDep = Annotated[OpenAIVideoService, Depends(_part("runners.openai_videos"))]
 

@@ -6,7 +6,7 @@ from fastapi import Depends, Path, Query, Response
 
 from backend.api.http.versioned_router import versioned_router
 from backend.api.streams.models_json import models_json
-from backend.api.v1.dependencies import ModelLibraryDep, Page
+from backend.api.v1.dependencies import ModelConfigDep, ModelLibraryDep, Page
 from backend.dtos.models_dto import (
     LibraryModelDTO,
     ModelDefaultsDTO,
@@ -16,7 +16,6 @@ from backend.dtos.models_dto import (
 )
 from backend.models.model_file import ModelFileType
 from backend.models.render import PresetName
-from backend.services import model_config
 from backend.services.servers.model_library import ModelQuery
 
 router = versioned_router("/models", tags=["Models"])
@@ -78,9 +77,9 @@ async def list_models(
 
 
 @router.get("/types", response_model=ModelTypesDTO, summary="List the model families")
-async def list_model_types() -> dict[str, object]:
+async def list_model_types(config: ModelConfigDep) -> dict[str, object]:
     """What StoryCanvas can build graphs for, whatever the servers have."""
-    return model_config.types()
+    return config.types()
 
 
 @router.get(
@@ -89,9 +88,9 @@ async def list_model_types() -> dict[str, object]:
     summary="Read the presets of a model",
     responses=_UNKNOWN,
 )
-async def read_model_presets(name: ModelName) -> dict[str, object]:
+async def read_model_presets(name: ModelName, config: ModelConfigDep) -> dict[str, object]:
     """Of its family, by its name."""
-    return model_config.presets_of(name)
+    return config.presets_of(name)
 
 
 @router.get(
@@ -102,12 +101,13 @@ async def read_model_presets(name: ModelName) -> dict[str, object]:
 )
 async def read_model_parameters(
     name: ModelName,
+    config: ModelConfigDep,
     preset: Annotated[
         PresetName | None, Query(description="Left out: the family's default.")
     ] = None,
 ) -> dict[str, Any]:
     """What `params` of a request leaves out is taken from here."""
-    return model_config.parameters_of(name, preset)
+    return config.parameters_of(name, preset)
 
 
 @router.get(
@@ -116,6 +116,6 @@ async def read_model_parameters(
     summary="Read what a model is rendered with when nothing is asked for",
     responses=_UNKNOWN,
 )
-async def read_model_defaults(name: ModelName) -> dict[str, Any]:
+async def read_model_defaults(name: ModelName, config: ModelConfigDep) -> dict[str, Any]:
     """The same as the parameters of the default preset."""
-    return model_config.defaults_of(name)
+    return config.defaults_of(name)

@@ -9,17 +9,16 @@ from backend.api.http.generated import WAITED, generated, with_samples
 from backend.api.http.versioned_router import versioned_router
 from backend.api.streams.gallery_json import gallery_json
 from backend.api.v1.dependencies import (
-    CharacterPicturesDep,
-    ClipServiceDep,
+    GalleryManagerDep,
+    GenerationServiceDep,
     Id,
     Prefer,
-    TakeGraphsDep,
 )
 from backend.api.v1.generation_router import generate
 from backend.dtos.character_dto import (
-    CharacterGeneratedDTO,
     CharacterPictureDTO,
-    CharacterQueuedDTO,
+    PictureGeneratedDTO,
+    PictureQueuedDTO,
 )
 from backend.dtos.clip_dto import ClipResponseDTO, GalleryDTO, GalleryWithGraphsDTO
 from backend.dtos.generation_dto import GeneratedDTO, GenerationQueuedDTO
@@ -46,7 +45,7 @@ router.add_api_route("/v1/generate", generate, methods=["POST"], include_in_sche
 )
 async def select_content(
     clip_id: Id,
-    clips: ClipServiceDep,
+    galleries: GalleryManagerDep,
     content_id: TakeId = None,
     content_type: Annotated[
         ContentType | None, Query(description="Which gallery it is in; goes with `content_id`.")
@@ -66,7 +65,7 @@ async def select_content(
         words = "name a take: content_id with its content_type, or image_id, or video_id"
         fault = {"type": "missing", "loc": ("query", "content_id"), "msg": words, "input": None}
         raise RequestValidationError([fault])
-    chosen = [await clips.select(clip_id, take_id, kind) for take_id, kind in wanted]
+    chosen = [await galleries.select(clip_id, take_id, kind) for take_id, kind in wanted]
     return chosen[-1]
 
 
@@ -90,7 +89,7 @@ async def select_content(
 async def regenerate_take(
     clip_id: Id,
     content_id: Id,
-    graphs: TakeGraphsDep,
+    generation: GenerationServiceDep,
     response: Response,
     body: RegenerateDTO | None = None,
     prefer: Prefer = None,
@@ -100,7 +99,7 @@ async def regenerate_take(
     It waits and answers like `POST /generate`. 422 MODEL_UNAVAILABLE tells what each server lacks:
     nodes and files must be there under these very names.
     """
-    result = await graphs.regenerate(
+    result = await generation.regenerate(
         clip_id,
         content_id,
         server_id=body.server_id if body else None,
@@ -111,7 +110,7 @@ async def regenerate_take(
 
 @router.post(
     "/characters/{character_id}/generate",
-    response_model=CharacterGeneratedDTO | CharacterQueuedDTO,
+    response_model=PictureGeneratedDTO | PictureQueuedDTO,
     tags=["Characters"],
     summary="Generate a picture of a character and wait for it",
     responses={
@@ -125,7 +124,7 @@ async def regenerate_take(
 )
 async def generate_character_picture(
     character_id: Id,
-    pictures: CharacterPicturesDep,
+    generation: GenerationServiceDep,
     response: Response,
     body: CharacterPictureDTO | None = None,
     prefer: Prefer = None,
@@ -141,7 +140,7 @@ async def generate_character_picture(
     """
     order = body or CharacterPictureDTO()
     wait = "respond-async" not in (prefer or "")
-    result = await pictures.generate(character_id, order, wait=wait)
+    result = await generation.generate_picture(character_id, order, wait=wait)
     return with_samples(result, generated(result, response))
 
 
@@ -153,14 +152,14 @@ async def generate_character_picture(
 )
 async def read_character_gallery(
     character_id: Id,
-    pictures: CharacterPicturesDep,
+    galleries: GalleryManagerDep,
     include: Annotated[
         Literal["workflow"] | None,
         Query(description="workflow: the graph of each take comes along."),
     ] = None,
 ) -> dict[str, object] | Response:
     """Selected is the take that is the character's reference: none until somebody makes it so."""
-    takes = await pictures.gallery(character_id)
+    takes = await galleries.of_character(character_id)
     gallery: dict[str, object] = {
         "images": [take for take in takes if take.content_type is ContentType.IMAGE],
         "videos": [take for take in takes if take.content_type is ContentType.VIDEO],
@@ -169,5 +168,5 @@ async def read_character_gallery(
     }
     if include is None:
         return gallery
-    graphs = await pictures.graphs(character_id, takes)
+    graphs = await galleries.graphs_of(character_id, takes)
     return await gallery_json(GalleryDTO.model_validate(gallery), graphs)

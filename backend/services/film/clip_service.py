@@ -4,7 +4,6 @@ from typing import Any
 
 from backend.dtos.clip_dto import ClipUpdateDTO, PromptsDTO
 from backend.models.clip import Clip
-from backend.models.content import ContentType
 from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.scene_repository import SceneRepository
 from backend.services.film.cascade import JobCanceller
@@ -16,7 +15,6 @@ from backend.utils.errors import (
     ConflictError,
     InvalidRequestError,
     ResourceNotFoundError,
-    StoryCanvasError,
 )
 
 #: Changing one of these moves the end of the clip.
@@ -85,18 +83,6 @@ class ClipService:
             raise ResourceNotFoundError.of("clip", clip_id)
         return await self._clips.get(clip_id)
 
-    async def select(self, clip_id: str, content_id: str, kind: ContentType) -> Clip:
-        """Show a take; one guarded write, so that selections made at once lose nothing.
-
-        ResourceNotFoundError for a take that the clip does not have, InvalidRequestError for one
-        of the other kind.
-        """
-        selected = await self._clips.select(clip_id, kind, content_id, self._clock())
-        clip = await self._clips.get(clip_id)
-        if not selected:
-            raise _not_in_gallery(clip, content_id, kind)
-        return clip
-
     async def move(self, clip_id: str, position: float, *, check_overlap: bool) -> TimelineReport:
         """Move along the timeline; TimelineOverlapError suggests a position that fits."""
         clip = await self._clips.get(clip_id)
@@ -113,15 +99,6 @@ class ClipService:
         await self._jobs.cancel_for("clip_id", clip_id, project_id=clip.project_id)
         await self._media.remove_folder(clip_folder(clip.project_id, clip_id))
         return int(removed)
-
-
-def _not_in_gallery(clip: Clip, content_id: str, kind: ContentType) -> StoryCanvasError:
-    take = clip.take(content_id)
-    if take is None:
-        return ResourceNotFoundError.of("take", content_id)
-    return InvalidRequestError(
-        f"That take is of type {take.content_type}, not {kind}.", code="WRONG_CONTENT_TYPE"
-    )
 
 
 def _check_selection(clip: Clip, changes: dict[str, Any]) -> None:

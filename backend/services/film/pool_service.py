@@ -10,6 +10,7 @@ from backend.models.pool_item import PoolItem, PoolSource
 from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.pool_repository import PoolRepository
 from backend.repositories.project_repository import ProjectRepository
+from backend.services.gallery_manager import GalleryManager
 from backend.services.media.media_files import MediaFiles, clip_folder
 from backend.services.media.pool_media import PoolMedia, take_of, upload_path
 from backend.utils.clock import Clock
@@ -33,12 +34,14 @@ class PoolService:
         clips: ClipRepository,
         pool: PoolRepository,
         *,
+        galleries: GalleryManager,
         media: MediaFiles,
         clock: Clock,
     ) -> None:
         self._projects = projects
         self._clips = clips
         self._pool = pool
+        self._galleries = galleries
         self._files = media
         self._media = PoolMedia(media)
         self._clock = clock
@@ -98,10 +101,10 @@ class PoolService:
         content_id = derived_id("pool", item.id, clip.id)
         take = await self._media.to_clip(item.take, folder, content_id)
         now = self._clock()
-        if not await self._clips.add_take(clip_id, take.model_copy(update={"created_at": now})):
+        shown = take.model_copy(update={"created_at": now})
+        if not await self._galleries.add_and_select(clip_id, shown):
             await self._files.remove_folder(folder)
             raise ResourceNotFoundError.of("clip", clip_id)
-        await self._clips.select(clip_id, take.content_type, content_id, now)
         return await self._clips.get(clip_id)
 
     async def _keep(self, dto: PoolItemCreateDTO, item_id: str) -> _Kept:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from backend.models.content import GeneratedContent
 from backend.models.job import Job, JobStatus
-from backend.services.film.galleries import Galleries
+from backend.services.gallery_manager import GalleryManager
 from backend.services.generation.eligibility import EligibilityChecker
 from backend.services.queue_manager import QueueManager
 from backend.utils.errors import (
@@ -40,7 +40,7 @@ class AwaitedJobs:
     def __init__(
         self,
         queue: QueueManager,
-        galleries: Galleries,
+        galleries: GalleryManager,
         *,
         eligibility: EligibilityChecker,
         wait_seconds: float,

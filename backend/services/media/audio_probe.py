@@ -20,26 +20,21 @@ from av.packet import Packet
 from av.stream import Disposition
 
 from backend.utils.errors import UnsupportedMediaError
+from backend.utils.file_validator import (
+    NO_SOUND,
+    adts_frame_size,
+    audio_format,
+    begins_frame,
+    mp3_frame_size,
+)
 
 Data = bytes | mmap.mmap
 #: Size in bytes of the frame whose first bytes these are, or None.
 FrameSize = Callable[[bytes], int | None]
 
-TAKEN = "mp3, wav, ogg, flac, m4a and aac are taken"
-_KBITS = {
-    1: (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
-    2: (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-}
-_RATES = (44_100, 48_000, 32_000)
 #: A size of 0 or this one: whoever wrote the file could not go back to fill it in.
 _UNKNOWN = (0, 0xFFFFFFFF)
 _LYRICS_LIMIT = 1 << 20
-
-
-def sniff_audio(head: bytes) -> None:
-    """Take the first bytes of a file; UnsupportedMediaError when none of the six begins so."""
-    if not head.startswith(b"ID3") and _kind_at(head) is None:
-        raise UnsupportedMediaError(f"This is no audio file of a kind that is known: {TAKEN}.")
 
 
 def audio_kind(path: Path) -> str:
@@ -50,54 +45,15 @@ def audio_kind(path: Path) -> str:
     """
     with path.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as data:
         start = _after_tags(data, 0)
-        kind = _kind_at(data[start : start + 16])
+        kind = audio_format(data[start : start + 16])
         if kind is None or (start and kind not in {"mp3", "aac", "flac"}):
-            raise UnsupportedMediaError(f"This is no audio file of a kind that is known: {TAKEN}.")
+            raise UnsupportedMediaError(NO_SOUND)
         _WALKS[kind](data, start)
     return kind
 
 
-def begins_frame(kind: str, head: bytes) -> bool:
-    """Tell whether sound begins so, in the kinds that are nothing but frames and tags."""
-    if kind == "mp3":
-        return _mp3_size(head) is not None
-    return kind != "aac" or _adts_size(head) is not None
-
-
-def _kind_at(head: bytes) -> str | None:
-    if head[:4] in {b"RIFF", b"RF64"} and head[8:12] == b"WAVE":
-        return "wav"
-    if head[4:8] == b"ftyp":
-        return "m4a"
-    for magic, kind in ((b"OggS", "ogg"), (b"fLaC", "flac")):
-        if head.startswith(magic):
-            return kind
-    if _mp3_size(head) is not None:
-        return "mp3"
-    return "aac" if _adts_size(head) is not None else None
-
-
-def _mp3_size(head: bytes) -> int | None:
-    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE6 != 0xE2:
-        return None
-    version, bits, rate = head[1] >> 3 & 3, head[2] >> 4, head[2] >> 2 & 3
-    if version == 1 or bits in {0, 15} or rate == 3:
-        return None
-    first = version == 3
-    hertz = _RATES[rate] >> {3: 0, 2: 1, 0: 2}[version]
-    kbits = _KBITS[1 if first else 2][bits - 1]
-    return (144 if first else 72) * kbits * 1000 // hertz + (head[2] >> 1 & 1)
-
-
-def _adts_size(head: bytes) -> int | None:
-    if len(head) < 7 or head[0] != 0xFF or head[1] & 0xF6 != 0xF0:
-        return None
-    size = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
-    return size if size >= 7 else None
-
-
 def _walk_mp3(data: Data, start: int) -> None:
-    frames = _walk_frames(data, start, _mp3_size)
+    frames = _walk_frames(data, start, mp3_frame_size)
     promised = _promised_frames(data, start)
     # The frame that carries the promise is not one of those it counts.
     if promised is not None and frames < promised:
@@ -116,7 +72,7 @@ def _promised_frames(data: Data, start: int) -> int | None:
 
 
 def _walk_adts(data: Data, start: int) -> None:
-    _walk_frames(data, start, _adts_size)
+    _walk_frames(data, start, adts_frame_size)
 
 
 def _walk_frames(data: Data, start: int, size_of: FrameSize) -> int:

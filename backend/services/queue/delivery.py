@@ -9,7 +9,7 @@ from backend.models.content import GeneratedContent
 from backend.models.job import Job, Outcome
 from backend.models.provenance import Provenance
 from backend.services.comfyui.messages import OutputFile, PromptOutcome
-from backend.services.film.galleries import Galleries, folder_of
+from backend.services.gallery_manager import GalleryManager, folder_of
 from backend.services.media.media_files import MediaFiles
 from backend.services.media.result_store import ResultStore, StoredMedia
 from backend.services.queue.retry_policy import Failure
@@ -32,7 +32,7 @@ class ResultDelivery:
 
     def __init__(
         self,
-        galleries: Galleries,
+        galleries: GalleryManager,
         results: ResultStore,
         *,
         media: MediaFiles,

@@ -5,14 +5,13 @@ from typing import Any, Protocol
 
 from backend.models.comfyui_server import ComfyUIServer
 from backend.models.job import Job
-from backend.models.provenance import GraphPlan, KeptGraph, PictureUse, Provenance
+from backend.models.provenance import GraphPlan, KeptGraph, PictureUse, Provenance, graph_id_of
 from backend.repositories.graph_repository import GraphRepository
 from backend.services.queue.render_request import file_prefix
 from backend.services.servers.fleet import ServerState
 from backend.services.workflows import BuiltWorkflow
 from backend.services.workflows.saved_plans import files_of, first_literal, graph_hash, neutral
 from backend.utils.clock import Clock
-from backend.utils.ids import derived_id
 
 _SAME = (
     "output_node", "family", "seed", "model_name", "kind", "width", "height", "frames", "fps",
@@ -49,11 +48,6 @@ class GraphRecorder:
         found = (state for state in self._servers.states if state.server.id == server_id)
         state = next(found, None)
         return state.stats.version if state and state.stats else None
-
-
-def graph_id_of(owner_id: str, graph_hash: str) -> str:
-    """`owner_id`: the project that a graph goes with, or the character."""
-    return derived_id("graph", owner_id, graph_hash)
 
 
 def plan_of(job: Job, built: BuiltWorkflow, attempt: int) -> GraphPlan:

@@ -19,7 +19,7 @@ from backend.models.content import GeneratedContent
 from backend.models.job import Attempt, Job, JobStatus, Outcome
 from backend.repositories.jobs.repository import JobRepository
 from backend.services.comfyui.messages import OutputFile
-from backend.services.film.galleries import Galleries
+from backend.services.gallery_manager import GalleryManager
 from backend.services.media.media_files import MediaFiles
 from backend.services.media.result_store import Downloads, ResultStore
 from backend.services.media.uploads import UploadRule, write_upload
@@ -46,7 +46,7 @@ class WorkerReports:
     def __init__(  # noqa: PLR0913 - what a result passes through
         self,
         jobs: JobRepository,
-        galleries: Galleries,
+        galleries: GalleryManager,
         attempts: AttemptLife,
         *,
         recorder: AttemptRecorder,

@@ -167,7 +167,7 @@ class TestDeletion:
         graph = container.base.repositories.graphs
         hashes = {take.provenance.graph_hash for take in kept if take.provenance}
         assert hashes
-        assert await container.generation.take_graphs.of_takes(character["id"], kept) == {}
+        assert await container.base.galleries.graphs_of(character["id"], kept) == {}
         assert await graph.delete_for_project(character["id"]) == 0
         assert len((await gallery(desk, other))["images"]) == 1
 

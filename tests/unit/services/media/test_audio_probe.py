@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from backend.services.media.audio_probe import audio_kind, probe_audio, sniff_audio
+from backend.services.media.audio_probe import audio_kind, probe_audio
 from backend.utils.errors import UnsupportedMediaError
+from backend.utils.file_validator import sniff_audio
 
 SECONDS, RATE = 1.0, 44_100
 

@@ -20,7 +20,7 @@ from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.jobs.repository import JobRepository
 from backend.repositories.registry import repositories_on
 from backend.repositories.server_stats_repository import ServerStatsRepository
-from backend.services.film.galleries import Galleries
+from backend.services.gallery_manager import GalleryManager
 from backend.services.media.media_files import MediaFiles
 from backend.services.media.result_store import ResultStore
 from backend.services.providers.openai.client import OpenAIVideoClient, VideoDownloads
@@ -82,7 +82,7 @@ class Desk:
 
     jobs: JobRepository
     clips: ClipRepository
-    galleries: Galleries
+    galleries: GalleryManager
     stats: ServerStatsRepository
     folder: Path
     gateway: Gateway
@@ -188,7 +188,9 @@ async def desk(tmp_path: Path, gateway: Gateway) -> Desk:
 
     database: Any = AsyncMongoMockClient(tz_aware=True)["test"]
     repos = repositories_on(database, gate)
-    galleries = Galleries(repos.clips, repos.characters, repos.character_takes)
+    galleries = GalleryManager(
+        repos.clips, repos.characters, repos.character_takes, graphs=repos.graphs, clock=utc_now
+    )
     return Desk(repos.jobs, repos.clips, galleries, repos.stats, tmp_path, gateway, away)
 
 

@@ -10,7 +10,7 @@ from backend.models.content import ContentType, GeneratedContent
 from backend.models.job import Job
 from backend.repositories.character_take_repository import CharacterTakeRepository
 from backend.repositories.registry import Repositories, repositories_on
-from backend.services.film.galleries import Galleries, folder_of
+from backend.services.gallery_manager import GalleryManager, folder_of
 from backend.utils.clock import utc_now
 from backend.utils.errors import ResourceNotFoundError
 
@@ -38,8 +38,9 @@ def repos() -> Repositories:
     return repositories_on(database, lambda: None)
 
 
-def galleries(repos: Repositories, takes: CharacterTakeRepository | None = None) -> Galleries:
-    return Galleries(repos.clips, repos.characters, takes or repos.character_takes)
+def galleries(repos: Repositories, takes: CharacterTakeRepository | None = None) -> GalleryManager:
+    kept = takes or repos.character_takes
+    return GalleryManager(repos.clips, repos.characters, kept, graphs=repos.graphs, clock=utc_now)
 
 
 async def a_character(repos: Repositories) -> Character:
