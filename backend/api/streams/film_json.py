@@ -1,11 +1,11 @@
 """Clips of a film as JSON, read and written piece by piece: a film is never whole in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 
 from pydantic import TypeAdapter
 
-from backend.api.streams.long_json import Chunks, Portion, Portions, long_json
+from backend.api.streams.long_json import Chunks, Portion, Portions, long_json, portions_of
 from backend.dtos.clip_dto import ClipResponseDTO
 from backend.dtos.project_dto import ProjectResponseDTO
 from backend.dtos.scene_dto import SceneResponseDTO
@@ -13,6 +13,9 @@ from backend.models.clip import Clip
 from backend.models.project import Project
 from backend.models.scene import Scene
 from backend.services.film.story_reader import Parts
+
+#: Clips written without letting others have a turn: each has its takes with it.
+_CLIPS_AT_ONCE = 50
 
 _CLIPS = TypeAdapter(list[ClipResponseDTO])
 
@@ -41,7 +44,8 @@ async def _page(parts: Parts) -> Portions:
     yield Portion(opening=b"[")
     async with aclosing(parts):
         async for part in parts:
-            yield Portion(_written(part.clips))
+            for portion in _portions(part.clips):
+                yield portion
 
 
 async def _by_scene(scenes: Sequence[Scene], parts: Parts) -> Portions:
@@ -50,8 +54,13 @@ async def _by_scene(scenes: Sequence[Scene], parts: Parts) -> Portions:
     async with aclosing(parts):
         async for scene_id, clips in parts:
             opening = b"" if scene_id == current else _opening(scene_by_id[scene_id])
-            yield Portion(_written(clips), opening)
+            for portion in _portions(clips, opening):
+                yield portion
             current = scene_id
+
+
+def _portions(clips: Sequence[Clip], opening: bytes = b"") -> Iterator[Portion]:
+    return portions_of(clips, _written, size=_CLIPS_AT_ONCE, opening=opening)
 
 
 def _project(project: Project) -> bytes:

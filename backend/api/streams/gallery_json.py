@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import orjson
 from fastapi import Response
 
-from backend.api.streams.long_json import Array, arrays, long_json, whole
+from backend.api.streams.long_json import arrays, long_json, portions_of, whole
 from backend.dtos.clip_dto import GalleryDTO, GeneratedContentDTO
 from backend.dtos.provenance_dto import TakeGraphDTO
 from backend.models.provenance import GraphPlan
@@ -22,9 +22,8 @@ async def gallery_json(gallery: GalleryDTO, graphs: Mapping[str, GraphPlan]) -> 
         return b",".join(_take_json(take, texts) for take in takes)
 
     fields = arrays(
-        Array("images", gallery.images, takes_json),
-        Array("videos", gallery.videos, takes_json),
-        size=_TAKES,
+        portions_of(gallery.images, takes_json, size=_TAKES, opening=b'"images":['),
+        portions_of(gallery.videos, takes_json, size=_TAKES, opening=b'"videos":['),
     )
     selected = gallery.model_dump_json(include={"selected_image_id", "selected_video_id"})
     return await whole(long_json(fields, head=b"{", tail=b"," + selected.encode()[1:]))

@@ -6,14 +6,25 @@ that just ended would look whole.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import aclosing
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import NamedTuple, TypeVar
 
 from fastapi import Response
 from fastapi.responses import StreamingResponse
 
 _JSON = "application/json"
+
+Row = TypeVar("Row")
 
 Chunks = AsyncGenerator[bytes, None]
 
@@ -28,20 +39,18 @@ class Portion(NamedTuple):
 Portions = AsyncGenerator[Portion, None]
 
 
-class Array(NamedTuple):
-    """A field of the document: its name, its rows, and what writes some of them."""
+def portions_of(
+    rows: Sequence[Row], write: Callable[[Sequence[Row]], bytes], *, size: int, opening: bytes = b""
+) -> Iterator[Portion]:
+    """Write an array so many rows at a time. An empty one has a portion, too: its opening."""
+    for first in range(0, max(1, len(rows)), size):
+        yield Portion(write(rows[first : first + size]), b"" if first else opening)
 
-    name: str
-    rows: Sequence[Any]
-    write: Callable[[Sequence[Any]], bytes]
 
-
-async def arrays(*fields: Array, size: int) -> Portions:
-    """Give one array after the other, so many rows at a time."""
-    for name, rows, write in fields:
-        yield Portion(opening=b'"%s":[' % name.encode())
-        for first in range(0, len(rows), size):
-            yield Portion(write(rows[first : first + size]))
+async def arrays(*each: Iterable[Portion]) -> Portions:
+    """Give the portions of one array after the other."""
+    for portion in chain(*each):
+        yield portion
 
 
 async def long_json(
