@@ -30,7 +30,6 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from backend import __version__
 from backend.api.http import errors, metrics, openapi
 from backend.api.http.addresses import STATIC
-from backend.api.http.http_protocol import EnvelopeHttpProtocol
 from backend.api.http.logs import configure_logging
 from backend.api.http.media_addresses import MediaLinksMiddleware, TrustedProxyMiddleware
 from backend.api.http.middleware import (
@@ -181,7 +180,6 @@ def main() -> int:
     configure_logging("DEBUG" if settings.debug else settings.log_level)
     config = uvicorn.Config(
         create_app(settings),
-        http=EnvelopeHttpProtocol,
         log_config=None,
         access_log=False,
         proxy_headers=False,  # TRUSTED_PROXIES says whose count

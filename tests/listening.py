@@ -11,7 +11,6 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
-from backend.api.http.http_protocol import EnvelopeHttpProtocol
 from backend.models.event import EventFilter, EventKind
 from backend.services.events.hub import EventHub
 from backend.utils.ids import new_id
@@ -26,13 +25,7 @@ async def on_a_port(app: FastAPI) -> AsyncIterator[str]:
     # Those who do not read are noticed after kilobytes, not megabytes.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
     port = listener.getsockname()[1]
-    config = uvicorn.Config(
-        app,
-        http=EnvelopeHttpProtocol,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=3,
-    )
+    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=3)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve([listener]))
     while not server.started:

@@ -92,6 +92,15 @@ def assert_answered(attack: Attack, came: list[int]) -> None:
         assert len(came) == attack.answers, (came, attack)
 
 
+def is_fault(line: str) -> bool:
+    """Tell whether a line of the log has a traceback that is not the client's own doing.
+
+    uvicorn hangs up on what is no HTTP, and with uvloop it reports that the answer to the request
+    before, sent in the same breath, found the connection closed.
+    """
+    return "Traceback" in line and "the handler is closed" not in line
+
+
 async def test_ten_thousand_of_them(tmp_path: Path) -> None:
     settings = {"mongo_url": "memory:", "generate_wait_seconds": 0.01, "log_level": "WARNING"}
     with server_process(tmp_path, **settings) as server:
@@ -108,4 +117,4 @@ async def test_ten_thousand_of_them(tmp_path: Path) -> None:
             health = await desk.client.get(f"{API}/health")
             assert health.json()["status"] in {"healthy", "degraded"}
             assert (await desk.get(f"/clips/{ids['clip_id']}"))["id"] == ids["clip_id"]
-        assert "Traceback" not in server.log
+        assert [line for line in server.log.splitlines() if is_fault(line)] == []

@@ -24,7 +24,8 @@ them are placeholders: put in those of your own things, as the answers to creati
 give them. `POST /projects` needs none, so begin there; then a scene, then a clip.
 
 **Errors** have one body, whatever goes wrong: `detail` is a sentence, `error.code` is for programs,
-`request_id` is in the log and in the header `X-Request-ID` of every response.
+`request_id` is in the log and in the header `X-Request-ID` of every response. Only what is no HTTP
+request at all, or has an address of over 64 KiB, is answered with a plain 400.
 
 **Lists** take `skip` and `limit`; the header `X-Total-Count` tells how many there are.
 **Media**: the addresses in answers are whole, so that a page of any origin can load them: at

@@ -1,12 +1,12 @@
-"""A batch as JSON, written piece by piece: ten thousand rows at once would hold everybody up."""
+"""A batch as JSON."""
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import Response
 from pydantic import TypeAdapter
 
+from backend.api.streams.long_json import arrays, long_json, portions_of, whole
 from backend.dtos.batch_dto import BatchRowDTO, BatchSummaryDTO
 
 #: Rows written without letting others have a turn.
@@ -19,12 +19,16 @@ _RESULTS = TypeAdapter(list[BatchRowDTO])
 async def batch_json(shown: Mapping[str, Any], *, status: int = 200) -> Response:
     """Answer with a whole BatchResponseDTO."""
     head = BatchSummaryDTO.model_validate(shown).model_dump_json().encode()
-    rows: list[bytes] = []
-    results = shown["results"]
-    for first in range(0, len(results), _ROWS):
-        piece = _RESULTS.validate_python(results[first : first + _ROWS])
-        rows.append(_RESULTS.dump_json(piece)[1:-1])
-        await asyncio.sleep(0)
-    ids = _IDS.dump_json(shown["job_ids"])
-    body = b'%s,"job_ids":%s,"results":[%s]}' % (head[:-1], ids, b",".join(rows))
-    return Response(body, status_code=status, media_type="application/json")
+    fields = arrays(
+        portions_of(shown["job_ids"], _ids_json, size=_ROWS, opening=b'"job_ids":['),
+        portions_of(shown["results"], _results_json, size=_ROWS, opening=b'"results":['),
+    )
+    return await whole(long_json(fields, head=head[:-1] + b",", tail=b"}"), status=status)
+
+
+def _ids_json(ids: Sequence[str]) -> bytes:
+    return _IDS.dump_json(list(ids))[1:-1]
+
+
+def _results_json(results: Sequence[Mapping[str, Any]]) -> bytes:
+    return _RESULTS.dump_json(_RESULTS.validate_python(results))[1:-1]

@@ -1,11 +1,11 @@
 """A gallery with the graphs of its takes as JSON: a graph that takes share is written once."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 
 import orjson
 from fastapi import Response
 
+from backend.api.streams.long_json import arrays, long_json, portions_of, whole
 from backend.dtos.clip_dto import GalleryDTO, GeneratedContentDTO
 from backend.dtos.provenance_dto import TakeGraphDTO
 from backend.models.provenance import GraphPlan
@@ -17,23 +17,21 @@ _TAKES = 50
 async def gallery_json(gallery: GalleryDTO, graphs: Mapping[str, GraphPlan]) -> Response:
     """Answer with a whole GalleryWithGraphsDTO; `graphs` are by their hash."""
     texts = {each: _graph_json(plan) for each, plan in graphs.items()}
-    images = await _takes_json(gallery.images, texts)
-    videos = await _takes_json(gallery.videos, texts)
-    selected = {"selected_image_id", "selected_video_id"}
-    rest = gallery.model_dump_json(include=selected).encode()[1:]
-    return Response(
-        b'{"images":[%s],"videos":[%s],%s' % (images, videos, rest), media_type="application/json"
+
+    def takes_json(takes: Sequence[GeneratedContentDTO]) -> bytes:
+        return b",".join(_take_json(take, texts) for take in takes)
+
+    fields = arrays(
+        portions_of(gallery.images, takes_json, size=_TAKES, opening=b'"images":['),
+        portions_of(gallery.videos, takes_json, size=_TAKES, opening=b'"videos":['),
     )
+    selected = gallery.model_dump_json(include={"selected_image_id", "selected_video_id"})
+    return await whole(long_json(fields, head=b"{", tail=b"," + selected.encode()[1:]))
 
 
-async def _takes_json(takes: Sequence[GeneratedContentDTO], graphs: Mapping[str, bytes]) -> bytes:
-    pieces: list[bytes] = []
-    for number, take in enumerate(takes):
-        if number % _TAKES == 0:
-            await asyncio.sleep(0)
-        graph = graphs.get(take.provenance.graph_hash) if take.provenance else None
-        pieces.append(b"%s,%s" % (take.model_dump_json().encode()[:-1], graph or _NO_GRAPH))
-    return b",".join(pieces)
+def _take_json(take: GeneratedContentDTO, graphs: Mapping[str, bytes]) -> bytes:
+    graph = graphs.get(take.provenance.graph_hash) if take.provenance else None
+    return b"%s,%s" % (take.model_dump_json().encode()[:-1], graph or _NO_GRAPH)
 
 
 def _graph_json(plan: GraphPlan) -> bytes:

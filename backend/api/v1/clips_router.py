@@ -148,9 +148,6 @@ async def move_clip(
     "/{clip_id}/prompts",
     response_model=ClipResponseDTO,
     summary="Change a clip's prompts, by query or by body",
-    responses={
-        400: {"description": "MALFORMED_REQUEST: an address of over 64 KiB; long words fit a body."}
-    },
 )
 async def update_prompts(
     clip_id: Id,
@@ -159,7 +156,10 @@ async def update_prompts(
     image_prompt: Annotated[Prompt | None, Query(description="What its images show.")] = None,
     video_prompt: Annotated[Prompt | None, Query(description="What its videos show.")] = None,
 ) -> Clip:
-    """What is in the query wins over the body. No job is queued."""
+    """What is in the query wins over the body. No job is queued.
+
+    Long prompts belong into the body: addresses of over 64 KiB are refused.
+    """
     by_query = {"image_prompt": image_prompt, "video_prompt": video_prompt}
     given = {name: prompt for name, prompt in by_query.items() if prompt is not None}
     changes = {**(body.changes() if body else {}), **given}

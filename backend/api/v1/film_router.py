@@ -3,7 +3,8 @@
 from fastapi import Response
 
 from backend.api.http.versioned_router import versioned_router
-from backend.api.streams.story_stream import film_chunks, project_json, streamed
+from backend.api.streams.film_json import timeline_json
+from backend.api.streams.long_json import streamed
 from backend.api.v1.dependencies import (
     AlternatesServiceDep,
     ClipServiceDep,
@@ -46,9 +47,7 @@ async def list_scenes_of_project(
 )
 async def read_project_timeline(project_id: Id, story: StoryReaderDep) -> Response:
     """Everything that a timeline shows, in one answer."""
-    project, scenes, parts = await story.film(project_id)
-    head = b'{"project":' + project_json(project) + b',"scenes":['
-    return await streamed(film_chunks(head, scenes, parts))
+    return await streamed(timeline_json(*await story.film(project_id)))
 
 
 @router.get(

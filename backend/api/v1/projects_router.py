@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import Query, Response
 
 from backend.api.http.versioned_router import versioned_router
-from backend.api.streams.story_stream import JSON, clip_array, film_chunks, project_json, streamed
+from backend.api.streams.film_json import clips_json, project_json
+from backend.api.streams.long_json import streamed, whole
 from backend.api.v1.dependencies import Id, PageDep, ProjectServiceDep, StoryReaderDep
 from backend.dtos.clip_dto import ClipResponseDTO
 from backend.dtos.project_dto import (
@@ -60,9 +61,7 @@ async def read_project_with_scenes(
     """Alternates stand among the scenes; `is_alternate` tells them."""
     if not include_clips:
         return await projects.with_scenes(project_id)
-    project, scenes, parts = await story.film(project_id)
-    head = project_json(project)[:-1] + b',"scenes":['
-    return await streamed(film_chunks(head, scenes, parts))
+    return await streamed(project_json(*await story.film(project_id)))
 
 
 @router.put("/{project_id}", response_model=ProjectResponseDTO, summary="Change a project")
@@ -81,8 +80,7 @@ async def update_project(
 async def list_project_clips(project_id: Id, story: StoryReaderDep, page: PageDep) -> Response:
     """By the order of their scenes, then by their place on the timeline."""
     parts, total = await story.page(project_id, skip=page.skip, limit=page.limit)
-    headers = {"X-Total-Count": str(total)}
-    return Response(await clip_array(parts), media_type=JSON, headers=headers)
+    return await whole(clips_json(parts), headers={"X-Total-Count": str(total)})
 
 
 @router.delete(
