@@ -16,6 +16,7 @@ StoryCanvasError
 │   ├── ServerUnreachableError 503  … could not be reached at all
 │   ├── UpstreamTimeoutError   504  … did not answer in time
 │   ├── SecretKeyMismatchError 503  … has a key that SECRET_KEY does not open
+│   ├── LeaseLostError         502  … got nothing, as another process leads
 │   └── SubmissionUncertainError 502 … may have queued the prompt, or not
 ├── ServiceUnavailableError    503
 │   └── DatabaseUnavailableError
