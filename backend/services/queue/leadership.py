@@ -19,7 +19,7 @@ from pathlib import Path
 from backend.models.lease import Lease
 from backend.repositories.lease_repository import LeaseRepository
 from backend.utils.errors import DatabaseUnavailableError
-from backend.utils.ids import new_id
+from backend.utils.ids import random_id
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Leadership:
         self._leases = leases
         self._pace = pace or LeaseTiming()
         self._monotonic = monotonic
-        self._owner = new_id()
+        self._owner = random_id()
         self._held: Lease | None = None
         self._renewed = 0.0
         self._seen: Lease | None = None

@@ -21,7 +21,7 @@ from backend.container import Container
 from backend.models.event import EventFilter, EventKind
 from backend.mongo.embedded import EmbeddedDatabase
 from backend.server import create_app
-from backend.utils.ids import new_id
+from backend.utils.ids import random_id
 from tests.listening import eventually, listening, on_a_port
 from tests.studio import quick_settings, server_process
 
@@ -147,7 +147,7 @@ async def test_an_unknown_id_brings_a_reset(tmp_path: Path) -> None:
 async def test_two_processes_on_one_database_tell_all(
     tmp_path: Path, embedded: EmbeddedDatabase
 ) -> None:
-    place: dict[str, Any] = {"mongo_url": embedded.url, "db_name": f"ev_{new_id()[:8]}"}
+    place: dict[str, Any] = {"mongo_url": embedded.url, "db_name": f"ev_{random_id()[:8]}"}
     async with (
         stage(tmp_path / "a", **place) as (base_a, a),
         stage(tmp_path / "b", mongo_driver="pymongo", **place) as (base_b, b),

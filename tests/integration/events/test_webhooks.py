@@ -20,7 +20,7 @@ from backend.services.comfyui.transport import open_session
 from backend.services.events.webhook_dispatcher import WebhookDispatcher
 from backend.services.events.webhook_sender import WebhookSender
 from backend.utils.clock import utc_now
-from backend.utils.ids import new_id
+from backend.utils.ids import new_id, random_id
 from backend.utils.media_links import MediaLinks
 from backend.utils.secret_box import SecretBox
 from tests.conftest import Maker
@@ -90,7 +90,7 @@ class Bench:
 
 @asynccontextmanager
 async def bench(url: str = "memory:", *, public_only: bool = False) -> AsyncIterator[Bench]:
-    manager = DatabaseManager(url, name=f"hooks_{new_id()[:8]}", driver="motor")
+    manager = DatabaseManager(url, name=f"hooks_{random_id()[:8]}", driver="motor")
     await manager.ensure_indexes({kind.collection: kind.indexes for kind in REPOSITORIES})
     await manager.start()
     try:

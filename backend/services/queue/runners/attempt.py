@@ -30,7 +30,7 @@ from backend.utils.errors import (
     UnprocessableError,
     UpstreamError,
 )
-from backend.utils.ids import new_id
+from backend.utils.ids import random_id
 
 logger = logging.getLogger(__name__)
 
@@ -247,13 +247,13 @@ def _claim(
     placement: Placement, prepared: PreparedOrder, known: Attempt | None, runner: Runner
 ) -> Claim:
     """Make the claim: an adopted attempt keeps its ids, a paid one gets its id later."""
-    new_prompt_id = "" if runner.is_paid else new_id()
+    new_prompt_id = "" if runner.is_paid else random_id()
     return Claim(
         server_id=placement.server.id,
         server_name=placement.server.name,
         reason=placement.reason,
         render=prepared.render,
         prompt_id=known.prompt_id if known else new_prompt_id,
-        client_id=known.client_id if known else new_id(),
+        client_id=known.client_id if known else random_id(),
         made=known.made if known else prepared.made,
     )

@@ -1,4 +1,4 @@
-"""Pictures of characters (2), beyond the 65."""
+"""Takes: choose what a clip shows, render one once more, and make and read those of characters."""
 
 from typing import Annotated, Literal
 
@@ -7,18 +7,86 @@ from fastapi import Query, Response
 from backend.api.http.generated import WAITED, generated
 from backend.api.http.versioned_router import versioned_router
 from backend.api.streams.gallery_json import gallery_json
-from backend.api.v1.dependencies import CharacterPicturesDep, Id, Prefer
+from backend.api.v1.dependencies import (
+    CharacterPicturesDep,
+    ClipServiceDep,
+    Id,
+    Prefer,
+    TakeGraphsDep,
+)
 from backend.dtos.character_dto import CharacterPictureDTO
-from backend.dtos.clip_dto import GalleryDTO, GalleryWithGraphsDTO
+from backend.dtos.clip_dto import ClipResponseDTO, GalleryDTO, GalleryWithGraphsDTO
 from backend.dtos.generation_dto import GeneratedDTO, GenerationQueuedDTO
+from backend.dtos.provenance_dto import RegenerateDTO
+from backend.models.clip import Clip
 from backend.models.content import ContentType
 
-router = versioned_router("/characters", tags=["Characters"])
+router = versioned_router()
+
+
+@router.put(
+    "/clips/{clip_id}/select-content",
+    response_model=ClipResponseDTO,
+    tags=["Takes"],
+    summary="Choose the image or video that a clip shows; gives the clip",
+    responses={
+        400: {"description": "The take is of the other kind."},
+        404: {"description": "No such clip, or no such take in its gallery."},
+    },
+)
+async def select_content(
+    clip_id: Id,
+    clips: ClipServiceDep,
+    content_id: Annotated[str, Query(min_length=1, max_length=100, description="The take's id.")],
+    content_type: Annotated[ContentType, Query(description="Which gallery it is in.")],
+) -> Clip:
+    """Exports and the pool use what is selected."""
+    return await clips.select(clip_id, content_id, content_type)
 
 
 @router.post(
-    "/{character_id}/generate",
+    "/clips/{clip_id}/gallery/{content_id}/regenerate",
     response_model=GeneratedDTO | GenerationQueuedDTO,
+    tags=["Takes"],
+    summary="Render the graph of a take once more, and wait for it",
+    responses={
+        **WAITED,
+        404: {"description": "No such clip, take or server."},
+        409: {
+            "description": "NO_GRAPH: nobody knows the graph of this take. Or the job was"
+            " cancelled, or its take removed, meanwhile."
+        },
+        502: {"description": "The server could not make it."},
+        503: {"description": "The server or the database is away."},
+        504: {"description": "The server took too long."},
+    },
+)
+async def regenerate_take(
+    clip_id: Id,
+    content_id: Id,
+    graphs: TakeGraphsDep,
+    response: Response,
+    body: RegenerateDTO | None = None,
+    prefer: Prefer = None,
+) -> dict[str, object]:
+    """Whatever became of the clip's prompts: the new take has the same `graph_hash`.
+
+    It waits and answers like `POST /generate`. 422 MODEL_UNAVAILABLE tells what each server lacks:
+    nodes and files must be there under these very names.
+    """
+    result = await graphs.regenerate(
+        clip_id,
+        content_id,
+        server_id=body.server_id if body else None,
+        wait="respond-async" not in (prefer or ""),
+    )
+    return generated(result, response)
+
+
+@router.post(
+    "/characters/{character_id}/generate",
+    response_model=GeneratedDTO | GenerationQueuedDTO,
+    tags=["Characters"],
     summary="Generate a picture of a character and wait for it",
     responses={
         **WAITED,
@@ -51,8 +119,9 @@ async def generate_character_picture(
 
 
 @router.get(
-    "/{character_id}/gallery",
+    "/characters/{character_id}/gallery",
     response_model=GalleryDTO | GalleryWithGraphsDTO,
+    tags=["Characters"],
     summary="Read a character's takes",
 )
 async def read_character_gallery(

@@ -1,4 +1,4 @@
-"""Models of all servers, model families and their presets."""
+"""Models: files of all servers, the model families and their presets."""
 
 from typing import Annotated, Any
 

@@ -6,7 +6,6 @@ from typing import Any
 import httpx
 import pytest
 
-from backend.api.v1.film import selection_router
 from backend.config import Settings
 from backend.container import Container
 from tests.conftest import API, Maker
@@ -20,10 +19,6 @@ def gallery(container: Container, settings: Settings) -> Gallery:
 
 async def select(client: httpx.AsyncClient, clip: dict[str, Any], **query: Any) -> httpx.Response:
     return await client.put(f"{API}/clips/{clip['id']}/select-content", params=query)
-
-
-def test_one_route() -> None:
-    assert len(selection_router.router.routes) == 1
 
 
 async def test_gives_the_clip_as_it_is_then(
