@@ -54,7 +54,7 @@ EXPORT_ANSWERS: dict[int | str, dict[str, Any]] = {
         "description": "EXPORT_REFUSED: the format can't carry this film; the preflight says why.",
     },
 }
-_ANSWERS = {code: EXPORT_ANSWERS[code] for code in (304, 404)}
+_ANSWERS: dict[int | str, dict[str, Any]] = {code: EXPORT_ANSWERS[code] for code in (304, 404)}
 #: Seconds after which those who ask for an animatic that is not finished should ask again.
 _RETRY_AFTER = "2"
 _REFUSED = "EXPORT_REFUSED: the film has a rate that no editor knows."
