@@ -1,4 +1,4 @@
-"""Whose gallery the takes of a job hang in: that of its clip, or that of its character."""
+"""Decides into whose gallery the takes of a job go: its clip's, or its character's."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from backend.services.media.media_files import character_folder, clip_folder
 
 
 class Galleries:
-    """The one place that decides who gets a take."""
+    """Adds takes to galleries and reads them."""
 
     def __init__(
         self,

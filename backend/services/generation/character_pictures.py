@@ -1,4 +1,4 @@
-"""Pictures of characters, made on request and read as a gallery."""
+"""Makes pictures of characters on request, and reads them as a gallery."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Graphs of takes: shown with a gallery, and rendered once more as they are."""
+"""Reads the graphs of takes for a gallery, and has them rendered once more as they are."""
 
 from collections.abc import Iterable
 from typing import Any

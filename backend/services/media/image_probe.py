@@ -1,4 +1,4 @@
-"""What a picture is, told by its content: its blocks are walked, then every frame is decoded.
+"""Finds out what a picture is: reads its blocks, then decodes every frame.
 
 Walking tells where a picture ends: what lies behind is not the picture. Sources: the PNG
 specification (ISO 15948), ISO 10918-1 for JPEG and CIPA DC-007 for several of them in one file,

@@ -1,4 +1,4 @@
-"""Jobs on their way: dispatcher, leadership, backlog, admission, retries, delivery, late results.
+"""The queue of jobs: dispatcher, leadership, backlog, admission, retries, delivery, late results.
 
 The doors, generation, workers and monitoring import it. It imports film, servers, workflows,
 comfyui, media and events.

@@ -79,7 +79,7 @@ class Dispatcher:
         """Give how many of our jobs each server has, as far as this process knows."""
         return self._context.in_flight.load
 
-    def is_bringing_home(self, job_id: str) -> bool:
+    def is_delivering(self, job_id: str) -> bool:
         """Tell whether a job's prompt has ended well, and only its files are being downloaded."""
         in_flight_job = self._context.in_flight.get(job_id)
         return in_flight_job is not None and in_flight_job.ended
