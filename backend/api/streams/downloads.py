@@ -13,9 +13,9 @@ from starlette.types import Receive, Scope, Send
 
 from backend.api.http.uploads import RangedFile
 from backend.models.exports.animatic import Height
-from backend.services.export_service import ExportFile
 from backend.services.exports.animatic_service import AnimaticFile
 from backend.services.exports.bundle import Bundle
+from backend.services.exports.export_files import ExportFile
 from backend.services.exports.film import ExportOptions
 from backend.services.exports.storyboard.page_form import Orientation, PageForm, PanelsAPage, Paper
 from backend.services.exports.storyboard_export import StoryboardFile

@@ -3,8 +3,9 @@
 from typing import Annotated, Literal
 
 from fastapi import Query, Response
+from fastapi.exceptions import RequestValidationError
 
-from backend.api.http.generated import WAITED, generated
+from backend.api.http.generated import WAITED, generated, with_samples
 from backend.api.http.versioned_router import versioned_router
 from backend.api.streams.gallery_json import gallery_json
 from backend.api.v1.dependencies import (
@@ -14,7 +15,12 @@ from backend.api.v1.dependencies import (
     Prefer,
     TakeGraphsDep,
 )
-from backend.dtos.character_dto import CharacterPictureDTO
+from backend.api.v1.generation_router import generate
+from backend.dtos.character_dto import (
+    CharacterGeneratedDTO,
+    CharacterPictureDTO,
+    CharacterQueuedDTO,
+)
 from backend.dtos.clip_dto import ClipResponseDTO, GalleryDTO, GalleryWithGraphsDTO
 from backend.dtos.generation_dto import GeneratedDTO, GenerationQueuedDTO
 from backend.dtos.provenance_dto import RegenerateDTO
@@ -22,6 +28,10 @@ from backend.models.clip import Clip
 from backend.models.content import ContentType
 
 router = versioned_router()
+
+TakeId = Annotated[str | None, Query(min_length=1, max_length=100, description="The id of a take.")]
+# A web client that is about writes the version twice where it asks the video provider.
+router.add_api_route("/v1/generate", generate, methods=["POST"], include_in_schema=False)
 
 
 @router.put(
@@ -37,11 +47,27 @@ router = versioned_router()
 async def select_content(
     clip_id: Id,
     clips: ClipServiceDep,
-    content_id: Annotated[str, Query(min_length=1, max_length=100, description="The take's id.")],
-    content_type: Annotated[ContentType, Query(description="Which gallery it is in.")],
+    content_id: TakeId = None,
+    content_type: Annotated[
+        ContentType | None, Query(description="Which gallery it is in; goes with `content_id`.")
+    ] = None,
+    image_id: TakeId = None,
+    video_id: TakeId = None,
 ) -> Clip:
-    """Exports and the pool use what is selected."""
-    return await clips.select(clip_id, content_id, content_type)
+    """Exports and the pool use what is selected.
+
+    Name the take by `content_id` and `content_type`, or by `image_id`, `video_id` or both.
+    """
+    named = {ContentType.IMAGE: image_id, ContentType.VIDEO: video_id}
+    if content_type is not None:
+        named[content_type] = content_id
+    wanted = [(take_id, kind) for kind, take_id in named.items() if take_id is not None]
+    if not wanted or (content_type is None) is not (content_id is None):
+        words = "name a take: content_id with its content_type, or image_id, or video_id"
+        fault = {"type": "missing", "loc": ("query", "content_id"), "msg": words, "input": None}
+        raise RequestValidationError([fault])
+    chosen = [await clips.select(clip_id, take_id, kind) for take_id, kind in wanted]
+    return chosen[-1]
 
 
 @router.post(
@@ -85,7 +111,7 @@ async def regenerate_take(
 
 @router.post(
     "/characters/{character_id}/generate",
-    response_model=GeneratedDTO | GenerationQueuedDTO,
+    response_model=CharacterGeneratedDTO | CharacterQueuedDTO,
     tags=["Characters"],
     summary="Generate a picture of a character and wait for it",
     responses={
@@ -115,7 +141,8 @@ async def generate_character_picture(
     """
     order = body or CharacterPictureDTO()
     wait = "respond-async" not in (prefer or "")
-    return generated(await pictures.generate(character_id, order, wait=wait), response)
+    result = await pictures.generate(character_id, order, wait=wait)
+    return with_samples(result, generated(result, response))
 
 
 @router.get(
