@@ -18,7 +18,7 @@ from backend.utils.ids import new_id
 
 
 class ProjectCascade(Protocol):
-    """What goes with a project."""
+    """A repository whose documents are deleted with their project."""
 
     async def delete_for_project(self, project_id: str) -> int: ...
 

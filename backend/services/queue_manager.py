@@ -188,7 +188,7 @@ class QueueManager:
         await self._jobs.unpin(server_id)
         held = [job for job in await self._jobs.processing() if job.server_id == server_id]
         for job in held:
-            if self._dispatcher.is_bringing_home(job.id):
+            if self._dispatcher.is_delivering(job.id):
                 await self._jobs.note(job, pinned_server_id=None)
                 continue
             words = "The server was removed."

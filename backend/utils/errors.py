@@ -15,7 +15,7 @@ StoryCanvasError
 ├── UpstreamError              502  a ComfyUI server said no
 │   ├── ServerUnreachableError 503  … could not be reached at all
 │   ├── UpstreamTimeoutError   504  … did not answer in time
-│   ├── LeaseLostError         502  … was not asked whole: another process drives
+│   ├── LeaseLostError         502  … was not sent the whole order: another process leads
 │   ├── SecretKeyMismatchError 503  … has a key that SECRET_KEY does not open
 │   └── SubmissionUncertainError 502 … may have queued the prompt, or not
 ├── ServiceUnavailableError    503

@@ -25,7 +25,7 @@ _USUAL = """
 """
 #: How things stand, what is done to them and who does it, and words that join.
 _JOINING = """
-    a broken built canceller completed condition done draw end finished forbidden found
+    a awaited broken built canceller completed condition done draw end finished forbidden found
     generated generation generator imported in incoming known learner listed live loaded lost
     missing of open packed per placed planner planning prepared preparer remote running short
     started stored truncated waiting with written

@@ -1,4 +1,4 @@
-"""One who listens: a bounded queue that is filled without waiting, and emptied at its own pace."""
+"""A listener of events: a bounded queue, filled without waiting and emptied by its reader."""
 
 import asyncio
 from collections import deque
@@ -18,7 +18,7 @@ class StreamEndReason(StrEnum):
 
 
 class Listener:
-    """`position` is the id up to which everything wanted has been put here, or was not wanted."""
+    """A queue of the events that its filter takes, filled up to the id `position`."""
 
     def __init__(self, wanted: EventFilter, room: int = LISTENER_ROOM) -> None:
         self._wanted = wanted
@@ -29,7 +29,7 @@ class Listener:
         self.ending: StreamEndReason | None = None
 
     def put(self, chunk: EventChunk) -> None:
-        """Take what is wanted; too much of it ends the listener and frees what waited."""
+        """Add the events that the filter takes; too many end the listener and drop them all."""
         if self.ending is not None:
             return
         before = len(self._waiting)
@@ -42,12 +42,12 @@ class Listener:
             self._woken.set()
 
     def end(self, ending: StreamEndReason) -> None:
-        """Let go, after what waits has been taken; once ended it stays so."""
+        """End the listener once its waiting events have been read."""
         self.ending = self.ending or ending
         self._woken.set()
 
     async def next(self, seconds: float) -> list[Event]:
-        """All that waits, as soon as something does; empty after `seconds`, or at the end."""
+        """Give all waiting events, as soon as there is one; none after `seconds`, or at the end."""
         if not self._waiting and self.ending is None:
             self._woken.clear()
             try:

@@ -1,4 +1,4 @@
-"""What this process has to tell and has not written yet. Bounded; nothing here waits."""
+"""Keeps the events of this process that are not written yet. Bounded; nothing here waits."""
 
 from collections import deque
 
@@ -29,11 +29,11 @@ class Outbox:
 
     @property
     def is_urgent(self) -> bool:
-        """Whether something waits that is not to gather further."""
+        """Tell whether an event waits that must be written soon."""
         return bool(self._waiting)
 
     def add(self, event: Event) -> bool:
-        """Take an event; true for one that is not to gather, and for the first that is."""
+        """Add an event; True if the writer must be woken for it."""
         if event.kind in _LATEST_WINS:
             return self._add_latest(event)
         if event.job_id is not None:
@@ -55,13 +55,13 @@ class Outbox:
         return is_first
 
     def release_latest(self) -> None:
-        """Have told what has gathered, as far as there is room."""
+        """Move the latest progress events to those to be written, as far as there is room."""
         room = max(0, self._room - len(self._waiting))
         self._waiting.extend(list(self._latest.values())[:room])
         self._latest.clear()
 
     def take(self, instead: Event) -> tuple[Event, ...]:
-        """The events of the next chunk; begins with `instead` when others had to go."""
+        """Give the events of the next chunk; `instead` comes first when others were dropped."""
         taken: list[Event] = [instead] if self._lost else []
         self._lost = False
         while self._waiting and len(taken) < CHUNK_EVENTS:

@@ -1,8 +1,8 @@
-"""Events of all processes, in one order, to everybody who listens.
+"""Gives the events of all processes, in one order, to every listener.
 
 Publishing puts an event into the outbox and returns. One task writes what has gathered into the
-log as a chunk, and reads what others wrote while somebody listens. Listeners are served in the
-order of the log, so that everybody hears the same, whichever process they are at.
+log as a chunk, and reads the chunks of other processes while somebody listens. Listeners are served
+in the order of the log, so that all get the same events, whichever process they are connected to.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ class HubTiming:
     gather: float = 0.05
     #: How often a job's progress is told at most.
     progress: float = 0.5
-    #: How often it is asked what other processes wrote, while somebody listens.
+    #: How often the chunks of other processes are read, while somebody listens.
     poll: float = 0.3
     #: After a failure of the database.
     pause: float = 0.5
@@ -49,7 +49,7 @@ class HubTiming:
 
 
 class EventHub:
-    """Run `run()` as a task; without it events gather, up to a bound, and nobody hears them."""
+    """Publishes and gives out events. Run `run()` as a task: without it they only gather."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class EventHub:
         #: A chunk whose writing has begun; it may be there already.
         self._unwritten: EventChunk | None = None
         self._fruitless = 0
-        #: Monotonic seconds of the last look for what others wrote, and of what gathers longer.
+        #: Monotonic seconds of the last read of others' chunks, and of the last release.
         self._looked = 0.0
         self._released = 0.0
         self.closed = False
@@ -81,7 +81,7 @@ class EventHub:
 
     @property
     def listening(self) -> int:
-        """How many listen at this process."""
+        """The number of listeners of this process."""
         return len(self._listeners)
 
     def publish(  # noqa: PLR0913 - all that an event may be about
@@ -95,7 +95,7 @@ class EventHub:
         server_id: str | None = None,
         data: dict[str, Any] | None = None,
     ) -> None:
-        """Tell it soon. Never waits, never fails."""
+        """Publish an event soon. Never waits, never fails."""
         event = Event(
             kind=kind,
             at=self._clock(),
@@ -110,7 +110,7 @@ class EventHub:
             self._woken.set()
 
     async def run(self) -> None:
-        """Write, read and tell until cancelled; then write what is left, if that goes quickly.
+        """Write, read and give out until cancelled; then write what is left, if that is quick.
 
         Begins with a reset: what a process that was killed had not written is not known.
         """
@@ -133,14 +133,14 @@ class EventHub:
                     await self._write_all()
 
     def close(self) -> None:
-        """Let everybody who listens go: the server is about to end."""
+        """End all listeners: the server is about to stop."""
         self.closed = True
         for listener in self._listeners:
             listener.end(StreamEndReason.CLOSING)
 
     @contextlib.asynccontextmanager
     async def listen(self, wanted: EventFilter) -> AsyncIterator[Listener]:
-        """Hear what comes from now on. Raises DatabaseUnavailableError."""
+        """Add a listener of events from now on. Raises DatabaseUnavailableError."""
         listener = Listener(wanted, self._room)
         async with self._moving:
             if not self._listeners or self._last is None:
@@ -158,7 +158,7 @@ class EventHub:
     async def since(
         self, event_id: int, until: int, wanted: EventFilter
     ) -> AsyncIterator[list[Event]]:
-        """What was told after one id and up to another; a reset when the log does not know."""
+        """Give the events after one id and up to another; a reset when the log has not all."""
         number, last = chunk_of(event_id), chunk_of(until)
         if number > last:
             yield [self.reset("unknown_id", until)]
@@ -180,11 +180,11 @@ class EventHub:
             return
 
     def reset(self, reason: str, position: int) -> Event:
-        """What tells a listener to read everything anew; `position` is the id to go on after."""
+        """Make the event that has a listener read everything anew, and go on after `position`."""
         return self.word(EventKind.RESET, position, reason=reason)
 
     def word(self, kind: EventKind, position: int, **data: Any) -> Event:
-        """An event about the stream itself, which is in no log."""
+        """Make an event about the stream itself, which is in no log."""
         return Event(id=position, kind=kind, at=self._clock(), data=data)
 
     async def _round(self) -> None:
@@ -201,7 +201,7 @@ class EventHub:
                     pass
 
     async def _wait(self) -> None:
-        """Until there is something to write, and it has gathered, or it is time to look."""
+        """Wait until there is something to write, or it is time to read."""
         if not self._outbox.is_urgent and self._unwritten is None:
             self._woken.clear()
             with contextlib.suppress(TimeoutError):
@@ -225,7 +225,7 @@ class EventHub:
             self.on_written()
 
     async def _write_next(self) -> bool:
-        """Write one chunk, and tell it; False when there is nothing to write."""
+        """Write one chunk and give it out; False when there is nothing to write."""
         async with self._moving:
             if self._last is None:
                 self._last = await self._head()
@@ -259,7 +259,7 @@ class EventHub:
                 return stored.number
 
     async def _catch_up(self) -> int:
-        """Tell what others wrote; gives how many chunks. With `_moving` held."""
+        """Give out the chunks of other processes; returns how many. Call it with `_moving` held."""
         if not self._listeners:
             self._last = await self._head()
             return 0

@@ -1,4 +1,4 @@
-"""One connection's stream: what was missed, then what comes, with a sign of life in between."""
+"""Streams events to one connection: missed ones, then new ones, and heartbeats between."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -34,7 +34,7 @@ class EventStream:
         self.ending: StreamEndReason | None = None
 
     async def batches(self) -> AsyncGenerator[list[Event], None]:
-        """Events as they come; an empty list is a sign of life.
+        """Give events as they come; an empty list is a heartbeat.
 
         While the database is away nothing comes, and then what was missed.
         """

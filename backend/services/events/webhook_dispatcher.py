@@ -1,4 +1,4 @@
-"""Takes events out of the log and brings them to webhooks, each once if all goes well.
+"""Reads events from the log and sends them to webhooks, each once if nothing fails.
 
 The log is the outbox: what it holds behind the noted chunk is still to be turned into
 deliveries. Any process may do so, as the id of a delivery is derived from webhook and event.
@@ -100,7 +100,7 @@ class WebhookDispatcher:
             await self._deliveries.cut(webhook_id)
 
     async def _send_due(self, active: dict[str, Webhook]) -> None:
-        """Webhooks side by side, the deliveries of each in the order of their events."""
+        """Send to all webhooks at the same time, to each in the order of the events."""
         lines: defaultdict[str, list[DueDelivery]] = defaultdict(list)
         for due in await self._deliveries.due(self._clock()):
             lines[due.webhook_id].append(due)
@@ -119,9 +119,9 @@ class WebhookDispatcher:
             self.wake()
 
     async def _send_line(self, webhook: Webhook, line: Sequence[DueDelivery]) -> bool:
-        """Send until one fails: what is down now is not asked again in this round.
+        """Send to one webhook until a try fails: it is not asked again in this round.
 
-        Whether there is more to send at once.
+        Tells whether there is more to send at once.
         """
         for due in line[:_IN_A_ROW]:
             delivery = await self._deliveries.find_by_id(due.id)

@@ -1,4 +1,4 @@
-"""One try to tell a webhook: signed, brief, and without following it anywhere."""
+"""Sends one signed request to a webhook: short, and without following redirects."""
 
 import hashlib
 import hmac
@@ -26,7 +26,7 @@ def signature(secret: str, timestamp: int, body: str) -> str:
 
 
 class WebhookSender:
-    """`session` dials what webhooks may be at, and nothing else.
+    """Sends deliveries. `session` connects only to addresses that webhooks may have.
 
     `links` makes the addresses of media, which deliveries keep as documents do.
     """

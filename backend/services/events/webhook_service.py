@@ -1,4 +1,4 @@
-"""A project's webhooks: who is told, and how that went."""
+"""Manages a project's webhooks and their deliveries."""
 
 from datetime import timedelta
 
@@ -42,7 +42,7 @@ class WebhookService:
         self._clock = clock
 
     async def create(self, project_id: str, dto: WebhookCreateDTO) -> Webhook:
-        """InvalidRequestError for a URL that may not be called, ConflictError for too many."""
+        """Create one. InvalidRequestError: the URL may not be called; ConflictError: too many."""
         await self._projects.get(project_id)
         url = self._valid(dto.url)
         if len(await self._webhooks.list_for_project(project_id)) >= _MOST:
@@ -72,7 +72,7 @@ class WebhookService:
         return webhook
 
     async def update(self, project_id: str, webhook_id: str, dto: WebhookUpdateDTO) -> Webhook:
-        """Switched off it forgets what was to be sent; switched on it begins with what comes."""
+        """Change it. Switching it off drops waiting deliveries; switched on, it starts anew."""
         webhook = await self.get(project_id, webhook_id)
         changes = dto.changes()
         if "url" in changes:
@@ -86,7 +86,7 @@ class WebhookService:
         return await self._webhooks.get(webhook_id)
 
     async def delete(self, project_id: str, webhook_id: str) -> int:
-        """Remove it with its deliveries; gives how many documents went."""
+        """Delete it with its deliveries; gives how many documents were deleted."""
         await self.get(project_id, webhook_id)
         await self._webhooks.delete(webhook_id)
         return 1 + await self._deliveries.delete_for_webhook(webhook_id)

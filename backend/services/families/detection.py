@@ -1,4 +1,4 @@
-"""Families by file name. A name that does not say is told apart from one that says too much."""
+"""Detects families by file name. A name that says nothing differs from one that says too much."""
 
 import re
 from dataclasses import dataclass

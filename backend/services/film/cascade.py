@@ -1,4 +1,4 @@
-"""What deleting a part of a film asks of the queue."""
+"""Cancels the jobs of a part of a film that is deleted."""
 
 from typing import Protocol
 

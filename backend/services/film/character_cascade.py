@@ -1,4 +1,4 @@
-"""What goes with a character: unfinished jobs, takes, their files and their graphs."""
+"""Deletes what belongs to a character: unfinished jobs, takes, their files and their graphs."""
 
 from backend.models.character import Character
 from backend.repositories.character_take_repository import CharacterTakeRepository

@@ -1,4 +1,4 @@
-"""A character's words in a prompt: put in once, found again, taken out without a trace. Pure.
+"""Puts a character's words into a prompt, finds them again, and takes them out. Pure.
 
 Words are terms between commas. Trigger words go before the prompt, where text encoders weigh
 them most, style notes behind it. What a prompt says already is not added, and so is not taken

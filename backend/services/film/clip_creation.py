@@ -1,4 +1,4 @@
-"""New clips of a scene, written together when they come together.
+"""Creates clips of a scene; requests that arrive together are written together.
 
 A scene's clips are created one after another, so that no two get the same place. What arrives
 while the ones before are being written waits, and then goes as one: one read of the scene, one

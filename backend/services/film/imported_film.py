@@ -1,4 +1,4 @@
-"""The documents of an imported project. Pure: the file in, models with new ids out."""
+"""Makes the documents of an imported project from its file, with new ids. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

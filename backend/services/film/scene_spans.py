@@ -1,4 +1,4 @@
-"""Where the clips of a scene lie, remembered until the scene's timeline changes.
+"""Remembers where the clips of a scene lie until the scene's timeline changes.
 
 Reading 10,000 clips takes the embedded database a second, and every move is checked against all
 of them. So they are kept under the scene's timeline revision, which every write raises that the

@@ -1,4 +1,4 @@
-"""A film's clips in story order: scene by scene, along each timeline, a piece at a time.
+"""Reads a film's clips in story order: scene by scene, along each timeline, in pieces.
 
 No query sorts or skips on the database: that costs what the filter matches, not what it gives.
 A piece is a scene, or a stretch of a long one between two positions. Each is one query: the

@@ -1,4 +1,4 @@
-"""Stores the jobs of batches: the first in the request that brings them, the others beside it.
+"""Stores the jobs of batches: the first within the request, the others after its answer.
 
 A batch is written before its jobs, and each job's id derives from batch and clip. So whoever finds
 a batch that is open can go on without making a job twice; two who do it at once only waste time.

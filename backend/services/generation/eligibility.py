@@ -1,4 +1,4 @@
-"""Who could make a job: ComfyUI servers, by what they have, and workers, by what they say."""
+"""Finds who could make a job: servers by what they have, workers by what they say."""
 
 from backend.models.comfyui_server import ComfyUIServer
 from backend.models.job import Job

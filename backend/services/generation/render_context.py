@@ -1,4 +1,4 @@
-"""What a clip's character and a style template bring into a generation.
+"""Completes a request by what a clip's character and a style template bring.
 
 Who wins, value by value: the request, then the clip's character, then the template. The
 character comes before the template because its values are what its LoRA and its face need,

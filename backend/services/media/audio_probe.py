@@ -1,4 +1,4 @@
-"""What an audio file is, told by its content: its container is walked, then its sound is decoded.
+"""Finds out what an audio file is: reads its container, then decodes its sound.
 
 FFmpeg reads past a cut-off end and over what is glued to a file; here every byte must belong to
 the format. Sources of the rules: ISO 11172-3 and 13818-7 (frames), id3.org, RFC 3533 (Ogg pages),

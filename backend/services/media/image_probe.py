@@ -1,4 +1,4 @@
-"""What a picture is: its blocks are walked to its end, then every frame is decoded."""
+"""Finds out what a picture is: reads its blocks to its end, then decodes every frame."""
 
 import mmap
 import struct

@@ -1,4 +1,4 @@
-"""Media under UPLOAD_DIR: where it lies, how it comes in whole, and how it goes away."""
+"""Stores and removes media under UPLOAD_DIR; a file is there whole or not at all."""
 
 import asyncio
 import errno

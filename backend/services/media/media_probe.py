@@ -1,4 +1,4 @@
-"""What a media file really is, told by its content: never by its name or a header.
+"""Finds out what a media file is by its content, never by its name or a header.
 
 Blocking: call it in a thread. A file that is garbage, cut short or a bomb raises BrokenMediaError.
 """

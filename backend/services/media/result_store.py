@@ -1,4 +1,4 @@
-"""Results on disk: downloaded beside, proven by decoding, then moved into place in one step."""
+"""Stores results: downloads them aside, decodes them, then moves them into place in one step."""
 
 import asyncio
 import os

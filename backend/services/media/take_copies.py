@@ -1,4 +1,4 @@
-"""Takes copied into another folder: new ids, and files that live and die on their own."""
+"""Copies takes into another folder: new ids, and files of their own."""
 
 import asyncio
 import shutil

@@ -1,4 +1,4 @@
-"""An upload on its way to disk: counted and sniffed as it comes, written in a thread.
+"""Writes an upload to disk as it arrives: counted, recognised, and written in a thread.
 
 At no time more than `_CHUNK` bytes of it and one piece of the network are in memory. Small files
 that are parsed and not kept are read whole.

@@ -1,4 +1,4 @@
-"""How every part is, in one look that takes seconds at most."""
+"""Checks how every part is, within seconds."""
 
 import time
 from typing import Literal, NamedTuple, Protocol
@@ -92,7 +92,7 @@ class HealthService:
         return HealthReport(_overall(parts), __version__, uptime, parts)
 
     async def _queue_health(self, database_status: str) -> QueueHealth:
-        """A database that just failed a ping is not asked again: it would take seconds more."""
+        """Read the queue, unless the database just failed a ping: that would take seconds more."""
         is_leader = self._leadership.holds()
         try:
             if database_status != "healthy":

@@ -1,4 +1,4 @@
-"""The queue at one moment, as the live page shows it: bounded lists, with names for people."""
+"""Reads what the live page shows: bounded lists of jobs and servers, with their names."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +25,7 @@ MOST_SERVERS = 200
 
 class NameLookup(Protocol):
     async def names(self, ids: Iterable[str], /) -> dict[str, str]:
-        """What those of these ids are called; one that is gone is left out."""
+        """Give the names of these ids; one that was deleted is left out."""
         ...
 
 
@@ -51,7 +51,7 @@ class JobView:
 
 @dataclass(frozen=True, slots=True)
 class ServerCondition:
-    """How a server is, in a word, with `why` where there is more to say.
+    """The state of a server in one word; `why` explains it.
 
     `tone` is good, warn, bad or off.
     """
@@ -77,7 +77,7 @@ class ServerRow:
 
     @property
     def lined_up(self) -> int:
-        """How many of our jobs wait in its own queue."""
+        """The number of our jobs that wait in its own queue."""
         return sum(row.is_sent for row in self.jobs)
 
 
@@ -232,7 +232,7 @@ def _working(state: ServerState) -> ServerCondition:
 
 
 def _standing(row: ServerRow) -> tuple[int, str, str]:
-    """What needs a look comes first, then what is at work, then the idle ones."""
+    """Sort servers: those with trouble first, then those at work, then the idle ones."""
     trouble = row.condition.tone in {"bad", "warn"}
     order = 0 if trouble else 1 if row.jobs else 3 if row.condition.tone == "off" else 2
     return order, str(row.load["server_name"]).casefold(), row.id

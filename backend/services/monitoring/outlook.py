@@ -1,4 +1,4 @@
-"""What is to come of jobs: why they wait, and until when."""
+"""Says why jobs wait, and until when."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,14 +18,14 @@ _UNKNOWN_HERE = (
 
 
 class JobForecast(NamedTuple):
-    """`eta` is in seconds from now; `reason` says why a job is where it is, or why it waits."""
+    """`eta` is seconds from now; `reason` says why a job runs where it does, or why it waits."""
 
     reason: str | None
     eta: float | None = None
 
 
 class JobForecasts:
-    """Why and until when is known in the process that drives the servers; another one says so."""
+    """Forecasts jobs. Only the leader knows why a job waits; other processes say so."""
 
     def __init__(self, context: SchedulerContext, *, provider_capacity: int) -> None:
         self._context = context
@@ -81,7 +81,7 @@ class JobForecasts:
 
 
 def by_progress(left: float, elapsed: float, progress: float) -> float:
-    """Seconds left: as was expected at first, and ever more as the progress so far has it.
+    """Give the seconds left: first as expected, then more and more by the progress so far.
 
     An expectation may be no more than a guess; half of the work done tells better.
     """

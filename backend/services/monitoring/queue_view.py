@@ -1,4 +1,4 @@
-"""The queue as clients read it: jobs with their place in line, totals, what each server does."""
+"""Reads the queue for clients: jobs with their place in line, totals, servers."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -52,7 +52,7 @@ class QueueView:
         return self._shown(await self._without_gone(jobs), positions), total
 
     async def project(self, project_id: str, *, skip: int, limit: int) -> dict[str, object]:
-        """A project's jobs with their totals; ResourceNotFoundError when there is none."""
+        """Give a project's jobs with their totals; ResourceNotFoundError for no such project."""
         await self._projects.get(project_id)
         by_status = await self._queue.project_totals(project_id)
         jobs, _ = await self.page(skip=skip, limit=limit, project_id=project_id)
@@ -64,7 +64,7 @@ class QueueView:
         }
 
     def shown(self, job: Job) -> dict[str, object]:
-        """A job that does not wait, as clients read it."""
+        """Give a job that does not wait as clients read it."""
         return self._shown([job], {})[0]
 
     async def status(self) -> dict[str, object]:

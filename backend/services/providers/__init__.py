@@ -1,4 +1,4 @@
-"""Clients of paid services, and what all paid work shares. They know no job's way.
+"""Clients of paid services, and what all paid work shares. They know no jobs.
 
-Queue, servers and the doors import it. It imports comfyui, media, repositories and models.
+Queue, servers and the entry services import it. It imports comfyui, media, repositories and models.
 """

@@ -1,4 +1,4 @@
-"""The body of a paid order on its way, which ends with the lease."""
+"""The body of a paid order, which stops being sent when the lease is lost."""
 
 import socket
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _SYSTEM_BUFFER = 65_536
 
 
 class OrderPayload(Payload):
-    """Goes piece by piece, and only while this process may order.
+    """Sends the body in pieces, and only while this process may order.
 
     A process may be stopped in the middle of it, and wake up when another one drives and has
     judged the job. Then the rest is never sent, so nobody took the order on. No piece waits in

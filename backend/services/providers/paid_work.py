@@ -1,4 +1,4 @@
-"""What every paid sending needs: nothing that was said about money may get lost on the way.
+"""Helps with all paid work: what a provider answered to an order must not get lost.
 
 A provider's answer to an order is known nowhere else, so it is written down however long the
 database takes, and a stop waits for it a little.
@@ -24,7 +24,7 @@ _CALM, _TROUBLED = 4.0, 12.0
 
 @dataclass
 class PollSchedule:
-    """How long to wait before the next look."""
+    """Computes how long to wait before the next poll."""
 
     first: float
     looks: int = 0

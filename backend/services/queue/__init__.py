@@ -1,5 +1,5 @@
-"""Jobs on their way: dispatcher, leadership, backlog, admission, retries, delivery, late results.
+"""The queue of jobs: dispatcher, leadership, backlog, admission, retries, delivery, late results.
 
-The doors, generation, workers and monitoring import it. It imports film, servers, workflows,
-comfyui, media and events.
+The entry services, generation, workers and monitoring import it. It imports film, servers,
+workflows, comfyui, media and events.
 """

@@ -1,4 +1,4 @@
-"""How many jobs may wait, in all and of one project. More is refused before anything is stored."""
+"""Limits how many jobs may wait, in all and of one project: more is refused, and not stored."""
 
 import time
 from collections import Counter
@@ -14,7 +14,7 @@ _FRESH_SECONDS = 1.0
 
 
 class KeptTotals(Protocol):
-    """The part of the kept totals that is looked at."""
+    """The part of the kept totals that admission reads."""
 
     async def by_status(self) -> dict[JobStatus, int]: ...
 
@@ -22,7 +22,7 @@ class KeptTotals(Protocol):
 
 
 class QueueLimits:
-    """Jobs are let in first, stored then, and `done` once the kept totals know of them.
+    """Admits jobs before they are stored; call `done` once the kept totals have counted them.
 
     Of several processes each knows its own: together they may overshoot by what comes in within a
     second. Somebody is refused by totals just read, never by remembered ones.
@@ -56,7 +56,7 @@ class QueueLimits:
             self.done(wanted)
 
     async def take(self, wanted: Mapping[str, int]) -> None:
-        """Let all of them in or none. Whoever took must say `done`."""
+        """Admit all of them or none. The caller must call `done` afterwards."""
         if not self._fits(wanted):
             await self._look(wanted)
             self._refuse(wanted)
@@ -74,7 +74,7 @@ class QueueLimits:
         return all(self._room.get(name, -1) >= n for name, n in _with_all(wanted).items())
 
     async def _look(self, wanted: Mapping[str, int]) -> None:
-        """What is under way may be counted twice, and is never missed."""
+        """Count what waits. Jobs being stored may be counted twice, and are never missed."""
         under_way = Counter(self._under_way)
         room: dict[str | None, int] = {}
         for project_id in wanted:

@@ -17,7 +17,7 @@ SLICE_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class WaitingJob:
-    """What choosing a server needs to know of a job, and no more: there may be 100,000.
+    """The facts of a waiting job that choosing a server needs; few, as there may be 100,000.
 
     Times are seconds of one clock (POSIX). `work` is megapixels x steps x frames. `needs` names a
     requirement that is looked up outside: which servers have every file and node. `model` is what
@@ -61,7 +61,7 @@ class LineKey(NamedTuple):
 
 
 class Workload(NamedTuple):
-    """How many jobs, and their work together."""
+    """A number of jobs and the sum of their work."""
 
     jobs: int
     work: float
@@ -84,7 +84,7 @@ class _Slice:
         self.high = max(self.high, job.number)
 
     def before(self, number: int) -> float:
-        """The share of it that stands before a number, as if numbers were spread evenly."""
+        """Give the part of it before a job's number, as if numbers were spread evenly."""
         return min(1.0, max(0.0, (number - self.low) / (self.high - self.low + 1)))
 
 
@@ -145,7 +145,7 @@ class JobLine:
         return self._head
 
     def oldest(self, count: int) -> list[WaitingJob]:
-        """The first jobs of the line; what it costs grows with `count`, not with the line."""
+        """Give the first jobs of the line; the cost grows with `count`, not with the line."""
         found: list[WaitingJob] = []
         put_back: list[tuple[float, int, str]] = []
         while len(found) < count and (job := self.head()) is not None:
@@ -159,7 +159,7 @@ class JobLine:
         return found
 
     def queued_until(self, limit: float) -> Workload:
-        """What was queued up to that time, the slice around it included."""
+        """Give what was queued up to that time, with the whole slice that the time lies in."""
         last = int(limit // SLICE_SECONDS)
         if last >= self._newest:
             return self.total()
@@ -181,7 +181,7 @@ class JobLine:
         return Workload(len(self._members), self._work)
 
     def before(self, job: WaitingJob) -> Workload:
-        """What stands before a job of this line, exactly but for jobs of its own slice."""
+        """Give what is before a job of this line; exact, but for jobs of the job's own slice."""
         own = int(job.queued_at // SLICE_SECONDS)
         amounts = [(part.count, part.work) for slot, part in self._slices.items() if slot < own]
         if part := self._slices.get(own):
@@ -253,7 +253,7 @@ class Backlog:
         return job
 
     def release_due(self, now: float) -> None:
-        """Let jobs stand in line whose pause is over."""
+        """Put jobs into their lines whose backoff has ended."""
         while self._later and self._later[0][0] <= now:
             due, _, job_id = heappop(self._later)
             job = self._jobs.get(job_id)
@@ -261,11 +261,11 @@ class Backlog:
                 self._stand(job)
 
     def next_due(self) -> float | None:
-        """When the next pause may end; a job that has left since may make it too early."""
+        """Give when the next backoff may end; too early if the job has left the backlog since."""
         return self._later[0][0] if self._later else None
 
     def priorities(self) -> list[int]:
-        """Those at which a job stands in line, the highest first."""
+        """Give the priorities at which a job stands in line, the highest first."""
         return sorted(self._lines, reverse=True)
 
     def projects(self, priority: int) -> Mapping[str, Mapping[LineKey, JobLine]]:
@@ -277,7 +277,7 @@ class Backlog:
                 yield from lines.values()
 
     def line_of(self, job: WaitingJob) -> JobLine | None:
-        """The line a job stands in; None while it pauses."""
+        """Give the line in which a job stands; None during its backoff."""
         key = job.line
         line = self._lines.get(key.priority, {}).get(key.project_id, {}).get(key)
         return line if line is not None and line.has(job.id) else None

@@ -1,9 +1,9 @@
-"""The backlog in memory, kept in step with the jobs in the database.
+"""Keeps the leader's backlog in memory equal to the waiting jobs in the database.
 
-What this process does to jobs is heard at once. What other processes do is found out by looking:
-new jobs by their numbers, those that went back to the queue by a short list that is kept of them,
-and whatever slipped through by comparing with the kept totals. A job that is in the backlog and
-no longer waits costs nothing but a claim that fails.
+Changes that this process makes are announced at once. Changes that other processes made are read
+every second: new jobs by their numbers, jobs that went back to the queue from a short list of them,
+and whatever was missed by comparing with the kept totals. An entry whose job does not wait any more
+costs one claim that fails.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _MOST_LOOKS = 3_600
 
 
 class DriftDetector:
-    """Takes a look about every second."""
+    """Decides from one comparison a second whether the backlog has lost jobs for good."""
 
     def __init__(self) -> None:
         self._seen: deque[int] = deque(maxlen=_LOOKS)
@@ -42,7 +42,7 @@ class DriftDetector:
         self._next_pause = _STEADY
 
     def is_lost(self, off: int) -> bool:
-        """Whether to read all again, at a look at which so many more wait than are known."""
+        """Tell whether to read all again; `off` is how many more jobs wait than are known."""
         self._steady = self._steady + 1 if self._seen and self._seen[-1] == off else 1
         self._seen.append(off)
         is_steady = self._steady >= _STEADY
@@ -174,7 +174,7 @@ class BacklogSync:
         return waiting
 
     async def refresh(self) -> None:
-        """Find what other processes queued since."""
+        """Read which jobs other processes queued since the last call."""
         await self.take_in()
         if self._heard is None:
             await self._read_new()
@@ -200,7 +200,7 @@ class BacklogSync:
             self._add_job(job)
 
     def asked_of(self, worker_id: str, most: int) -> list[str]:
-        """Ids of waiting jobs that are for this worker, at most so many of each kind."""
+        """Give ids of waiting jobs that name this worker, at most so many of each line."""
         return [
             job.id
             for line in list(self.backlog.lines())
@@ -209,7 +209,7 @@ class BacklogSync:
         ]
 
     def due_provider_jobs(self, now: datetime) -> list[str]:
-        """The ids of the paid provider's waiting jobs that may start now, in turn."""
+        """Give the ids of the paid provider's waiting jobs that may start now, in turn."""
         rows = (
             row
             for row in self.provider_jobs.values()
@@ -218,7 +218,7 @@ class BacklogSync:
         return [row.id for row in sorted(rows, key=lambda row: (-row.priority, row.number))]
 
     def give(self, job_id: str, now: float) -> WaitingJob | None:
-        """A job got a server: it stands in line no more. `let_go` must follow."""
+        """Take a job out of its line, as it was given to a server. Call `let_go` afterwards."""
         self._given.add(job_id)
         return self.backlog.take(job_id, now)
 
@@ -268,7 +268,7 @@ class BacklogSync:
                 self.provider_jobs[row.id] = row
 
     async def _read_new(self) -> None:
-        """Jobs above the last number seen; some of those numbers may be stored only later."""
+        """Read jobs above the last number seen; some of those numbers may be stored only later."""
         last = await self._jobs.last_number()
         if last > self._last:
             used = await self._jobs.numbers_between(self._last, last)

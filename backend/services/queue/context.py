@@ -1,4 +1,4 @@
-"""What driving the servers takes: who may, who waits, who has what, and how long things take."""
+"""Holds what scheduling reads: leadership, fleet, backlog, jobs in flight and estimates."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,17 +26,17 @@ class SchedulerContext:
     clock: Clock
 
     def now(self) -> float:
-        """POSIX seconds."""
+        """Give the time in POSIX seconds."""
         return self.clock().timestamp()
 
     def views(self) -> Sequence[ServerView]:
-        """The servers as the planner sees them."""
+        """Give the servers as the planner sees them."""
         states = self.fleet.states
         self.needs.look_at(states)
         return self.in_flight.views(states, self.learning.estimates)
 
     def drained(self) -> list[TakeBack]:
-        """What waits in the queues of servers that were switched off: they only end what runs."""
+        """Give what waits in queues of servers that were switched off: they only end what runs."""
         return [
             TakeBack(
                 in_flight_job.job_id,
@@ -50,7 +50,7 @@ class SchedulerContext:
         ]
 
     def forecast(self) -> Forecast:
-        """A look at the queue as it is, for those who ask why and until when."""
+        """Give a forecast of the queue as it is now."""
         return Forecast(
             self.backlog_sync.backlog,
             self.views(),

@@ -1,4 +1,4 @@
-"""Bring a finished prompt's files home: download, store, and put them into the gallery."""
+"""Downloads a finished prompt's files, stores them, and puts them into the gallery."""
 
 import asyncio
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ _PAUSE = 0.5
 
 
 class ResultDelivery:
-    """`lost_seconds`: how long an unreachable server may keep us waiting for its file."""
+    """Delivers results. `lost_seconds`: how long to wait for a file of an unreachable server."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class ResultDelivery:
         return next(wanted, takes[0])
 
     async def adopt(self, job: Job, url: str, remote: ResultStore) -> GeneratedContent | Failure:
-        """Bring home what an external worker made, from a URL that `remote` may read.
+        """Download what an external worker made, from a URL that `remote` may read.
 
         Raises UpstreamError, or StorageFullError, when it cannot be had: the worker may report
         again.

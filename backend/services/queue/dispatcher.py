@@ -1,4 +1,4 @@
-"""The loop that gives pending jobs to servers and sees running ones through.
+"""The loop that gives waiting jobs to servers and follows each to its end.
 
 One process of all drives the servers: the one that holds the lease. The loop decides nothing:
 `scheduling.plan` says who goes where, the runners carry it out. In a process without the lease the
@@ -76,11 +76,11 @@ class Dispatcher:
 
     @property
     def load(self) -> Counter[str]:
-        """How many of our jobs each server has, as far as this process knows."""
+        """Give how many of our jobs each server has, as far as this process knows."""
         return self._context.in_flight.load
 
-    def is_bringing_home(self, job_id: str) -> bool:
-        """Whether a job's prompt has ended well, and only its files are on their way."""
+    def is_delivering(self, job_id: str) -> bool:
+        """Tell whether a job's prompt has ended well, and only its files are being downloaded."""
         in_flight_job = self._context.in_flight.get(job_id)
         return in_flight_job is not None and in_flight_job.ended
 
@@ -122,7 +122,8 @@ class Dispatcher:
                 pause = _IDLE_SECONDS
                 try:
                     if self._to_recover:
-                        self._to_recover = False  # before: what it begins may fail soon
+                        # Cleared first: recovery may fail at once and ask for another one.
+                        self._to_recover = False
                         await self._recover(group)
                     await self._look_around(group)
                     pause = await self._dispatch(group)
@@ -138,7 +139,7 @@ class Dispatcher:
                 await self._woken.wait()
 
     async def _recover(self, group: asyncio.TaskGroup) -> None:
-        """Take up what was running when this or another process ended."""
+        """Adopt what was running when this or another process ended."""
         await self._context.learning.load()
         await self._context.fleet.check_all()
         group.create_task(self._quietly(self._recounting), name="recount")
@@ -157,7 +158,7 @@ class Dispatcher:
         self.wake()
 
     async def _look_around(self, group: asyncio.TaskGroup) -> None:
-        """Now and then: what other processes did, whose lease ran out, what nobody drives."""
+        """Every second: read what other processes did, end leases, adopt what nobody follows."""
         if time.monotonic() - self._looked < _LOOK_SECONDS:
             return
         self._looked = time.monotonic()
@@ -171,7 +172,7 @@ class Dispatcher:
             self._adopt_late(group, found)
 
     def _adopt_late(self, group: asyncio.TaskGroup, found: LatePrompt) -> None:
-        """A lost server is back with a job that still waits: it goes on there."""
+        """Go on with a waiting job at the lost server that is back and still has its prompt."""
         state = self._context.fleet.state_of(found.server.id)
         if state is not None and state.catalog and found.job.id not in self._context.in_flight:
             self._context.backlog_sync.give(found.job.id, self._context.now())
@@ -183,7 +184,7 @@ class Dispatcher:
             self._start(group, in_flight_job, partial(self._attempts.run, found.job, placement))
 
     async def _take_up_strays(self, group: asyncio.TaskGroup) -> None:
-        """Running jobs that carry another fence than ours, and leases that ran out."""
+        """Adopt running jobs that nobody here follows, and end leases that ran out."""
         rows = await self._jobs.running_rows()
         for row in rows:
             if not row.is_leased and row.server_id and self._is_stray(row):
@@ -271,7 +272,7 @@ class Dispatcher:
         await self._attempts.run(job, Placement(state.server, catalog, assignment.reason))
 
     async def _dispatch_provider(self, group: asyncio.TaskGroup) -> None:
-        """The paid provider has a line and a capacity of its own."""
+        """Give jobs to the paid provider, which has a line and a capacity of its own."""
         free = self._provider_capacity - self.load[PROVIDER_ID]
         if free <= 0 or not self._context.backlog_sync.provider_jobs or not self.is_leader:
             return
@@ -344,14 +345,14 @@ class Dispatcher:
             self.wake()
 
     async def _put_back(self, job_id: str) -> None:
-        """A job that still waits, since its server could not be asked, stands in line again."""
+        """Put a job back into its line that still waits, since its server could not be asked."""
         if job_id not in self._context.backlog_sync.backlog:
             job = await self._jobs.find_by_id(job_id)
             if job is not None and job.status is JobStatus.PENDING:
                 self._context.backlog_sync.queued([job])
 
     async def _try(self, job_id: str, step: Work) -> Work | None:
-        """Do one step; give the one that mends what went wrong, or None when all is said."""
+        """Do one step; give the step that handles a failure of it, or None when none is left."""
         give_up = partial(self._give_up, job_id)
         try:
             await step()
@@ -367,7 +368,7 @@ class Dispatcher:
         return None
 
     async def _take_up_again(self, job_id: str) -> None:
-        """Pick a job up where its document says it is."""
+        """Go on with a job from what its document says."""
         job = await self._jobs.find_by_id(job_id)
         if job is not None and job.status is JobStatus.PROCESSING and not job.lease_expires_at:
             await self._resume(job)

@@ -1,4 +1,4 @@
-"""The jobs in flight: which are at which server, and since when they run there."""
+"""Keeps the jobs in flight: which are at which server, and since when they run there."""
 
 import asyncio
 from collections import Counter, deque
@@ -20,11 +20,11 @@ _ON_THEIR_WAY = 4
 
 @dataclass
 class InFlightJob:
-    """A job at a server. `started` is None while it waits in the server's own queue.
+    """A job that was sent to a server and has not ended; `started` is None until it runs there.
 
     Times are POSIX seconds. `expected` are seconds from its start, `swaps` says that they hold a
-    load. `job` is None for one that no planner placed: what was taken up, what a provider makes.
-    `ended`: its server is done with it, only its files are not home yet.
+    load. `job` is None for one that no plan placed: an adopted one, and one of the provider.
+    `ended`: its server is done with it, only its files are being downloaded.
     """
 
     job_id: str
@@ -85,13 +85,13 @@ class InFlightJobs:
 
     @property
     def load(self) -> Counter[str]:
-        """How many of our jobs each server has."""
+        """Give how many of our jobs each server has."""
         return Counter(in_flight_job.server_id for in_flight_job in self._in_flight.values())
 
     # -- what runners tell -----------------------------------------------------------------------
 
     def prompt_sent(self, prompt_id: str) -> None:
-        """That prompt in a server's queue is ours, now and for a while after its end."""
+        """Note that a prompt in a server's queue is ours, now and for a while after its end."""
         if len(self._prompts) == self._prompts.maxlen:
             self._ours.discard(self._prompts[0])
         self._prompts.append(prompt_id)
@@ -105,7 +105,7 @@ class InFlightJobs:
             self.on_change()
 
     def prompt_ran(self, job_id: str, seconds: float | None) -> None:
-        """A prompt ended well; `seconds` as its server measured, None for what it had cached.
+        """Note that a prompt ended well; `seconds` by its server, None for what it had cached.
 
         Its server has room for the next one while the files come home.
         """
@@ -177,7 +177,7 @@ class InFlightJobs:
         return self._loaded.get(server_id)
 
     def forget_server(self, server_id: str) -> None:
-        """It was started anew: nothing is loaded there."""
+        """Note that a server was restarted: nothing is loaded there."""
         self._loaded.pop(server_id, None)
 
     def _note_model(self, in_flight_job: InFlightJob) -> None:
@@ -193,7 +193,7 @@ class InFlightJobs:
 
 
 def _last_model(in_flight: Sequence[InFlightJob]) -> str:
-    """What will be loaded after all of them, in their order."""
+    """Give the model that will be loaded after all of them, in their order."""
     models = [
         in_flight_job.job.model
         for in_flight_job in in_flight

@@ -1,4 +1,4 @@
-"""The pictures that a graph begins from: read from our media folder, brought to the server.
+"""Uploads the pictures that a graph begins from, from our media folder to the server.
 
 ComfyUI loads pictures from its own input folder alone, so each is uploaded first, and the name
 that the server gave its copy is what the graph must say.
@@ -40,7 +40,7 @@ class InputPicture:
 
 
 class Uploads(Protocol):
-    """What is needed of ComfyUIClient."""
+    """The part of ComfyUIClient that uploads pictures."""
 
     async def upload_image(
         self, server: ComfyUIServer, content: bytes, *, name: str, subfolder: str
@@ -48,7 +48,7 @@ class Uploads(Protocol):
 
 
 class InputImages:
-    """Holds nothing: files that a server has already are uploaded again, and overwrite equals."""
+    """Uploads pictures anew for each prompt; a file that is there is overwritten by its equal."""
 
     def __init__(self, media: MediaFiles, client: Uploads) -> None:
         self._media = media

@@ -1,4 +1,4 @@
-"""Tells the event log what becomes of jobs and of ComfyUI servers."""
+"""Publishes events of jobs and of ComfyUI servers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ _ENDED = {
 
 
 def kind_of(before: Job | None, after: Job) -> EventKind | None:
-    """What happened to a job; None when it stays where it was."""
+    """Give what happened to a job; None when it stays where it was."""
     if before is None and after.status is JobStatus.PENDING:
         return EventKind.JOB_QUEUED
     if before is not None and before.status is after.status:
@@ -28,7 +28,7 @@ def kind_of(before: Job | None, after: Job) -> EventKind | None:
 
 
 class JobEvents:
-    """Publishes what jobs do. Nothing here waits, so it may be called from anywhere."""
+    """Publishes events of jobs. Nothing here waits, so it may be called from anywhere."""
 
     def __init__(self, hub: EventHub) -> None:
         self._hub = hub
@@ -43,7 +43,7 @@ class JobEvents:
             self._tell_batch(job)
 
     def changed(self, before: Job | None, after: Job) -> None:
-        """Tell of a move; a job that stayed where it was tells nothing."""
+        """Publish a move of a job to another status."""
         kind = kind_of(before, after)
         if kind is None:
             return
@@ -64,16 +64,16 @@ class JobEvents:
         self._hub.publish(EventKind.JOB_REMOVED, data={"status": str(status)})
 
     def noted(self, job: Job, changes: Mapping[str, Any]) -> None:
-        """Tell of fields that changed, if they are about how far it is."""
+        """Publish changed fields if they are its progress."""
         if "progress" in changes:
             self.progress(job.model_copy(update=dict(changes)))
 
     def progress(self, job: Job) -> None:
-        """Tell how far a running job is. May be called as often as it changes."""
+        """Publish the progress of a running job. May be called as often as it changes."""
         self._tell(EventKind.JOB_PROGRESS, job, job_data(job))
 
     def _tell(self, kind: EventKind, job: Job, data: dict[str, Any]) -> None:
-        """Of a picture of a character the data says whose it is: events have no field for it."""
+        """Publish an event of a job. Its data names the character of a character's picture."""
         owner = {"character_id": job.character_id} if job.character_id else {}
         self._hub.publish(
             kind,
@@ -93,7 +93,7 @@ class JobEvents:
 
 
 def job_data(job: Job) -> dict[str, Any]:
-    """What of a job changes while it runs; the rest is read once."""
+    """Give the fields of a job that change while it runs."""
     data = {
         "status": str(job.status),
         "generation_type": str(job.generation_type),
@@ -114,7 +114,7 @@ def job_data(job: Job) -> dict[str, Any]:
 
 
 class ServerEvents:
-    """Each process tells what it sees, so going offline may be told once by each."""
+    """Publishes events of servers. Each process does, so one may be told once by each."""
 
     def __init__(self, hub: EventHub) -> None:
         self._hub = hub

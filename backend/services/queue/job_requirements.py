@@ -1,4 +1,4 @@
-"""What waiting jobs need, worked out once for all that need the same."""
+"""Computes what waiting jobs need, once for all that need the same."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -121,7 +121,7 @@ def work_of(kind: ContentType, params: Mapping[str, Any]) -> float:
 
 
 def _loads(needs: Requirements | None) -> str:
-    """A name for what a workflow of one's own loads, the same in every process."""
+    """Name what a custom workflow loads; the name is the same in every process."""
     if needs is None:
         return ""
     told = f"{sorted(needs.node_classes)} {needs.files}".encode()
@@ -129,7 +129,7 @@ def _loads(needs: Requirements | None) -> str:
 
 
 def _requirements_of(row: PendingRow) -> Requirements | None:
-    """None for a graph that is broken anywhere: it may go to any server, and fails there."""
+    """Give the requirements; None for a broken graph, which any server may get and refuse."""
     try:
         return requirements(render_request(_as_job(row), 1))
     except UnprocessableError:

@@ -1,4 +1,4 @@
-"""What lost servers bring after all: no picture that was made is thrown away.
+"""Adds what lost servers finish later as extra takes: nothing that was made is thrown away.
 
 A job whose server was lost goes on elsewhere. If that server comes back, its prompt is looked up:
 one that still waits or runs is withdrawn, unless the job waits too, and then it goes on there; one
@@ -31,7 +31,7 @@ _LOOKED_THROUGH = 200
 
 
 class LatePrompt(NamedTuple):
-    """A prompt that its server still has, of a job that waits."""
+    """A prompt of a waiting job that its server still has."""
 
     job: Job
     server: ComfyUIServer
@@ -44,7 +44,7 @@ class _Lost(NamedTuple):
 
 
 class LateResults:
-    """Have it told of lost attempts, `recall()` those of before at the start, and `look()`."""
+    """Watches lost attempts: `lost()` adds one, `recall()` those of before the start."""
 
     def __init__(
         self, jobs: JobRepository, fleet: Fleet, client: ComfyUIClient, *, delivery: ResultDelivery

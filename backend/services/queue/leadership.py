@@ -1,4 +1,4 @@
-"""Who drives the ComfyUI servers: the one process that holds the lease.
+"""Elects the leader: the one process that holds the lease and drives the servers.
 
 The holder renews it every 3 s and stops by itself when it could not for 9 s. Somebody else takes
 it once it has not beaten for 10 s, or at once when the holder let go of it or, on the same
@@ -57,11 +57,11 @@ class Leadership:
 
     @property
     def fence(self) -> int:
-        """The number that every write of this holder carries; 0 without the lease."""
+        """The fencing number that every write of this holder carries; 0 without the lease."""
         return self._held.fence if self._held else 0
 
     def holds(self) -> bool:
-        """Whether this process may still act; True is good for a second at least."""
+        """Tell whether this process may still act; True is valid for a second at least."""
         return self._held is not None and self._age() < self._pace.trusted
 
     async def acquire(self) -> None:
@@ -134,7 +134,7 @@ def place_of_process(pid: int | None = None) -> str:
 
 
 def _is_gone(place: str) -> bool:
-    """Whether the process of that place surely ended; False wherever it cannot be known."""
+    """Tell whether the process of that place surely ended; False where it cannot be known."""
     host, _, pid = place.rpartition(" ")
     ours = place_of_process().rpartition(" ")
     if os.name != "posix" or host != ours[0] or not pid.isdigit():

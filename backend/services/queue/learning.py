@@ -1,4 +1,4 @@
-"""The estimates of this process: read at the start, raised with each run, saved now and then."""
+"""Keeps the estimates: reads them at the start, learns from each run, saves them now and then."""
 
 from backend.repositories.estimates_repository import EstimatesRepository
 from backend.services.queue.scheduling.estimates import (

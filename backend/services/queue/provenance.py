@@ -1,4 +1,4 @@
-"""What a take will tell of how it was made, noted before its graph is sent."""
+"""Records how a take is made, before its graph is sent."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -24,7 +24,7 @@ class FleetStates(Protocol):
 
 
 class GraphRecorder:
-    """Keeps the graph of each attempt once, for the project or character of its job."""
+    """Stores the graph of each attempt, once for each project or character."""
 
     def __init__(self, graphs: GraphRepository, servers: FleetStates, *, clock: Clock) -> None:
         self._graphs = graphs
@@ -51,7 +51,7 @@ class GraphRecorder:
 
 
 def plan_of(job: Job, built: BuiltWorkflow, attempt: int) -> GraphPlan:
-    """The graph of an attempt without what tells attempts apart; a kept one stays what it is."""
+    """Give the graph of an attempt without what differs between attempts."""
     if job.plan_json is not None:
         return GraphPlan.model_validate_json(job.plan_json)
     graph = neutral(built.graph, file_prefix(job.id, attempt))
@@ -76,7 +76,7 @@ def provenance_of(plan: GraphPlan, *, version: str | None) -> Provenance:
 
 
 def _sampling_in(graph: dict[str, dict[str, Any]]) -> Mapping[str, Any]:
-    """What a graph of the user says itself: the first that stands there as a plain value."""
+    """Read sampler settings from a custom graph: the first of each that is a plain value."""
     told = {
         "steps": first_literal(graph, (int,), ("steps",)),
         "cfg": first_literal(graph, (int, float), ("cfg",)),

@@ -1,4 +1,4 @@
-"""What a job asks to be rendered, in the terms of the workflow builders."""
+"""Translates a job into a request to the workflow builders."""
 
 import json
 from typing import Any
@@ -44,5 +44,5 @@ def render_request(job: Job, attempt: int) -> RenderRequest:
 
 
 def file_prefix(job_id: str, attempt: int) -> str:
-    """What an attempt's results are called at the server."""
+    """Give the prefix of an attempt's files at the server."""
     return f"{FILE_PREFIX}/{job_id}_{attempt}"

@@ -1,4 +1,4 @@
-"""What becomes of a job whose attempt went wrong, and where it should not go again. Pure.
+"""Decides what becomes of a job whose attempt went wrong, and where it may not go again. Pure.
 
 A graph that was refused fails at once, with ComfyUI's words. A lost server is not the job's
 fault, so the job goes back without counting. What may work another time is tried again with
@@ -77,7 +77,7 @@ def judge(job: Job, failure: Failure, now: datetime) -> RetryDecision:
 
 
 def is_servers_fault(failure: Failure) -> bool:
-    """Whether the next attempt should be made elsewhere if it can be."""
+    """Tell whether the next attempt should be made elsewhere if it can be."""
     by_outcome = failure.outcome is Outcome.HUNG
     return by_outcome or failure.code in {DISK_FULL, OUT_OF_MEMORY, "RESULT_BROKEN"}
 
@@ -95,7 +95,7 @@ def _is_poison(job: Job, failure: Failure) -> bool:
 
 
 def exclusions(job: Job, failure: Failure, states: Sequence[ServerState]) -> tuple[str, ...] | None:
-    """The servers that the job excludes from here on.
+    """Give the servers that the job excludes from now on.
 
     Out of memory excludes every server that is no larger; None: there is no larger one. For
     other faults the server itself is excluded, unless no other one could make the job.
@@ -113,6 +113,6 @@ def exclusions(job: Job, failure: Failure, states: Sequence[ServerState]) -> tup
 
 
 def _memory(state: ServerState | None) -> int:
-    """Of the largest device, in bytes; 0 where the server has not told, or is no ComfyUI."""
+    """Give the bytes of the largest device; 0 where they are not known."""
     devices = state.stats.devices if state and state.stats else ()
     return max((device.vram_total for device in devices), default=0)

@@ -1,5 +1,5 @@
-"""The fleet of ComfyUI servers: pulse, circuits, what each has and can render.
+"""The fleet of ComfyUI servers: checks, circuits, what each has and can render.
 
-Queue, generation, workers, monitoring, the doors and the api import it. It imports comfyui,
-families, workflows and `providers.runpod`.
+Queue, generation, workers, monitoring, the entry services and the api import it. It imports
+comfyui, families, workflows and `providers.runpod`.
 """

@@ -1,4 +1,4 @@
-"""Which servers have every file and node that a job needs."""
+"""Finds the servers that have every file and node that a job needs."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from backend.utils.errors import ModelUnavailableError, UnprocessableError
 
 
 class CapableServers:
-    """Answers for one look at the fleet; jobs that need the same are worked out once."""
+    """Answers for the fleet at one moment; jobs with the same needs are looked up once."""
 
     def __init__(self, states: Iterable[ServerState]) -> None:
         self._states = list(states)

@@ -1,4 +1,4 @@
-"""A circuit for each server: after a few failures in a row it is left alone for a while. Pure.
+"""A circuit breaker for each server: after three failures in a row it gets no jobs for a while.
 
 Three transport failures open it for 15 s; each failed probe doubles that, up to 5 minutes. While
 it is half open one probe may go through, and what becomes of it decides.

@@ -1,4 +1,4 @@
-"""What is known of the ComfyUI servers right now, and the loop that finds out."""
+"""Checks the ComfyUI servers again and again, and keeps what is known of them."""
 
 import asyncio
 import logging

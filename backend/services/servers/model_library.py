@@ -1,4 +1,4 @@
-"""All model files of all servers, each once, with the servers that have it.
+"""Lists the model files of all servers, each once, with the servers that have it.
 
 Servers set up alike share a catalog, so that two hundred of them are looked through as one. What
 is kept are dictionaries of names: millions of objects would hold up the garbage collector.

@@ -1,4 +1,4 @@
-"""What one ComfyUI server can run of each family, kind by kind, and what it lacks. Pure."""
+"""Tells what one ComfyUI server can run of each family, and what it lacks. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The model files of one ComfyUI server, with the family that each name tells. Pure.
+"""Lists the model files of one ComfyUI server, each with the family of its name. Pure.
 
 Families stand by the names of files, in the alphabet's order: an object for each of ten thousand
 files would be work for the garbage collector as long as the catalog lives.

@@ -1,4 +1,4 @@
-"""What one ComfyUI server can render, family by family, and what it lacks for the others. Pure."""
+"""Tells what one ComfyUI server can render, and what it lacks for the rest. Pure."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which jobs are for which external worker: pure, from what the worker says of itself."""
+"""Decides which jobs an external worker can make, by what it says of itself. Pure."""
 
 from datetime import datetime
 from typing import Any

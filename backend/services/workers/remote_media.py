@@ -1,4 +1,4 @@
-"""Media that a client names by URL: fetched under guard, or copied from our own uploads.
+"""Fetches media that a client names by URL, under guard, or copies them from our own uploads.
 
 Private addresses are refused, so that nobody reads a neighbour's files through us, unless the
 URL lies on a registered server.

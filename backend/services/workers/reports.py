@@ -1,4 +1,4 @@
-"""What external workers report of the jobs they held, results and all, in time or late.
+"""Takes what external workers report of their jobs, with results, in time or late.
 
 While a result comes home its lease is renewed: a long download is no silence. A report that comes
 after the lease ran out changes nothing of the job, but what it brings is kept as an extra take:

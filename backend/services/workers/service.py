@@ -1,4 +1,4 @@
-"""External workers that pull: register, be heard of, take a job under a lease."""
+"""Serves external workers: register, heartbeat, and a job under a lease."""
 
 import asyncio
 from collections import defaultdict
@@ -30,7 +30,7 @@ _KEPT = ("max_concurrent", "generation_types", "models", "custom_workflows")
 
 
 class WorkerService:
-    """`lease_seconds`: a worker that is not heard of for so long loses its jobs."""
+    """`lease_seconds`: a worker without a heartbeat for so long loses its jobs."""
 
     def __init__(  # noqa: PLR0913 - it joins workers, servers and the queue
         self,

@@ -1,4 +1,4 @@
-"""From a request and a server's catalog to the graph that this server will take."""
+"""Builds the graph of a request for one server from that server's catalog."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""Choices that a server takes without a look, and stumbles over when it runs the node. Pure."""
+"""Finds choices that a server accepts unchecked and that fail when the node runs. Pure."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Graphs that users bring: checked, filled with the request's values, never trusted."""
+"""Checks graphs that users bring, and fills in the request's values."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import PureWindowsPath

@@ -1,4 +1,4 @@
-"""A file that a graph names, and where the server keeps the list of those it has."""
+"""Finds the files that a graph names in the lists that a server has."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

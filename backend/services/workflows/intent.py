@@ -1,4 +1,4 @@
-"""What a request wants of a family: which kind of graph, begun from what. Pure."""
+"""Decides what a request asks of a family: which kind of graph, begun from what. Pure."""
 
 from typing import Any, NoReturn
 

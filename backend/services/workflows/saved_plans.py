@@ -1,4 +1,4 @@
-"""Graphs that are kept with takes: told apart from the job that made them, and made anew. Pure.
+"""Makes a graph independent of its job to keep it with takes, and makes it anew from that. Pure.
 
 Two things of a graph that is sent are no part of it: where its server writes the result, which
 names the job so that no answer comes from a cache with a file that is gone, and what the server

@@ -1,4 +1,4 @@
-"""Parameters that were given and that the graph has no use for: a job names them. Pure."""
+"""Finds given parameters that the graph does not use; a job names them. Pure."""
 
 from collections.abc import Iterator
 from contextlib import suppress

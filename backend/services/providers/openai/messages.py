@@ -1,4 +1,4 @@
-"""The wire shape of OpenAI's Videos API, read with patience: gateways drift from it.
+"""Reads the wire shape of OpenAI's Videos API, leniently: gateways deviate from it.
 
 Shape: the `Video` type of OpenAI's own client library. Drift seen in the field: other words for
 a status, times in milliseconds, `seconds` as a number, lists without `has_more`, deletions that

@@ -1,4 +1,4 @@
-"""What RunPod's serverless endpoints say, and what a ComfyUI worker there gives back. Pure.
+"""Reads the answers of RunPod's endpoints and of a ComfyUI worker there. Pure.
 
 Sources: RunPod's manual of queue-based endpoints (operations, job states) and the manual of
 worker-comfyui. Since its version 5 that gives `output.images: [{filename, type, data}]`, before

@@ -1,4 +1,4 @@
-"""The one life of an attempt: found, claimed, sent, followed, delivered; whoever makes it.
+"""Runs an attempt through its steps for every kind of maker: claim, send, follow, deliver.
 
 What is paid for is ordered once: the attempt is saved before the order, the lease asked again right
 before it, the receipt saved before the first look. An attempt without a receipt after a crash may
@@ -59,7 +59,7 @@ class PreparedOrder:
 
 @dataclass(frozen=True)
 class RunnerResult:
-    """A maker is done. `seconds` as it measured, `words` for the record of the attempt."""
+    """What a finished maker gave: `seconds` as it measured, `words` for the attempt's record."""
 
     outcome: PromptOutcome
     seconds: float | None = None
@@ -67,7 +67,7 @@ class RunnerResult:
 
 
 class OwnershipLost(Enum):
-    """Why an attempt is nobody's any more in this process."""
+    """Why this process no longer owns an attempt that it follows."""
 
     #: Another process or a person moved the job on.
     TAKEN_AWAY = "taken away"
@@ -114,7 +114,7 @@ class Runner(Protocol):
     ) -> GeneratedContent | Failure: ...
 
     async def withdraw(self, server: ComfyUIServer, prompt_id: str) -> None:
-        """Take it back wherever it is by now; raises nothing for the maker."""
+        """Withdraw it wherever it is by now; a maker that fails raises nothing."""
         ...
 
     async def take_back(self, server: ComfyUIServer, prompt_id: str) -> bool:
@@ -127,7 +127,7 @@ class Runner(Protocol):
 
 
 class AttemptLife:
-    """`runner_of` gives the runner of a server's kind, `standard` judges what has none."""
+    """Runs attempts. `runner_of` gives the runner of a server, `standard` judges what has none."""
 
     def __init__(
         self,
@@ -147,7 +147,7 @@ class AttemptLife:
         self.on_lost: Callable[[Job], None] = lambda job: None
 
     async def run(self, job: Job, placement: Placement) -> None:
-        """Claim a pending job for a maker, send it there once, and see it through."""
+        """Claim a pending job for a maker, send it there once, and follow it to its end."""
         server = placement.server
         runner = self._runner_of(server)
         try:
@@ -185,7 +185,7 @@ class AttemptLife:
             await self._finish(runner, job, server, ended)
 
     async def recall(self, job: Job, server: ComfyUIServer, reason: str) -> bool:
-        """Take a prompt that waits in a server's queue back into ours; False: it stays there.
+        """Recall a prompt that waits in a server's queue; False: it stays there.
 
         Raises UpstreamError when the server cannot be asked.
         """
@@ -224,7 +224,7 @@ class AttemptLife:
         return ours
 
     async def _saved(self, runner: Runner, write: Callable[[], Awaitable[None]]) -> None:
-        """Write; for a paid maker until it is kept, as what it said is known nowhere else."""
+        """Write; for a paid maker until it is saved, as its answer is known nowhere else."""
         await (retry_until_saved(write) if runner.is_paid else write())
 
     async def _finish(
@@ -246,7 +246,7 @@ class AttemptLife:
 def _claim(
     placement: Placement, prepared: PreparedOrder, known: Attempt | None, runner: Runner
 ) -> Claim:
-    """An attempt that is still there goes on under its own ids; a paid one gets its id later."""
+    """Make the claim: an adopted attempt keeps its ids, a paid one gets its id later."""
     new_prompt_id = "" if runner.is_paid else random_id()
     return Claim(
         server_id=placement.server.id,

@@ -1,4 +1,4 @@
-"""Prompts at ComfyUI servers.
+"""Makes takes at ComfyUI servers.
 
 The attempt has a prompt id of ours and is saved before the POST. What became of it is decided by
 the server's /history and /queue alone; the WebSocket only tells progress. So an attempt can be
@@ -54,7 +54,7 @@ _ADOPTABLE = frozenset({Outcome.LOST, Outcome.FORGOTTEN, Outcome.UNREACHABLE})
 
 
 class FleetMonitor(Protocol):
-    """What is told of servers as attempts find them."""
+    """What attempts report of the servers that they meet."""
 
     @property
     def states(self) -> list[ServerState]: ...
@@ -186,7 +186,7 @@ def _current(job: Job) -> Attempt:
 
 
 def facts_of(built: BuiltWorkflow) -> dict[str, Any]:
-    """What the take will say of how it was made."""
+    """Give what the take will say of how it was made."""
     used = {
         "width": built.width,
         "height": built.height,

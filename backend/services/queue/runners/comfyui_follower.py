@@ -1,4 +1,4 @@
-"""Follow one prompt at its server until there is an outcome, a failure, or it was taken away.
+"""Follows one prompt at its server until it has an outcome, fails, or is no longer ours.
 
 /history and /queue decide; the WebSocket, which may fall silent for good, only tells progress
 and that it is worth looking now. `Progress` is a pure fold over what it tells.
@@ -245,7 +245,7 @@ class PromptMonitor:
     def _unreachable(
         self, server: ComfyUIServer, look: _Look, asked: datetime, reason: str
     ) -> Failure | None:
-        """It is silent since the first question that it left without an answer."""
+        """Count how long the server is silent, from the first question without an answer."""
         look.unreachable_since = look.unreachable_since or asked
         silent_for = self._clock() - look.unreachable_since
         if silent_for < self._lost:
@@ -279,7 +279,7 @@ class PromptMonitor:
             await asyncio.sleep(_RECONNECT_PAUSE)
 
     async def _listen(self, job: Job, attempt: Attempt, server: ComfyUIServer, look: _Look) -> None:
-        """Hear of progress until the socket closes."""
+        """Read progress until the socket closes."""
         async with contextlib.aclosing(self._client.progress(server, attempt.client_id)) as events:
             async for event in events:
                 if isinstance(event, PromptFinished):
@@ -311,7 +311,7 @@ class PromptMonitor:
             )
 
     def fetching(self, job: Job) -> AbstractAsyncContextManager[None]:
-        """While its files come home: note, if that takes a while, that its prompt has ended."""
+        """While its files are downloaded: note, if that takes long, that its prompt has ended."""
         return running_alongside(self._note_ended(job))
 
     async def _note_ended(self, job: Job) -> None:

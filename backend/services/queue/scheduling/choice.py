@@ -1,4 +1,4 @@
-"""What one lane should do next: stay with its model, load another, or leave the work to others."""
+"""Decides what a lane does next: keep its model, load another, or leave the work to others."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -24,7 +24,7 @@ class LaneChoice:
 
 
 def choose(state: PlanningState, lane: Lane) -> LaneChoice | None:
-    """None: nothing here would end sooner by this lane's help."""
+    """Choose a demand for the lane; None: nothing would end sooner by its help."""
     demands = state.open_demands(lane)
     warm = [demand for demand in demands if not state.costs.swap(lane, demand.model)]
     cold = [demand for demand in demands if demand not in warm]

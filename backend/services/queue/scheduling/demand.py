@@ -1,4 +1,4 @@
-"""What is asked of the servers, gathered from the lines of the backlog."""
+"""Groups the lines of the backlog into demands."""
 
 from collections.abc import Mapping
 from heapq import heapify, heappop, heappush, heapreplace

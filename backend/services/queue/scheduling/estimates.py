@@ -1,4 +1,4 @@
-"""How long jobs and model loads take, learnt from those that ended. Pure: learning gives a copy.
+"""Learns how long jobs and model loads take from those that ended. Pure: learning gives a copy.
 
 Times are kept as logarithms, since servers and models differ by factors: what is known of a
 server on one model says something of it on another.
@@ -143,7 +143,7 @@ class Estimates:
         return self.rates.value(server_id, _thing(model, kind), SECONDS_PER_WORK[kind])
 
     def seconds(self, server_id: str, model: str, kind: JobKind, work: float) -> float:
-        """Of the run alone."""
+        """Estimate the seconds of a run without a load."""
         return self.seconds_per_work(server_id, model, kind) * work
 
     def knows(self, server_id: str, model: str, kind: JobKind) -> bool:
@@ -158,17 +158,17 @@ class Estimates:
         return exp(self.rates.servers.get(server_id, 0.0))
 
     def swap_seconds(self, server_id: str, model: str) -> float:
-        """To load a model; none where the model is not known."""
+        """Estimate the seconds of loading a model; 0 where the model is not known."""
         return self.swaps.value(server_id, model, SWAP_SECONDS) if model else 0.0
 
     def learn(self, run: CompletedRun) -> "Estimates":
-        """The estimates with one run more. Nonsense (no work, no time) changes nothing."""
+        """Give the estimates with one run more. A run without work or time changes nothing."""
         if run.work <= 0 or run.seconds <= 0:
             return self
         return self._learn_cold(run) if run.swapped and run.model else self._learn_warm(run)
 
     def without(self, server_id: str) -> "Estimates":
-        """Of a server that was removed, or that is another machine now."""
+        """Give the estimates without a server that was removed, or is another machine now."""
         unsplit = {key: value for key, value in self.unsplit.items() if key[0] != server_id}
         return Estimates(self.rates.without(server_id), self.swaps.without(server_id), unsplit)
 

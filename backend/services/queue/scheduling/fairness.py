@@ -1,4 +1,4 @@
-"""Whose jobs may be taken now: tiers of equal standing, one after the other.
+"""Decides whose jobs may be taken now: tiers of equal standing, one after the other.
 
 Higher priorities come first. Within one, every project brings as much as the one with least to
 do, then as much as the middle one, then all it has: that is what taking turns comes to, when many

@@ -1,4 +1,4 @@
-"""Why a job waits, and when it is expected to end. On demand: a plan does not need it."""
+"""Says why a job waits and when it is expected to end. A plan does not need it."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,7 +16,7 @@ _MOST_NAMES = 3
 
 
 class Forecast:
-    """One look at the queue, for as many jobs as are asked about."""
+    """The queue at one moment, for questions about any number of jobs."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Forecast:
         return max(self._end(job, lanes), pause + min(self._alone(job, lane) for lane in lanes))
 
     def why_waiting(self, job: WaitingJob) -> str:
-        """One sentence for people."""
+        """Say in one sentence why a job waits."""
         if job.not_before is not None and job.not_before > self._now:
             return f"It pauses for {seconds(job.not_before - self._now)} before its next try."
         if not self._eligible(job):

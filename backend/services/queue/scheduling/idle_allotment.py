@@ -1,8 +1,8 @@
-"""Which model each of several idle servers should load, looked at together.
+"""Decides together which model each of several idle servers should load.
 
-One after the other they would choose well enough, but for what is left over: two quick servers at
-one model, two slow ones at another. So the first draft (quick servers first, each to the model that
-would end last) is improved by moving and exchanging servers while that makes the last end sooner.
+If they chose one by one, two quick servers might get one model and two slow ones another. So the
+first draft (quick servers first, each to the model that would end last) is improved by moving and
+exchanging servers while that makes the last end sooner.
 """
 
 from collections.abc import Iterator, Sequence

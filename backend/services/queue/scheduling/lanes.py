@@ -1,4 +1,4 @@
-"""Servers as lanes: each runs its jobs one after another.
+"""Turns servers into lanes, each of which runs its jobs one after another.
 
 Estimates and catalogs are looked up once a pass. After every decision only the few lanes that
 could be first are asked again.

@@ -1,4 +1,4 @@
-"""When servers of different speed, free at different times, will have done a heap of jobs."""
+"""Computes when servers of different speed, free at different times, have done many jobs."""
 
 from collections.abc import Sequence
 from heapq import heapify, heapreplace

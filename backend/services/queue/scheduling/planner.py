@@ -1,7 +1,7 @@
-"""Which job goes to which server, and why: a pure decision.
+"""Decides which job goes to which server, and why. Pure.
 
-`plan` looks at tiers of equal standing (scheduling_standing) and lets each server that can take a
-job choose (scheduling_choice), those that are free soonest first. Nothing here looks at a clock.
+`plan` looks at tiers of equal standing (fairness.py) and lets each server that can take a job
+choose (choice.py), those that are free soonest first. Nothing here reads a clock.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Why a job went where it went, in one sentence for people."""
+"""Writes the sentence that says why a job went where it went."""
 
 from backend.services.queue.scheduling.choice import ChoiceReason
 from backend.services.queue.scheduling.demand import Demand
@@ -6,7 +6,7 @@ from backend.services.queue.scheduling.lanes import Lane
 
 
 def reason(lane: Lane, demand: Demand, why: ChoiceReason, *, pinned: bool, load: float) -> str:
-    """Ask before the job is booked: it tells of the lane as it was when it chose."""
+    """Give the reason of a choice. Call it before the job is booked on the lane."""
     words = "was asked for" if pinned else _because(demand, why)
     if load:
         words += f", loads '{demand.model}' (about {seconds(load)})"

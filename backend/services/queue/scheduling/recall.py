@@ -1,4 +1,4 @@
-"""Which jobs that wait ahead in a server's own queue should come back."""
+"""Decides which prefetched jobs are taken back from a server's own queue."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class _Held:
 
 
 def take_backs(state: PlanningState, backlog: Backlog, assigned: frozenset[str]) -> list[TakeBack]:
-    """Once the plan's assignments are booked. `assigned` are the ids of their jobs."""
+    """Decide once the plan's assignments are booked; `assigned` are the ids of their jobs."""
     held = [
         _Held(lane, lane.server.prefetched[-1], lane.start - lane.server.prefetched[-1].seconds)
         for lane in state.lanes
@@ -44,7 +44,7 @@ def take_backs(state: PlanningState, backlog: Backlog, assigned: frozenset[str])
 
 
 def _for_idle(state: PlanningState, held: list[_Held]) -> Iterator[TakeBack]:
-    """Another server stands idle and would end it sooner."""
+    """Give jobs that an idle server would end sooner."""
     idle = [lane for lane in state.lanes if lane.start == 0 and not lane.server.held]
     for each in sorted(held, key=lambda entry: (-entry.end, entry.lane.order)):
         job = each.prefetched.job
@@ -64,7 +64,7 @@ def _for_idle(state: PlanningState, held: list[_Held]) -> Iterator[TakeBack]:
 def _for_others(
     state: PlanningState, backlog: Backlog, held: list[_Held], assigned: frozenset[str]
 ) -> Iterator[TakeBack]:
-    """A waiting job of higher standing would begin sooner in its place than anywhere else."""
+    """Give jobs in whose place one of higher standing would begin sooner than elsewhere."""
     for head in islice(_heads(state, backlog, held, assigned), _MOST_HEADS):
         eligible = state.costs.eligible_for(head)
         places = [
@@ -93,7 +93,7 @@ def _is_better(
 def _heads(
     state: PlanningState, backlog: Backlog, held: list[_Held], assigned: frozenset[str]
 ) -> Iterator[WaitingJob]:
-    """The first of each line that could outrank a job ahead."""
+    """Give the first of each line that could outrank a prefetched job."""
     lowest = min((each.prefetched.job.priority for each in held), default=inf)
     for priority in backlog.priorities():
         for project_id, lines in backlog.projects(priority).items():

@@ -1,4 +1,4 @@
-"""The working state of one planning pass: what lanes do, what is asked, and when it would end."""
+"""The working state of one planning pass: lanes, demands, and when each would end."""
 
 from collections.abc import Iterable, Sequence
 
@@ -42,7 +42,7 @@ class PlanningState:
     # -- what is asked ---------------------------------------------------------------------------
 
     def open_tier(self, shares: Iterable[Share]) -> None:
-        """Add a tier's work. Only its own lines may be drawn from."""
+        """Add a tier's work; from now on jobs are taken from its lines alone."""
         for demand in self._demands.values():
             demand.close()
         for share in shares:
@@ -117,7 +117,7 @@ class PlanningState:
         return self._finish(demand, [other for other in helpers if other is not lane], lane)
 
     def finish_with(self, demand: Demand, lane: Lane) -> float:
-        """As above, if this lane swapped to it now."""
+        """When the demand will be done if this lane loads its model now."""
         helpers = self.helpers(demand)
         return self._finish(demand, helpers if lane in helpers else [*helpers, lane])
 

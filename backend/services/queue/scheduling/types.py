@@ -1,4 +1,4 @@
-"""What a plan is made from, beside the backlog, and what it says."""
+"""The values that a plan is made from, beside the backlog, and those that it gives."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Stretches that several families' graphs share."""
+"""Parts of graphs that several families share."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from backend.services.workflows.recipe import Lora, Recipe
 
 @dataclass(frozen=True)
 class LoadedModels:
-    """What the loaders give."""
+    """The links to what the loaders give: model, text encoder, VAE."""
 
     model: Link
     clip: Link
@@ -20,7 +20,7 @@ class LoadedModels:
 
 @dataclass(frozen=True)
 class Conditioning:
-    """What is to be seen, and what not."""
+    """The links to the encoded prompts: what is to be seen, and what not."""
 
     positive: Link
     negative: Link
