@@ -11,7 +11,8 @@ from PIL import Image
 
 from tests.fault.test_takeover import Pair, database, until_leader
 from tests.openai_gateway import KEY as PROVIDER_KEY
-from tests.openai_gateway import Fault, Gateway
+from tests.openai_gateway import Gateway
+from tests.paid_stand_in import Fault
 from tests.runpod_server import ENDPOINT, KEY, RunPodServer
 from tests.studio import Studio, talking_to
 from tests.waiting import eventually

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.openai_gateway import Fault
+from tests.paid_stand_in import Fault
 from tests.runpod_server import ENDPOINT, KEY, RunPodServer
 from tests.studio import ServerProcess, Studio, server_process, talking_to
 from tests.waiting import eventually

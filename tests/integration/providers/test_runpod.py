@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from backend.comfyui_simulator.options import SimulatorOptions
 from backend.comfyui_simulator.simulator import Simulator
-from tests.openai_gateway import Fault
+from tests.paid_stand_in import Fault
 from tests.runpod_server import (
     ENDPOINT,
     KEY,
