@@ -21,7 +21,7 @@ def until(holds: Callable[[], Any], seconds: float = 30, *, otherwise: str = "")
     return found
 
 
-async def eventually(holds: Callable[[], Any], seconds: float = 10) -> None:
+async def eventually(holds: Callable[[], Any], seconds: float = 15) -> None:
     """Wait until `holds` gives, or its coroutine gives, something true."""
     async with asyncio.timeout(seconds):
         while not await _told(holds()):
