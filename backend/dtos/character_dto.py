@@ -1,10 +1,16 @@
 """Characters."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
-from backend.dtos.generation_dto import RENDER, GenerationParamsDTO, RenderOrderDTO
+from backend.dtos.generation_dto import (
+    RENDER,
+    GeneratedDTO,
+    GenerationParamsDTO,
+    GenerationQueuedDTO,
+    RenderOrderDTO,
+)
 from backend.dtos.shared import example_ids
 from backend.dtos.shared.common_dto import (
     OMITTED,
@@ -162,6 +168,39 @@ class CharacterPictureDTO(RenderOrderDTO):
     generation_type: Annotated[Literal["image"], BeforeValidator(_picture_only)] = Field(
         default="image", description="image: videos are for clips.", examples=["image"]
     )
+
+    samples: Annotated[int, Field(ge=1, le=16)] | None = Field(
+        default=None,
+        description="How many pictures; the same as `params.batch_size`, which wins.",
+        examples=[4],
+    )
+
+    @model_validator(mode="after")
+    def _samples_are_a_batch(self) -> Self:
+        if self.samples is not None and self.params.batch_size is None:
+            self.params = self.params.model_copy(update={"batch_size": self.samples})
+        return self
+
+
+class SampleDTO(ResponseDTO):
+    url: MediaUrl = Field(
+        description="Where it is served.",
+        examples=["http://127.0.0.1:8001/uploads/characters/5be0/51aa.png"],
+    )
+    method: str = Field(description="The family of the model that made it.", examples=["sdxl"])
+    prompt: str = Field(
+        description="What it was made from.", examples=["ohwx woman, red scarf, portrait"]
+    )
+
+
+class CharacterGeneratedDTO(GeneratedDTO):
+    samples: list[SampleDTO] = Field(description="Every picture that the job made.")
+    total_generated: int = Field(description="How many those are.", examples=[1])
+
+
+class CharacterQueuedDTO(GenerationQueuedDTO):
+    samples: list[SampleDTO] = Field(description="None yet.", examples=[[]])
+    total_generated: int = Field(description="None yet.", examples=[0])
 
 
 class CharacterResponseDTO(ResponseDTO):

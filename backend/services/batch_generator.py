@@ -15,7 +15,7 @@ from backend.repositories.batch_repository import BatchRepository
 from backend.repositories.jobs.repository import JobRepository
 from backend.repositories.jobs.rows import JobRow
 from backend.services.generation.batch_filler import BatchClips, BatchFiller, job_id_of
-from backend.services.generation_service import GenerationService
+from backend.services.generation.job_factory import JobFactory
 from backend.services.queue.admission import QueueLimits
 from backend.utils.clock import Clock
 from backend.utils.errors import ConflictError, StoryCanvasError
@@ -90,7 +90,7 @@ class BatchGenerator:
         *,
         clips: BatchClips,
         filler: BatchFiller,
-        generation: GenerationService,
+        factory: JobFactory,
         limits: QueueLimits,
         clock: Clock,
     ) -> None:
@@ -98,7 +98,7 @@ class BatchGenerator:
         self._jobs = jobs
         self._clips = clips
         self._filler = filler
-        self._generation = generation
+        self._factory = factory
         self._limits = limits
         self._clock = clock
 
@@ -112,7 +112,7 @@ class BatchGenerator:
         batch_id = derived_id("batch", idempotency_key) if idempotency_key else new_id()
         known = await self._batches.find_by_id(batch_id)
         if known is None:
-            await self._generation.check_order(dto, dto.generation_type)
+            await self._factory.check_order(dto, dto.generation_type)
             await self._add(batch_id, dto)
         elif not known.queued:
             await self._filler.begin(batch_id, None, {})

@@ -9,6 +9,7 @@ from backend.services.exports.animatic_runner import AnimaticRunner
 from backend.services.exports.animatic_service import AnimaticService
 from backend.services.exports.bundle import BundleService
 from backend.services.exports.film import FilmLoader
+from backend.services.exports.film_timelines import FilmTimelines
 from backend.services.exports.media_preparation import MediaPreparer
 from backend.services.exports.render_cache import RenderCache
 from backend.services.exports.rendering.process import RenderProcess
@@ -38,25 +39,19 @@ class ExportParts:
 def build_exports(base: Foundation, hub: EventHub, timeline: ClipTimeline) -> ExportParts:
     repos, settings = base.repositories, base.settings
     films = FilmLoader(repos.projects, repos.scenes, repos.clips, repos.characters)
-    service = ExportService(films, settings.upload_dir)
+    timelines = FilmTimelines(films, settings.upload_dir)
     cache = RenderCache(settings.upload_dir, settings.max_cache_size_mb * MEGABYTE)
     preparer = MediaPreparer(cache, RenderProcess())
-    planner = AnimaticPlanner(service)
+    planner = AnimaticPlanner(timelines)
     runner = AnimaticRunner(
         repos.animatics, planner, cache, process=RenderProcess(), events=hub, clock=utc_now
     )
     return ExportParts(
-        service=service,
-        timing=TimingService(
-            films,
-            repos.clips,
-            timeline=timeline,
-            upload_dir=settings.upload_dir,
-            clock=utc_now,
-        ),
+        service=ExportService(timelines),
+        timing=TimingService(timelines, repos.clips, timeline=timeline, clock=utc_now),
         importer=ProjectImporter(repos, base.media_files, clock=utc_now),
-        bundles=BundleService(service, preparer),
-        storyboards=StoryboardService(service, settings.upload_dir),
+        bundles=BundleService(timelines, preparer),
+        storyboards=StoryboardService(timelines, settings.upload_dir),
         animatics=AnimaticService(
             repos.animatics,
             planner,

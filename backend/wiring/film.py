@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from backend.services.film.alternates_service import AlternatesService
-from backend.services.film.character_belongings import CharacterBelongings
+from backend.services.film.character_cascade import CharacterCascade
 from backend.services.film.character_service import CharacterService
 from backend.services.film.clip_creation import ClipCreator
 from backend.services.film.clip_service import ClipService
@@ -13,7 +13,7 @@ from backend.services.film.scene_service import SceneService
 from backend.services.film.scene_spans import SceneSpans
 from backend.services.film.story_reader import StoryReader
 from backend.services.film.template_service import TemplateService
-from backend.services.film.timeline_analysis import TimelineAnalyst
+from backend.services.film.timeline_analysis import TimelineAnalyzer
 from backend.services.film.workflow_service import WorkflowService
 from backend.services.media_service import MediaService
 from backend.services.project_service import ProjectService
@@ -30,7 +30,7 @@ class FilmParts:
     clips: ClipService
     clip_creator: ClipCreator
     timeline: ClipTimeline
-    timeline_analyst: TimelineAnalyst
+    timeline_analyst: TimelineAnalyzer
     story: StoryReader
     characters: CharacterService
     templates: TemplateService
@@ -64,7 +64,7 @@ def build_film(base: Foundation, queue: QueueManager, events: EventParts) -> Fil
         ),
         clip_creator=ClipCreator(repos.scenes, repos.clips, timeline=timeline, clock=utc_now),
         timeline=timeline,
-        timeline_analyst=TimelineAnalyst(repos.scenes, spans),
+        timeline_analyst=TimelineAnalyzer(repos.scenes, spans),
         story=StoryReader(*story),
         characters=characters,
         templates=TemplateService(repos.templates, clock=utc_now),
@@ -77,7 +77,7 @@ def build_film(base: Foundation, queue: QueueManager, events: EventParts) -> Fil
 
 def _characters(base: Foundation, queue: QueueManager) -> CharacterService:
     repos = base.repositories
-    belongings = CharacterBelongings(
+    belongings = CharacterCascade(
         repos.character_takes, repos.graphs, jobs=queue, media=base.media_files
     )
     return CharacterService(

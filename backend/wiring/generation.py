@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 from backend.services.batch_generator import BatchGenerator
 from backend.services.film.clip_creation import ClipCreator
+from backend.services.generation.awaited_jobs import AwaitedJobs
 from backend.services.generation.batch_filler import BatchClips, BatchFiller
 from backend.services.generation.character_pictures import CharacterPictures
 from backend.services.generation.eligibility import EligibilityChecker
+from backend.services.generation.job_factory import JobFactory
 from backend.services.generation.render_context import RenderContextLoader
 from backend.services.generation.take_graphs import TakeGraphs
 from backend.services.generation_service import GenerationService
@@ -30,34 +32,33 @@ def build_generation(
     base: Foundation, fleet: Fleet, queue: QueueParts, runners: RunnerParts, creator: ClipCreator
 ) -> GenerationParts:
     repos = base.repositories
-    max_retries = base.settings.queue_max_retries
     eligibility = EligibilityChecker(repos.servers, repos.workers, fleet=fleet, clock=utc_now)
-    service = GenerationService(
-        repos.clips,
-        clip_creator=creator,
-        galleries=base.galleries,
+    factory = JobFactory(
         contexts=RenderContextLoader(repos.characters, repos.templates, repos.workflows),
         provider=runners.openai,
-        queue=queue.manager,
+        eligibility=eligibility,
+        max_retries=base.settings.queue_max_retries,
+        clock=utc_now,
+    )
+    awaited = AwaitedJobs(
+        queue.manager,
+        base.galleries,
         eligibility=eligibility,
         wait_seconds=base.settings.generate_wait_seconds,
-        max_retries=max_retries,
-        clock=utc_now,
     )
-    graphs = TakeGraphs(
-        repos.clips,
-        repos.graphs,
-        eligibility=eligibility,
-        generation=service,
-        max_retries=max_retries,
-        clock=utc_now,
-    )
-    filler, batches = _batches(base, queue, service)
+    graphs = TakeGraphs(repos.clips, repos.graphs, factory=factory, awaited=awaited)
+    filler, batches = _batches(base, queue, factory)
     return GenerationParts(
-        service=service,
+        service=GenerationService(
+            repos.clips,
+            clip_creator=creator,
+            factory=factory,
+            queue=queue.manager,
+            awaited=awaited,
+        ),
         take_graphs=graphs,
         character_pictures=CharacterPictures(
-            repos.characters, base.galleries, generation=service, graphs=graphs
+            repos.characters, base.galleries, factory=factory, awaited=awaited, graphs=graphs
         ),
         batches=batches,
         batch_filler=filler,
@@ -65,7 +66,7 @@ def build_generation(
 
 
 def _batches(
-    base: Foundation, queue: QueueParts, service: GenerationService
+    base: Foundation, queue: QueueParts, factory: JobFactory
 ) -> tuple[BatchFiller, BatchGenerator]:
     repos = base.repositories
     clips = BatchClips(repos.clips, repos.projects)
@@ -74,7 +75,7 @@ def _batches(
         repos.jobs,
         repos.projects,
         clips=clips,
-        generation=service,
+        factory=factory,
         queue=queue.manager,
         limits=queue.limits,
         clock=utc_now,
@@ -84,7 +85,7 @@ def _batches(
         repos.jobs,
         clips=clips,
         filler=filler,
-        generation=service,
+        factory=factory,
         limits=queue.limits,
         clock=utc_now,
     )

@@ -28,6 +28,8 @@ def build_monitoring(
         queue.manager,
         repos.stats,
         projects=repos.projects,
+        clips=repos.clips,
+        characters=repos.characters,
         workers=queue.workers,
         fleet=context.fleet,
         forecasts=forecasts,

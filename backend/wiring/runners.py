@@ -9,10 +9,10 @@ from backend.services.providers.runpod.client import RunPodDownloads
 from backend.services.queue.context import SchedulerContext
 from backend.services.queue.delivery import ResultDelivery
 from backend.services.queue.input_images import InputImages
-from backend.services.queue.provenance import GraphNotes
+from backend.services.queue.provenance import GraphRecorder
 from backend.services.queue.runners.attempt import AttemptLife
 from backend.services.queue.runners.comfyui import ComfyUIRunner
-from backend.services.queue.runners.comfyui_follower import Patience, PromptMonitor
+from backend.services.queue.runners.comfyui_follower import PromptMonitor, PromptTimeouts
 from backend.services.queue.runners.openai import OpenAIVideoRunner, VideoMonitor
 from backend.services.queue.runners.recorder import AttemptRecorder
 from backend.services.queue.runners.router import RunnerRouter
@@ -42,7 +42,7 @@ class RunnerParts:
 def build_runners(base: Foundation, fleet: FleetParts, context: SchedulerContext) -> RunnerParts:
     repos = base.repositories
     images = InputImages(base.media_files, base.clients.comfyui)
-    graphs = GraphNotes(repos.graphs, fleet.fleet, clock=utc_now)
+    graphs = GraphRecorder(repos.graphs, fleet.fleet, clock=utc_now)
     results = base.results_of(base.clients.comfyui)
     delivery = _delivery(base, results)
     recorder = AttemptRecorder(
@@ -97,7 +97,7 @@ def _prompt_monitor(base: Foundation, context: SchedulerContext) -> PromptMonito
     return PromptMonitor(
         base.repositories.jobs,
         base.clients.comfyui,
-        patience=Patience(
+        patience=PromptTimeouts(
             poll=base.settings.queue_poll_seconds,
             lost=base.settings.server_lost_seconds,
             stall=base.settings.job_stall_seconds,
@@ -113,7 +113,7 @@ def _runpod(
     context: SchedulerContext,
     *,
     images: InputImages,
-    graphs: GraphNotes,
+    graphs: GraphRecorder,
 ) -> RunPodRunner:
     client = fleet.runpod
     bucket = _remote_media(base, who="The bucket of a RunPod endpoint")

@@ -8,7 +8,7 @@ from backend.services.queue.context import SchedulerContext
 from backend.services.queue.in_flight import InFlightJobs
 from backend.services.queue.job_requirements import JobNeeds
 from backend.services.queue.leadership import Leadership
-from backend.services.queue.learning import Learning
+from backend.services.queue.learning import EstimateLearner
 from backend.services.queue.scheduling.types import Rules
 from backend.services.servers.fleet import Fleet
 from backend.services.servers.model_library import ModelLibrary
@@ -39,7 +39,7 @@ def build_fleet(base: Foundation) -> FleetParts:
 def build_scheduler(base: Foundation, fleet: Fleet) -> SchedulerContext:
     repos = base.repositories
     needs = JobNeeds()
-    learning = Learning(repos.estimates)
+    learning = EstimateLearner(repos.estimates)
     return SchedulerContext(
         leadership=Leadership(repos.leases),
         fleet=fleet,

@@ -17,6 +17,7 @@ from backend.models.project import Project
 from backend.models.scene import Scene
 from backend.services.export_service import ExportService
 from backend.services.exports.film import ExportFormat, ExportOptions, FilmLoader
+from backend.services.exports.film_timelines import FilmTimelines
 from backend.services.exports.formats import placeholder
 from backend.utils.errors import ConflictError, InvalidRequestError, ResourceNotFoundError
 from tests.export.fcpxml_reader import check
@@ -54,11 +55,15 @@ class _Characters:
         return []
 
 
-def _service(found: Film, uploads: Path) -> ExportService:
+def _timelines(found: Film, uploads: Path) -> FilmTimelines:
     films = FilmLoader(
         _Projects(found.project), _Scenes(found.scenes), _Clips(found.clips), _Characters()
     )
-    return ExportService(films, uploads)
+    return FilmTimelines(films, uploads)
+
+
+def _service(found: Film, uploads: Path) -> ExportService:
+    return ExportService(_timelines(found, uploads))
 
 
 def _put(uploads: Path, *paths: str) -> None:
@@ -107,32 +112,32 @@ async def test_a_project_with_nothing_in_it(fmt: ExportFormat, tmp_path: Path) -
     assert file.body
 
 
-async def test_media_files_are_named_as_the_timeline_names_them(tmp_path: Path) -> None:
+async def test_media_of_the_timeline_lie_where_they_are_located(tmp_path: Path) -> None:
     _put(tmp_path, "images/i1.png", "videos/v1.mp4", "music/a.mp3")
-    service = _service(_film(), tmp_path)
-    files = await service.media_files("p")
-    document = check((await service.export("p", "fcpxml")).body)
+    timelines = _timelines(_film(), tmp_path)
+    _, timeline = await timelines.film_and_timeline("p")
+    document = check((await ExportService(timelines).export("p", "fcpxml")).body)
     sources = [asset.find("media-rep") for asset in document.assets.values()]
     urls = {source.attrib["src"] for source in sources if source is not None}
-    assert {f"./media/{file.name}" for file in files} == urls
-    assert [file.source.read_bytes() for file in files] == [
+    assert {f"./media/{media.name}" for media in timeline.media} == urls
+    located = [timelines.locate(media.path) for media in timeline.media if media.path]
+    assert [source.read_bytes() for source in located if source] == [
         b"images/i1.png",
         b"videos/v1.mp4",
         b"music/a.mp3",
     ]
 
 
-async def test_placeholder_cards_complete_the_media(tmp_path: Path) -> None:
+async def test_a_clip_without_a_take_is_a_card_in_placeholder_mode(tmp_path: Path) -> None:
     _put(tmp_path, "images/i1.png", "videos/v1.mp4", "music/a.mp3")
-    service = _service(_film(), tmp_path)
-    files = await service.media_files("p", media_mode="placeholder")
-    (card,) = await service.placeholder_cards("p")
-    body = (await service.export("p", "resolve", ExportOptions(media_mode="placeholder"))).body
+    timelines = _timelines(_film(), tmp_path)
+    options = ExportOptions(media_mode="placeholder")
+    _, timeline = await timelines.film_and_timeline("p", options)
+    body = (await ExportService(timelines).export("p", "resolve", options)).body
     names = {asset.attrib["name"] for asset in check(body).assets.values()}
-    assert names == {card.name, *(file.name for file in files)}
-    with Image.open(io.BytesIO(card.body)) as image:
-        assert image.size == (1920, 1080)
-        assert len(image.getcolors(1 << 16) or []) > 1
+    assert names == {media.name for media in timeline.media}
+    (card,) = [media for media in timeline.media if media.path is None]
+    assert (card.width, card.height) == (1920, 1080)
 
 
 def test_a_long_label_stays_on_its_card() -> None:
@@ -142,20 +147,22 @@ def test_a_long_label_stays_on_its_card() -> None:
         assert len(card.getcolors(1 << 16) or []) > 1
 
 
-async def test_files_that_are_gone_are_reported_and_not_offered(tmp_path: Path) -> None:
+async def test_files_that_are_gone_are_reported_and_not_shown(tmp_path: Path) -> None:
     _put(tmp_path, "images/i1.png")
-    service = _service(_film(), tmp_path)
-    timeline = await service.timeline("p")
+    _, timeline = await _timelines(_film(), tmp_path).film_and_timeline("p")
     missing = [p.clip_id for p in timeline.problems if p.code is ProblemCode.MISSING_FILE]
     assert missing == ["b"]
-    assert [file.source.name for file in await service.media_files("p")] == ["i1.png"]
+    assert [media.path for media in timeline.media] == ["images/i1.png"]
 
 
 @pytest.mark.parametrize("path", ["../secret.png", "/etc/hostname", ""])
-async def test_nothing_outside_the_upload_folder_is_offered(path: str, tmp_path: Path) -> None:
+async def test_nothing_outside_the_upload_folder_is_located(path: str, tmp_path: Path) -> None:
     _put(tmp_path, "secret.png", "uploads/images/i1.png")
     found = film(make_clip("a", still(path=path)))
-    assert await _service(found, tmp_path / "uploads").media_files("p") == []
+    timelines = _timelines(found, tmp_path / "uploads")
+    _, timeline = await timelines.film_and_timeline("p")
+    assert timeline.media == ()
+    assert timelines.locate(path) is None
 
 
 async def test_a_long_edl_is_a_zip_of_parts(tmp_path: Path) -> None:

@@ -35,6 +35,10 @@ _OPEN_CORS = {
 }
 
 
+_NO_KEY = "This server needs an API key: send 'Authorization: Bearer <key>'."
+_ENDED = "This address has ended, or was changed: ask for it again."
+
+
 class StartError(Exception):
     """The server cannot start as it is configured; the message is one line for people."""
 
@@ -183,7 +187,9 @@ class ApiKeyMiddleware:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
             return
-        message = "This server needs an API key: send 'Authorization: Bearer <key>'."
+        message = _NO_KEY
+        if b"signature=" in scope["query_string"]:
+            message = f"{_ENDED} {_NO_KEY}"
         await _send_error(scope, send, 401, "UNAUTHORIZED", message, {"WWW-Authenticate": "Bearer"})
 
     def _is_open(self, path: str) -> bool:

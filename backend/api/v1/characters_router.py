@@ -1,4 +1,4 @@
-"""Characters (6)."""
+"""Characters: who should look the same in every clip."""
 
 from typing import Annotated
 

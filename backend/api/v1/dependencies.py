@@ -28,7 +28,7 @@ from backend.services.film.project_import import ProjectImporter
 from backend.services.film.scene_service import SceneService
 from backend.services.film.story_reader import StoryReader
 from backend.services.film.template_service import TemplateService
-from backend.services.film.timeline_analysis import TimelineAnalyst
+from backend.services.film.timeline_analysis import TimelineAnalyzer
 from backend.services.film.workflow_service import WorkflowService
 from backend.services.generation.character_pictures import CharacterPictures
 from backend.services.generation.take_graphs import TakeGraphs
@@ -75,7 +75,7 @@ CharacterPicturesDep = Annotated[CharacterPictures, Depends(_part("generation.ch
 TemplateServiceDep = Annotated[TemplateService, Depends(_part("film.templates"))]
 WorkflowServiceDep = Annotated[WorkflowService, Depends(_part("film.workflows"))]
 StoryReaderDep = Annotated[StoryReader, Depends(_part("film.story"))]
-TimelineAnalystDep = Annotated[TimelineAnalyst, Depends(_part("film.timeline_analyst"))]
+TimelineAnalystDep = Annotated[TimelineAnalyzer, Depends(_part("film.timeline_analyst"))]
 ComfyUIServiceDep = Annotated[ComfyUIService, Depends(_part("servers"))]
 ModelLibraryDep = Annotated[ModelLibrary, Depends(_part("fleet.library"))]
 GenerationServiceDep = Annotated[GenerationService, Depends(_part("generation.service"))]

@@ -12,10 +12,10 @@ from typing import Final, NamedTuple
 from backend.models.exports.animatic import AnimaticOptions
 from backend.models.exports.timeline import Gap, Item, MediaKind, Timeline
 from backend.models.project import Project
-from backend.services.export_service import ExportService
 from backend.services.exports.export_files import safe_title
 from backend.services.exports.film import ExportOptions
-from backend.services.exports.fingerprints import FilePrint
+from backend.services.exports.film_timelines import FilmTimelines
+from backend.services.exports.fingerprints import FileFingerprint
 from backend.services.exports.formats.names import slug
 from backend.services.exports.rendering.tasks import Animatic, Shot, to_line
 
@@ -104,9 +104,9 @@ def _sources(task: Animatic) -> Iterator[Path]:
     yield from (Path(source) for source in dict.fromkeys((*named, task.music)) if source)
 
 
-def _print(source: Path) -> FilePrint | None:
+def _print(source: Path) -> FileFingerprint | None:
     try:
-        return FilePrint.of(source)
+        return FileFingerprint.of(source)
     except OSError:
         return None
 
@@ -116,21 +116,21 @@ def _even(side: float) -> int:
 
 
 class AnimaticPlanner:
-    def __init__(self, exports: ExportService) -> None:
-        self._exports = exports
+    def __init__(self, timelines: FilmTimelines) -> None:
+        self._timelines = timelines
 
     async def plan(self, project_id: str, options: AnimaticOptions) -> AnimaticPlan:
         """ResourceNotFoundError; ConflictError for a film that no timeline can carry."""
         wanted = ExportOptions(
             include_alternates=options.include_alternates, media_mode=options.media_mode
         )
-        film, timeline = await self._exports.film_and_timeline(
+        film, timeline = await self._timelines.film_and_timeline(
             project_id, wanted, short_video=options.short_video
         )
-        return await self._exports.in_turn(
-            lambda: plan_animatic(film.project, timeline, options, locate=self._exports.locate)
+        return await self._timelines.in_turn(
+            lambda: plan_animatic(film.project, timeline, options, locate=self._timelines.locate)
         )
 
     async def check(self, project_id: str) -> None:
         """ResourceNotFoundError without the project."""
-        await self._exports.check(project_id)
+        await self._timelines.check(project_id)

@@ -20,15 +20,15 @@ from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, get_args
 
 from backend.models.exports.timeline import ClipItem, Media, Music, ProblemCode, Timeline
-from backend.services.export_service import ExportService
 from backend.services.exports import preflight
 from backend.services.exports.export_files import export_file, safe_title
 from backend.services.exports.film import ExportFormat, ExportOptions, Film
-from backend.services.exports.fingerprints import FilePrint
+from backend.services.exports.film_timelines import FilmTimelines
+from backend.services.exports.fingerprints import FileFingerprint
 from backend.services.exports.formats import edl, package_notes
 from backend.services.exports.formats.media_url import MEDIA_FOLDER, media_url
 from backend.services.exports.formats.names import slug
-from backend.services.exports.formats.package_notes import Written
+from backend.services.exports.formats.package_notes import WrittenTimeline
 from backend.services.exports.media_preparation import MediaPreparer, PreparedMedia
 from backend.services.exports.rendering.process import BrokenSourceError
 from backend.services.exports.timeline_media import MediaFacts, ShortVideo
@@ -115,7 +115,7 @@ _VERSION = 1
 _README = "README.txt"
 
 
-class Packed(NamedTuple):
+class PackedFile(NamedTuple):
     """A file of the package: its name in it, and its open source."""
 
     name: str
@@ -137,7 +137,7 @@ class Bundle:
 
     def __init__(
         self,
-        exports: ExportService,
+        timelines: FilmTimelines,
         media_preparer: MediaPreparer,
         film: Film,
         *,
@@ -145,7 +145,7 @@ class Bundle:
         etag: str,
         short_video: ShortVideo,
     ) -> None:
-        self._exports = exports
+        self._timelines = timelines
         self._media_preparer = media_preparer
         self._film = film
         self._short_video: ShortVideo = short_video
@@ -162,11 +162,11 @@ class Bundle:
                 pieces = archive.stored(packed.name, packed.source)
                 async for piece in _stepped(pieces):
                     yield piece
-        for name, body in await self._exports.in_turn(lambda: list(self._documents())):
+        for name, body in await self._timelines.in_turn(lambda: list(self._documents())):
             yield await asyncio.to_thread(archive.deflated, name, body)
         yield await asyncio.to_thread(archive.finish)
 
-    async def _media(self) -> AsyncGenerator[Packed, None]:
+    async def _media(self) -> AsyncGenerator[PackedFile, None]:
         """Each file once. A broken one changes the timeline, which may then show another."""
         state = self._state
         while todo := [media for media in state.timeline.media if media.id not in state.done]:
@@ -175,15 +175,15 @@ class Bundle:
                 packed = await self._prepared(media)
                 if packed is not None:
                     state.done[media.id] = packed[0].media
-                    yield Packed(f"{MEDIA_FOLDER}/{packed[0].media.name}", packed[1])
+                    yield PackedFile(f"{MEDIA_FOLDER}/{packed[0].media.name}", packed[1])
             if len(state.known) > faults:
-                state.timeline = await self._exports.in_turn(self._rebuilt)
+                state.timeline = await self._timelines.in_turn(self._rebuilt)
 
     async def _prepared(self, media: Media) -> tuple[PreparedMedia, BinaryIO] | None:
         """None when it can't be packed; then the timeline must do without it."""
         rate = self._state.timeline.rate
         try:
-            source = self._exports.locate(media.path) if media.path else None
+            source = self._timelines.locate(media.path) if media.path else None
             if media.path and source is None:
                 raise BrokenSourceError("it is not there")
             packed = await self._media_preparer.prepare(media, source, rate)
@@ -197,20 +197,20 @@ class Bundle:
             return None
 
     def _rebuilt(self) -> Timeline:
-        return self._exports.build(
+        return self._timelines.build(
             self._film, short_video=self._short_video, known=self._state.known
         )
 
     def _documents(self) -> Iterator[tuple[str, bytes]]:
         timeline = relinked(self._state.timeline, self._state.done)
-        written: dict[str, Written] = {}
+        written: dict[str, WrittenTimeline] = {}
         for fmt in FORMATS:
             try:
                 files = _files(fmt, self._film, timeline)
             except ConflictError as refusal:
-                written[fmt] = Written(_LABELS[fmt], refusal=refusal.message)
+                written[fmt] = WrittenTimeline(_LABELS[fmt], refusal=refusal.message)
                 continue
-            written[fmt] = Written(_LABELS[fmt], [name for name, _ in files])
+            written[fmt] = WrittenTimeline(_LABELS[fmt], [name for name, _ in files])
             yield from files
         root = self._film.options.media_root or ""
         notes = package_notes.write(timeline, written, lost=self._state.lost, media_root=root)
@@ -218,8 +218,8 @@ class Bundle:
 
 
 class BundleService:
-    def __init__(self, exports: ExportService, media_preparer: MediaPreparer) -> None:
-        self._exports = exports
+    def __init__(self, timelines: FilmTimelines, media_preparer: MediaPreparer) -> None:
+        self._timelines = timelines
         self._media_preparer = media_preparer
 
     async def open(
@@ -229,15 +229,17 @@ class BundleService:
         if options.media_root is not None:
             media_url("", options.media_root)
         # A package is kept for years: what it names lies beside it, or is ours.
-        film = await self._exports.whole_film(project_id, replace(options, link=str))
+        film = await self._timelines.load(
+            project_id, replace(options, link=str), with_characters=True
+        )
 
         def prepared() -> tuple[Timeline, str]:
-            timeline = self._exports.build(film, short_video=short_video, known={})
+            timeline = self._timelines.build(film, short_video=short_video)
             return timeline, self._etag(film, timeline, short_video)
 
-        timeline, etag = await self._exports.in_turn(prepared)
+        timeline, etag = await self._timelines.in_turn(prepared)
         return Bundle(
-            self._exports,
+            self._timelines,
             self._media_preparer,
             film,
             timeline=timeline,
@@ -250,8 +252,8 @@ class BundleService:
         digest = hashlib.sha256(export_file("json", film, timeline).body)
         digest.update(repr((_VERSION, film.options, short_video)).encode())
         for media in timeline.media:
-            source = self._exports.locate(media.path) if media.path else None
-            seen = FilePrint.of(source) if source else media.label
+            source = self._timelines.locate(media.path) if media.path else None
+            seen = FileFingerprint.of(source) if source else media.label
             digest.update(repr((media.name, seen)).encode("utf-8", "surrogatepass"))
         return f'"{digest.hexdigest()[:32]}"'
 

@@ -12,7 +12,7 @@ _CHUNK = 1_048_576
 _REMEMBERED = 20_000
 
 
-class FilePrint(NamedTuple):
+class FileFingerprint(NamedTuple):
     """Which file this is, without reading it: another content changes size or time."""
 
     path: str
@@ -20,7 +20,7 @@ class FilePrint(NamedTuple):
     changed: int
 
     @classmethod
-    def of(cls, path: Path) -> "FilePrint":
+    def of(cls, path: Path) -> "FileFingerprint":
         """OSError when it is not there."""
         facts = path.stat()
         return cls(str(path), facts.st_size, facts.st_mtime_ns)
@@ -30,17 +30,17 @@ class ContentHashes:
     """SHA-256 of contents, read once for as long as a file stays as it is."""
 
     def __init__(self) -> None:
-        self._known: LRUCache[FilePrint, str] = LRUCache(_REMEMBERED)
+        self._known: LRUCache[FileFingerprint, str] = LRUCache(_REMEMBERED)
         self._lock = threading.Lock()
 
     def of(self, path: Path) -> str:
         """OSError when it can't be read."""
-        seen = FilePrint.of(path)
+        seen = FileFingerprint.of(path)
         with self._lock:
             known = self._known.get(seen)
         return known or self._remember(seen, _sha256(path))
 
-    def _remember(self, seen: FilePrint, content: str) -> str:
+    def _remember(self, seen: FileFingerprint, content: str) -> str:
         with self._lock:
             self._known[seen] = content
         return content

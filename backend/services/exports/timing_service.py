@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from pathlib import Path
 
 from backend.models.clip import Clip
 from backend.models.exports.frame_rate import FrameRate
@@ -13,11 +12,10 @@ from backend.models.exports.timing import TimingChange, TimingPlan
 from backend.repositories.clip_repository import ClipRepository
 from backend.services.exports import preflight
 from backend.services.exports.cuts.read_cut import read_cut
-from backend.services.exports.film import ExportOptions, Film, FilmLoader
-from backend.services.exports.media_facts import MediaInspector
-from backend.services.exports.timeline import build_timeline
+from backend.services.exports.film import ExportOptions, Film
+from backend.services.exports.film_timelines import FilmTimelines
 from backend.services.exports.timeline_media import MediaMode
-from backend.services.exports.timing_names import NameBook
+from backend.services.exports.timing_names import NameIndex
 from backend.services.exports.timing_plan import differences, plan_timing
 from backend.services.film.clip_timeline import ClipTimeline
 from backend.services.media.uploads import read_upload
@@ -35,17 +33,15 @@ _TOLD = 20
 class TimingService:
     def __init__(
         self,
-        films: FilmLoader,
+        films: FilmTimelines,
         clips: ClipRepository,
         *,
         timeline: ClipTimeline,
-        upload_dir: Path,
         clock: Clock,
     ) -> None:
         self._films = films
         self._clips = clips
         self._timeline = timeline
-        self._inspector = MediaInspector(upload_dir)
         self._clock = clock
 
     async def take_over(
@@ -57,7 +53,7 @@ class TimingService:
         for the file; ConflictError for a cut that the scenes can't carry. Nothing is written then.
         A repeat of the same cut changes nothing more, so one that was cut short may be repeated.
         """
-        film = await self._films.load(project_id, ExportOptions())
+        film = await self._films.load(project_id)
         body = await read_upload(chunks, MAX_CUT_BYTES, noun="A cut")
         if dry_run:
             return await asyncio.to_thread(self._plan, film, body)
@@ -65,7 +61,7 @@ class TimingService:
             # In one order, so that two of these never wait for each other.
             for scene_id in sorted(scene.id for scene in film.scenes):
                 await stack.enter_async_context(self._timeline.lock(scene_id))
-            film = await self._films.load(project_id, ExportOptions())
+            film = await self._films.load(project_id)
             plan = await asyncio.to_thread(self._plan, film, body)
             _refuse_conflicts(plan)
             await self._write(plan)
@@ -75,7 +71,7 @@ class TimingService:
         preflight.refuse_rate(film)
         cut = read_cut(body, FrameRate.of(film.project.fps))
         shown = self._build(film, "selected")
-        book = NameBook((shown, self._build(film, "placeholder")), film.clips)
+        book = NameIndex((shown, self._build(film, "placeholder")), film.clips)
         plan = plan_timing(shown, film.scenes, film.clips, cut, book)
         if plan.conflicts:
             return plan
@@ -83,8 +79,7 @@ class TimingService:
         return replace(plan, remarks=(*plan.remarks, *differences(plan, after)))
 
     def _build(self, film: Film, mode: MediaMode) -> Timeline:
-        facts = self._inspector.facts(film.project, film.clips)
-        return build_timeline(film.project, film.scenes, film.clips, facts, media_mode=mode)
+        return self._films.build(replace(film, options=ExportOptions(media_mode=mode)))
 
     async def _write(self, plan: TimingPlan) -> None:
         for first in range(0, len(plan.changes), _WRITES):

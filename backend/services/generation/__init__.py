@@ -1,4 +1,4 @@
-"""From a request to jobs: who could make it, what characters bring, batches, graphs of takes.
+"""From a request to jobs: making and checking them, characters, batches, graphs, waiting.
 
 The doors, the api and the wiring import it. It imports film, queue, servers, workers, repositories
 and DTOs.

@@ -21,7 +21,7 @@ from backend.repositories.batch_repository import BatchRepository
 from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.jobs.repository import JobRepository
 from backend.repositories.project_repository import ProjectRepository
-from backend.services.generation_service import GenerationService
+from backend.services.generation.job_factory import JobFactory
 from backend.services.queue.admission import QueueLimits
 from backend.services.queue_manager import QueueManager
 from backend.utils.clock import Clock
@@ -125,7 +125,7 @@ class BatchFiller:
         projects: ProjectRepository,
         *,
         clips: BatchClips,
-        generation: GenerationService,
+        factory: JobFactory,
         queue: QueueManager,
         limits: QueueLimits,
         clock: Clock,
@@ -134,7 +134,7 @@ class BatchFiller:
         self._jobs = jobs
         self._projects = projects
         self._clips = clips
-        self._generation = generation
+        self._factory = factory
         self._queue = queue
         self._limits = limits
         self._clock = clock
@@ -299,7 +299,7 @@ class BatchFiller:
         """The jobs of these clips, and the clips that can't have one."""
         order = RenderOrderDTO.model_validate_json(batch.order_json)
         try:
-            contexts = await self._generation.contexts(list(clips.values()), order)
+            contexts = await self._factory.contexts(list(clips.values()), order)
         except ResourceNotFoundError as error:  # the template was deleted meanwhile
             return [], [RejectedClip(clip_id=each, error=error.message) for each in clips]
         jobs: list[Job] = []
@@ -308,7 +308,7 @@ class BatchFiller:
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
             try:
-                job = self._generation.job_for(clip, batch.generation_type, order, contexts)
+                job = self._factory.job_for(clip, batch.generation_type, order, contexts)
             except UnprocessableError as error:
                 refused.append(RejectedClip(clip_id=clip.id, error=error.message))
             else:

@@ -8,8 +8,9 @@ from backend.models.job import Job
 from backend.models.provenance import GraphPlan
 from backend.repositories.character_repository import CharacterRepository
 from backend.services.film.galleries import Galleries
+from backend.services.generation.awaited_jobs import AwaitedJobs, Generated
+from backend.services.generation.job_factory import JobFactory
 from backend.services.generation.take_graphs import TakeGraphs
-from backend.services.generation_service import Generated, GenerationService
 
 
 class CharacterPictures:
@@ -18,12 +19,14 @@ class CharacterPictures:
         characters: CharacterRepository,
         galleries: Galleries,
         *,
-        generation: GenerationService,
+        factory: JobFactory,
+        awaited: AwaitedJobs,
         graphs: TakeGraphs,
     ) -> None:
         self._characters = characters
         self._galleries = galleries
-        self._generation = generation
+        self._factory = factory
+        self._awaited = awaited
         self._graphs = graphs
 
     async def generate(
@@ -31,8 +34,8 @@ class CharacterPictures:
     ) -> Job | Generated:
         """Queue a picture of a character; waits, answers and raises as `generate` for a clip."""
         character = await self._characters.get(character_id)
-        job = await self._generation.prepare_picture(character, dto)
-        return await self._generation.run(job, wait=wait)
+        job = await self._factory.prepare_picture(character, dto)
+        return await self._awaited.run(job, wait=wait)
 
     async def gallery(self, character_id: str) -> Sequence[GeneratedContent]:
         """Read a character's takes, oldest first; ResourceNotFoundError when it is gone."""

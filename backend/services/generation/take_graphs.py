@@ -1,7 +1,6 @@
 """Graphs of takes: shown with a gallery, and rendered once more as they are."""
 
 from collections.abc import Iterable
-from typing import Any
 
 from backend.models.clip import Clip
 from backend.models.content import GeneratedContent
@@ -9,36 +8,25 @@ from backend.models.job import Job
 from backend.models.provenance import GraphPlan
 from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.graph_repository import GraphRepository
-from backend.services.generation.eligibility import EligibilityChecker
-from backend.services.generation_service import Generated, GenerationService
+from backend.services.generation.awaited_jobs import AwaitedJobs, Generated
+from backend.services.generation.job_factory import JobFactory
 from backend.services.queue.provenance import graph_id_of
-from backend.utils.clock import Clock
 from backend.utils.errors import ConflictError, ResourceNotFoundError
-from backend.utils.ids import new_id
-
-#: Of what a plan will make, what a job's params say of it.
-_AS_PARAMS = (("width", "width"), ("height", "height"), ("frames", "video_frames"))
 
 
 class TakeGraphs:
-    """`max_retries`: how often such a job is tried again."""
-
     def __init__(
         self,
         clips: ClipRepository,
         graphs: GraphRepository,
         *,
-        eligibility: EligibilityChecker,
-        generation: GenerationService,
-        max_retries: int,
-        clock: Clock,
+        factory: JobFactory,
+        awaited: AwaitedJobs,
     ) -> None:
         self._clips = clips
         self._graphs = graphs
-        self._eligibility = eligibility
-        self._generation = generation
-        self._max_retries = max_retries
-        self._clock = clock
+        self._factory = factory
+        self._awaited = awaited
 
     async def of_clip(self, clip: Clip) -> dict[str, GraphPlan]:
         """The graphs of a clip's takes by hash; one that takes share is there once."""
@@ -56,7 +44,7 @@ class TakeGraphs:
     async def regenerate(
         self, clip_id: str, content_id: str, *, server_id: str | None, wait: bool
     ) -> Job | Generated:
-        """Send a take's graph again, as it is; answers and raises as `GenerationService.generate`.
+        """Send a take's graph again, as it is; answers and raises as `AwaitedJobs.run`.
 
         ConflictError for a take whose graph nobody knows, ModelUnavailableError where no server
         has its nodes and files under these very names.
@@ -64,10 +52,8 @@ class TakeGraphs:
         clip = await self._clips.get(clip_id)
         take = _take_of(clip, content_id)
         plan = await self._plan_of(clip, take)
-        pinned = None if server_id in {None, "auto"} else server_id
-        job = self._job(clip, take, plan).model_copy(update={"pinned_server_id": pinned})
-        await self._eligibility.check(job)
-        return await self._generation.run(job, wait=wait)
+        job = await self._factory.prepare_graph(clip, take, plan, server_id=server_id)
+        return await self._awaited.run(job, wait=wait)
 
     async def _plan_of(self, clip: Clip, take: GeneratedContent) -> GraphPlan:
         made = take.provenance
@@ -80,31 +66,6 @@ class TakeGraphs:
                 content_id=take.id,
             )
         return kept.plan
-
-    def _job(self, clip: Clip, take: GeneratedContent, plan: GraphPlan) -> Job:
-        return Job(
-            id=new_id(),
-            project_id=clip.project_id,
-            scene_id=clip.scene_id,
-            clip_id=clip.id,
-            generation_type=take.content_type,
-            prompt=take.prompt,
-            negative_prompt=take.negative_prompt,
-            model=plan.model_name,
-            params=_params(take, plan),
-            loras=tuple(take.generation_params.get("loras") or ()),
-            plan_json=plan.model_dump_json(),
-            max_retries=self._max_retries,
-            created_at=self._clock(),
-        )
-
-
-def _params(take: GeneratedContent, plan: GraphPlan) -> dict[str, Any]:
-    """What the job says of the graph; the graph alone decides."""
-    size = {param: getattr(plan, field) for field, param in _AS_PARAMS}
-    told = {**size, "video_fps": plan.fps, "steps": plan.sampling.get("steps")}
-    known = {name: value for name, value in told.items() if value is not None}
-    return {**known, "seed": take.seed or 0, "from_content_id": take.id}
 
 
 def _hashes(takes: Iterable[GeneratedContent]) -> list[str]:

@@ -19,7 +19,7 @@ from backend.repositories.jobs.rows import RunningRow
 from backend.services.comfyui.catalog import ServerCatalog
 from backend.services.queue.context import SchedulerContext
 from backend.services.queue.in_flight import InFlightJob
-from backend.services.queue.late_results import LateFind, LateResults
+from backend.services.queue.late_results import LatePrompt, LateResults
 from backend.services.queue.retry_policy import Failure
 from backend.services.queue.runners.attempt import AttemptLife, Placement
 from backend.services.queue.runners.openai import provider_placement
@@ -170,7 +170,7 @@ class Dispatcher:
         for found in await self._late.look():
             self._adopt_late(group, found)
 
-    def _adopt_late(self, group: asyncio.TaskGroup, found: LateFind) -> None:
+    def _adopt_late(self, group: asyncio.TaskGroup, found: LatePrompt) -> None:
         """A lost server is back with a job that still waits: it goes on there."""
         state = self._context.fleet.state_of(found.server.id)
         if state is not None and state.catalog and found.job.id not in self._context.in_flight:

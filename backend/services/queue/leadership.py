@@ -27,7 +27,7 @@ Monotonic = Callable[[], float]
 
 
 @dataclass(frozen=True)
-class LeasePace:
+class LeaseTiming:
     """Seconds. `trusted` must be less than `expires`: the old holder stops first."""
 
     renew: float = 3.0
@@ -43,11 +43,11 @@ class Leadership:
         self,
         leases: LeaseRepository,
         *,
-        pace: LeasePace | None = None,
+        pace: LeaseTiming | None = None,
         monotonic: Monotonic = time.monotonic,
     ) -> None:
         self._leases = leases
-        self._pace = pace or LeasePace()
+        self._pace = pace or LeaseTiming()
         self._monotonic = monotonic
         self._owner = random_id()
         self._held: Lease | None = None

@@ -15,7 +15,6 @@ import pytest
 from lxml import etree
 from PIL import Image
 
-from backend.api.v1.exports import packages_router
 from backend.config import Settings
 from backend.container import Container
 from backend.services.exports.bundle import _files
@@ -279,7 +278,3 @@ class TestWork:
                 await asyncio.sleep(0.01)
         assert not any((desk.gallery.folder / ".cache").iterdir())
         assert not any(message.get("body") for message in sent)
-
-
-def test_counts() -> None:
-    assert len(packages_router.router.routes) == 3

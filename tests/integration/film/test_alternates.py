@@ -7,7 +7,6 @@ from typing import Any
 import httpx
 import pytest
 
-from backend.api.v1.film import alternates_router
 from backend.config import Settings
 from backend.container import Container
 from backend.mongo.embedded import EmbeddedDatabase
@@ -46,10 +45,6 @@ async def totals(client: httpx.AsyncClient, project_id: str) -> list[float]:
 
 def takes_of(clip: dict[str, Any]) -> list[dict[str, Any]]:
     return [*clip["generated_images"], *clip["generated_videos"]]
-
-
-def test_two_routes() -> None:
-    assert len(alternates_router.router.routes) == 2
 
 
 class TestClip:

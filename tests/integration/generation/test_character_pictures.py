@@ -242,3 +242,16 @@ class TestItsGallery:
         (copy,) = await desk.get(place)
         assert copy["face_image"] == face
         assert (await gallery(desk, copy))["images"] == []
+
+
+async def test_samples_are_told_as_clients_list_them(desk: Studio, simulator: Simulator) -> None:
+    character = await mara(desk)
+    answer = (await ask(desk, character, prompt="", samples=3, model=None)).json()
+    assert (answer["message"], answer["total_generated"]) == ("3 images generated.", 3)
+    takes = await gallery(desk, character)
+    told = [(sample["url"], sample["prompt"]) for sample in answer["samples"]]
+    assert sorted(told) == sorted((take["url"], take["prompt"]) for take in takes["images"])
+    url = f"{API}/characters/{character['id']}/generate"
+    later = {"Prefer": "respond-async"}
+    queued = await desk.client.post(url, json={"prompt": "x", "params": SMALL}, headers=later)
+    assert (queued.status_code, queued.json()["samples"]) == (202, [])
