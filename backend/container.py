@@ -93,14 +93,17 @@ def connect(container: Container) -> None:
 
 @asynccontextmanager
 async def build_container(
-    settings: Settings, *, client_type: type[ComfyUIClient] = ComfyUIClient
+    settings: Settings,
+    *,
+    client_type: type[ComfyUIClient] = ComfyUIClient,
+    database_type: type[DatabaseManager] = DatabaseManager,
 ) -> AsyncIterator[Container]:
     """Open what the settings name, run the queue, and close everything in reverse.
 
     Raises DatabaseStartError for a database that can never start as it is configured.
     """
     settings.upload_dir.mkdir(parents=True, exist_ok=True)
-    database = DatabaseManager(
+    database = database_type(
         settings.mongo_url,
         name=settings.db_name,
         driver=settings.mongo_driver,

@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from tests.waiting import until
+
 _FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -227,14 +229,13 @@ def browser_process(program: str, folder: Path) -> Iterator[subprocess.Popen[byt
 def debugging_port(folder: Path, process: subprocess.Popen[bytes]) -> int:
     """Wait until the browser tells where it is driven from."""
     told = folder / "profile" / "DevToolsActivePort"
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        lines = told.read_text("ascii").splitlines() if told.is_file() else []
-        if lines and lines[0].isdigit():
-            return int(lines[0])
+
+    def port() -> str:
         assert process.poll() is None, "the browser ended at once; see chromium.log"
-        time.sleep(0.05)
-    raise AssertionError("the browser tells no debugging port")
+        lines = told.read_text("ascii").splitlines() if told.is_file() else []
+        return lines[0] if lines and lines[0].isdigit() else ""
+
+    return int(until(port, otherwise="the browser tells no debugging port"))
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from backend.models.event import EventFilter, EventKind
 from backend.services.events.hub import EventHub
 from backend.utils.ids import new_id
+from tests.waiting import eventually
 
 Told = dict[str, Any]
 
@@ -99,10 +100,3 @@ async def listening(base: str, query: str = "", **headers: str) -> AsyncIterator
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
-
-
-async def eventually(holds: Callable[[], Any], seconds: float = 10) -> None:
-    """Wait until something is so."""
-    async with asyncio.timeout(seconds):
-        while not holds():
-            await asyncio.sleep(0.005)

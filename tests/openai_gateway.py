@@ -1,80 +1,41 @@
 """A gateway that speaks the wire shape of OpenAI's Videos API on loopback, with faults on demand.
 
-It charges for every order that it accepts, so a test can count them. Its videos are real files.
+Its videos are real files.
 """
 
-import asyncio
-import itertools
-from collections import defaultdict, deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Self
+from typing import Any
 
 from aiohttp import BodyPartReader, web
 
+from tests.paid_stand_in import Fault, PaidStandIn
 from tests.unit.services.media.media_samples import video
 
 KEY = "sk-test-5ecret-key-of-the-gateway"
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Answer a call in a wrong way. `after`: do what was asked first, then answer like this."""
-
-    status: int = 200
-    body: bytes | Mapping[str, Any] | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    after: bool = False
-    #: Close the connection instead of answering.
-    drop: bool = False
-    #: Promise this many bytes more than are sent.
-    missing: int = 0
-    #: Wait for `gateway.released` first.
-    hold: bool = False
-    #: Do what was asked, but read the order only once `released` is set.
-    late: bool = False
 
 
 def refusal(status: int, message: str, code: str = "invalid_request_error", **extra: str) -> Fault:
     return Fault(status, {"error": {"message": message, "code": code}}, extra)
 
 
-class Gateway:
-    """`status_words` are what it says of a video, look by look; the last one stays."""
+class Gateway(PaidStandIn):
+    """`status_words` are what it says of a video, look by look; the last one stays.
 
-    def __init__(self) -> None:
-        self._runner: web.AppRunner | None = None
-        self._port = 0
-        self.reset()
+    Its orders are form fields, and the picture if there was one. Faults are those of create,
+    retrieve, content, list and delete.
+    """
 
     def reset(self) -> None:
-        """Forget everything, faults included."""
+        super().reset()
         self.status_words: list[str | None] = ["queued", "in_progress", "completed"]
         self.content = _film()
         self.videos: dict[str, dict[str, Any]] = {}
-        #: What was ordered and accepted, in order: form fields, and the picture if there was one.
-        self.orders: list[dict[str, Any]] = []
-        #: Orders whose body never came to its end.
-        self.broken_off = 0
-        self.calls: list[tuple[str, str]] = []
         self.keys_seen: list[str] = []
-        self.released = asyncio.Event()
         self.extra: dict[str, Any] = {}
-        self._faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
-        self._looks: defaultdict[str, int] = defaultdict(int)
-        self._numbers = itertools.count(1)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}/v1"
-
-    def count(self, action: str) -> int:
-        return sum(1 for name, _ in self.calls if name == action)
-
-    def fault(self, action: str, *faults: Fault, times: int = 1) -> None:
-        """Let the next calls of an action go wrong: create, retrieve, content, list or delete."""
-        self._faults[action].extend(faults * times)
+        return f"{self.root}/v1"
 
     def add(self, video_id: str, **fields: Any) -> None:
         """Put a video there as if somebody had ordered it."""
@@ -90,55 +51,27 @@ class Gateway:
             **fields,
         }
 
-    async def start(self, port: int = 0) -> None:
-        app = web.Application(client_max_size=64 * 1024 * 1024)
-        app.router.add_post("/v1/videos", self._create)
-        app.router.add_get("/v1/videos", self._list)
-        app.router.add_get("/v1/videos/{id}", self._retrieve)
-        app.router.add_delete("/v1/videos/{id}", self._delete)
-        app.router.add_get("/v1/videos/{id}/content", self._content)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", port)
-        await site.start()
-        self._port = self._runner.addresses[0][1]
-
-    async def stop(self) -> int:
-        """Close the port; gives it, so that a test may open it again."""
-        self.released.set()
-        if self._runner is not None:
-            await self._runner.cleanup()
-        return self._port
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
+    def _add_routes(self, router: web.UrlDispatcher) -> None:
+        router.add_post("/v1/videos", self._create)
+        router.add_get("/v1/videos", self._list)
+        router.add_get("/v1/videos/{id}", self._retrieve)
+        router.add_delete("/v1/videos/{id}", self._delete)
+        router.add_get("/v1/videos/{id}/content", self._content)
 
     async def _create(self, request: web.Request) -> web.StreamResponse:
-        fault = await self._begin(request, "create")
-        if fault is not None and fault.late:
-            await self.released.wait()
-        elif fault is not None and not fault.after:
-            return await self._go_wrong(request, fault)
-        try:
+        async def accept() -> dict[str, Any]:
             order = await _form(request)
-        except (ConnectionError, web.RequestPayloadError):
-            self.broken_off += 1
-            raise
-        order["idempotency_key"] = request.headers.get("Idempotency-Key")
-        self.orders.append(order)
-        video_id = f"video_{next(self._numbers)}"
-        fields = {name: order[name] for name in ("model", "seconds", "size") if name in order}
-        self.add(video_id, status=self.status_words[0], progress=0, **fields)
-        if fault is not None and fault.after:
-            return await self._go_wrong(request, fault)
-        return web.json_response(self.videos[video_id])
+            order["idempotency_key"] = request.headers.get("Idempotency-Key")
+            self.orders.append(order)
+            video_id = f"video_{next(self._numbers)}"
+            fields = {name: order[name] for name in ("model", "seconds", "size") if name in order}
+            self.add(video_id, status=self.status_words[0], progress=0, **fields)
+            return self.videos[video_id]
+
+        return await self._order(request, "create", accept)
 
     async def _retrieve(self, request: web.Request) -> web.StreamResponse:
-        fault = await self._begin(request, "retrieve")
+        fault = self._begin(request, "retrieve")
         if fault is not None:
             return await self._go_wrong(request, fault)
         video_id = request.match_info["id"]
@@ -160,7 +93,7 @@ class Gateway:
             told["status"] = word
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
-        fault = await self._begin(request, "list")
+        fault = self._begin(request, "list")
         if fault is not None:
             return await self._go_wrong(request, fault)
         query = request.query
@@ -182,7 +115,7 @@ class Gateway:
         )
 
     async def _delete(self, request: web.Request) -> web.StreamResponse:
-        fault = await self._begin(request, "delete")
+        fault = self._begin(request, "delete")
         if fault is not None:
             return await self._go_wrong(request, fault)
         video_id = request.match_info["id"]
@@ -191,39 +124,16 @@ class Gateway:
         return web.json_response({"id": video_id, "object": "video.deleted", "deleted": True})
 
     async def _content(self, request: web.Request) -> web.StreamResponse:
-        fault = await self._begin(request, "content")
+        fault = self._begin(request, "content")
         if fault is not None:
-            return await self._go_wrong(request, fault)
+            return await self._go_wrong(request, fault, content=self.content)
         return web.Response(body=self.content, content_type="video/mp4")
 
-    async def _begin(self, request: web.Request, action: str) -> Fault | None:
-        self.calls.append((action, request.path_qs))
+    def _refused(self, request: web.Request) -> Fault | None:
         self.keys_seen.append(request.headers.get("Authorization", ""))
-        if self.keys_seen[-1] != f"Bearer {KEY}":
-            return refusal(401, f"Incorrect API key provided: {self.keys_seen[-1][7:]}.")
-        return self._faults[action].popleft() if self._faults[action] else None
-
-    async def _go_wrong(self, request: web.Request, fault: Fault) -> web.StreamResponse:
-        if fault.hold:
-            await self.released.wait()
-        if fault.drop:
-            assert request.transport is not None
-            request.transport.abort()
-            return web.Response()
-        if fault.missing:
-            return await self._cut_short(request, fault.missing)
-        if isinstance(fault.body, Mapping):
-            return web.json_response(fault.body, status=fault.status, headers=fault.headers)
-        return web.Response(status=fault.status, body=fault.body or b"", headers=fault.headers)
-
-    async def _cut_short(self, request: web.Request, missing: int) -> web.StreamResponse:
-        response = web.StreamResponse()
-        response.content_length = len(self.content)
-        await response.prepare(request)
-        await response.write(self.content[:-missing])
-        assert request.transport is not None
-        request.transport.close()
-        return response
+        if self.keys_seen[-1] == f"Bearer {KEY}":
+            return None
+        return refusal(401, f"Incorrect API key provided: {self.keys_seen[-1][7:]}.")
 
 
 @cache

@@ -1,9 +1,10 @@
 """What was worked out from a document, kept for as long as the document's revision stays."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
+
+from cachetools import LRUCache
 
 V = TypeVar("V")
 
@@ -28,11 +29,9 @@ class RevisionCache(Generic[V]):
         seconds: float = _LIFETIME_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._capacity = capacity
         self._seconds = seconds
         self._monotonic = monotonic
-        self._kept: OrderedDict[str, _Kept[V]] = OrderedDict()
-        self._size = 0
+        self._kept: LRUCache[str, _Kept[V]] = LRUCache(capacity, getsizeof=lambda kept: kept.size)
 
     def get(self, key: str, revision: int) -> V | None:
         """Give what was kept for exactly this revision, if it is not too old."""
@@ -40,22 +39,12 @@ class RevisionCache(Generic[V]):
         if kept is None or kept.revision != revision:
             return None
         if kept.until <= self._monotonic():
-            self._drop(key)
+            del self._kept[key]
             return None
-        self._kept.move_to_end(key)
         return kept.value
 
     def put(self, key: str, revision: int, value: V, *, size: int = 1) -> None:
         """Keep a value in the place of an older one; one that is too large for all is not kept."""
-        self._drop(key)
-        if size > self._capacity:
-            return
-        self._kept[key] = _Kept(revision, value, size, self._monotonic() + self._seconds)
-        self._size += size
-        while self._size > self._capacity:
-            self._drop(next(iter(self._kept)))
-
-    def _drop(self, key: str) -> None:
-        kept = self._kept.pop(key, None)
-        if kept is not None:
-            self._size -= kept.size
+        self._kept.pop(key, None)
+        if size <= self._kept.maxsize:
+            self._kept[key] = _Kept(revision, value, size, self._monotonic() + self._seconds)

@@ -52,7 +52,9 @@ class StartupRepair:
                 return
 
 
-async def kept_up(run: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
+async def kept_up(
+    run: Callable[[], Coroutine[Any, Any, None]], name: str, *, pause: float = _FAULT_PAUSE
+) -> None:
     """Run it to its end. A fault of ours is told and stops it for a moment, never for good."""
     while True:
         task = asyncio.create_task(run(), name=name)
@@ -65,7 +67,7 @@ async def kept_up(run: Callable[[], Coroutine[Any, Any, None]], name: str) -> No
         if error is None:
             return
         logger.error("'%s' stopped for a reason of our own; it begins anew.", name, exc_info=error)
-        await asyncio.sleep(_FAULT_PAUSE)
+        await asyncio.sleep(pause)
 
 
 @asynccontextmanager

@@ -11,10 +11,12 @@ from backend.database import DatabaseManager
 from backend.models.job import Job, JobStatus, Outcome
 from backend.repositories.jobs.repository import job_filter
 from backend.repositories.jobs.totals import STRETCH, WINDOW
-from backend.repositories.registry import Repositories
+from backend.repositories.registry import Repositories, repositories_on
 from backend.utils.errors import ConflictError
 from tests.contract import test_repositories as base
 from tests.contract.test_repositories import NOW, a_job
+from tests.waiting import eventually
+from tests.watched_database import Call, WatchedDatabase
 
 manager = base.manager
 repos = base.repos
@@ -207,30 +209,31 @@ async def test_what_is_as_by_default_is_not_stored(repos: Repositories) -> None:
     assert await repos.jobs.get(job.id) == job
 
 
-class Slow:
-    """Counters whose every write takes a while to arrive."""
+class SlowCounters:
+    """Every write of them takes a while to arrive."""
 
-    def __init__(self, counters: Any) -> None:
-        self._counters = counters
+    def __init__(self) -> None:
+        self.begun = 0
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._counters, name)
-
-    async def update_one(self, *arguments: Any, **options: Any) -> Any:
-        await asyncio.sleep(0.45)
-        return await self._counters.update_one(*arguments, **options)
+    async def __call__(self, call: Call) -> None:
+        if call.collection == "counters" and call.name == "update_one":
+            self.begun += 1
+            await asyncio.sleep(0.45)
 
 
 async def test_counting_anew_counts_no_move_twice_that_waits_to_be_counted(
-    repos: Repositories, monkeypatch: pytest.MonkeyPatch
+    manager: DatabaseManager, repos: Repositories
 ) -> None:
     """It waits for the count of a move in another window of numbers."""
+    counters = SlowCounters()
+    watched = WatchedDatabase(manager.database())
+    repos = repositories_on(watched, manager.require)
     near, _ = await repos.jobs.enqueue([a_job(), a_job()])
     await repos.jobs._reserve_numbers(WINDOW)
     (far,) = await repos.jobs.enqueue([a_job()])
-    monkeypatch.setattr(repos.jobs.totals, "_counters", Slow(repos.jobs.totals._counters))
+    watched.before = counters
     moves = [asyncio.create_task(repos.jobs.move(near, JobStatus.PROCESSING, attempt=1))]
-    await asyncio.sleep(0.05)
+    await eventually(lambda: counters.begun)
     moves.append(asyncio.create_task(repos.jobs.move(far, JobStatus.PROCESSING, attempt=1)))
     await asyncio.sleep(0.02)
     await repos.jobs.recount()

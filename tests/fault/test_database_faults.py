@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from backend.mongo.embedded import EmbeddedDatabase, takes_connections
 from backend.repositories.shared.translation import translated
 from backend.utils.errors import DatabaseUnavailableError
 from tests.road import Road
+from tests.waiting import eventually
 
 #: What does not depend on the driver runs with one.
 with_motor = pytest.mark.parametrize("manager", ["motor"], indirect=True)
@@ -38,12 +39,6 @@ async def main():
 
 asyncio.run(main())
 """
-
-
-async def eventually(holds: Callable[[], bool], seconds: float = 5) -> None:
-    async with asyncio.timeout(seconds):
-        while not holds():
-            await asyncio.sleep(0.02)
 
 
 def gone(pid: int) -> bool:

@@ -9,12 +9,13 @@ from typing import Any
 
 from PIL import Image
 
-from tests.fault.test_runpod_crash import until
 from tests.fault.test_takeover import Pair, database, until_leader
 from tests.openai_gateway import KEY as PROVIDER_KEY
-from tests.openai_gateway import Fault, Gateway
+from tests.openai_gateway import Gateway
+from tests.paid_stand_in import Fault
 from tests.runpod_server import ENDPOINT, KEY, RunPodServer
 from tests.studio import Studio, talking_to
+from tests.waiting import eventually
 
 __all__ = ["database"]
 
@@ -59,7 +60,7 @@ async def test_a_frozen_leader_orders_nothing_when_it_wakes_up(
             first, second = await pair.start()
             async with talking_to(second) as desk:
                 job_ids = await orders(desk, runpod, picture)
-                await until(lambda: gateway.count("create") == runpod.count("run") == 1)
+                await eventually(lambda: gateway.count("create") == runpod.count("run") == 1)
                 os.kill(first.pid, signal.SIGSTOP)
                 try:
                     await until_leader(second)
@@ -69,7 +70,7 @@ async def test_a_frozen_leader_orders_nothing_when_it_wakes_up(
                     os.kill(first.pid, signal.SIGCONT)
                 gateway.released.set()
                 runpod.released.set()
-                await until(lambda: gateway.broken_off == runpod.broken_off == 1)
+                await eventually(lambda: gateway.broken_off == runpod.broken_off == 1)
                 assert (gateway.orders, runpod.orders) == ([], [])
                 for job_id in job_ids:
                     await desk.post(f"/queue/jobs/{job_id}/retry", {}, 200)

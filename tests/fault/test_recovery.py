@@ -1,26 +1,60 @@
 """The driver takes up the queue again after an outage: to the end, and once at a time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
+from pymongo.errors import ConnectionFailure
 
-from backend.container import Container
-from backend.server import create_app
-from backend.utils.errors import DatabaseUnavailableError
-from tests.listening import eventually
-from tests.studio import quick_settings, serving
+from backend.container import Container, build_container
+from backend.database import DatabaseManager
+from backend.models.job import JobStatus
+from tests.studio import quick_settings
+from tests.waiting import eventually
+from tests.watched_database import Call, WatchedDatabase
+
+
+class Readings:
+    """Readings of the queue: how many there were and are, and what becomes of them."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.at_once = 0
+        self.most = 0
+        self.to_fail = 0
+        self.seconds = 0.0
+
+    async def __call__(self, call: Call) -> None:
+        if call.collection != "jobs" or call.filter.get("status") != JobStatus.PENDING:
+            return
+        self.begun += 1
+        if self.begun <= self.to_fail:
+            raise ConnectionFailure("the database is away")
+        self.at_once += 1
+        self.most = max(self.most, self.at_once)
+        await asyncio.sleep(self.seconds)
+        self.at_once -= 1
+
+
+@pytest.fixture
+def readings() -> Readings:
+    return Readings()
 
 
 @pytest_asyncio.fixture
-async def container(tmp_path: Path) -> AsyncIterator[Container]:
-    app = create_app(quick_settings(tmp_path))
-    async with serving(app):
-        running: Container = app.state.container
+async def container(tmp_path: Path, readings: Readings) -> AsyncIterator[Container]:
+    class WatchedManager(DatabaseManager):
+        def database(self) -> Any:
+            return WatchedDatabase(super().database(), before=readings)
+
+    settings = quick_settings(tmp_path)
+    async with build_container(settings, database_type=WatchedManager) as running:
         await eventually(lambda: running.queue.dispatcher.is_leader)
-        await asyncio.sleep(0.3)
+        # There is nothing to read in a queue that never had a job.
+        await running.base.repositories.jobs._reserve_numbers(1)
         yield running
 
 
@@ -30,43 +64,20 @@ def recover(container: Container) -> None:
     container.queue.dispatcher.wake()
 
 
-def slowly(
-    work: Callable[..., Awaitable[object]], at_once: list[int]
-) -> Callable[..., Awaitable[object]]:
-    async def counted(*arguments: object) -> object:
-        at_once.append(at_once[-1] + 1)
-        await asyncio.sleep(1)
-        at_once.append(at_once[-1] - 1)
-        return await work(*arguments)
-
-    return counted
-
-
 async def test_a_reading_that_failed_is_tried_again(
-    container: Container, monkeypatch: pytest.MonkeyPatch
+    container: Container, readings: Readings
 ) -> None:
-    feed, reads = container.scheduler.backlog_sync, 0
-    load = feed.load
-
-    async def broken_once() -> None:
-        nonlocal reads
-        reads += 1
-        if reads == 1:
-            raise DatabaseUnavailableError("The database is away.")
-        await load()
-
-    monkeypatch.setattr(feed, "load", broken_once)
+    readings.to_fail = readings.begun + 1
     recover(container)
-    await eventually(lambda: reads == 2)
+    await eventually(lambda: readings.begun > readings.to_fail)
 
 
 async def test_many_calls_that_time_out_make_one_reading_at_a_time(
-    container: Container, monkeypatch: pytest.MonkeyPatch
+    container: Container, readings: Readings
 ) -> None:
-    jobs, at_once = container.base.repositories.jobs, [0]
-    monkeypatch.setattr(jobs, "pending_rows", slowly(jobs.pending_rows, at_once))
+    readings.seconds = 1.0
     for _ in range(4):
         recover(container)
         await asyncio.sleep(0.6)
-    await eventually(lambda: len(at_once) > 4)
-    assert max(at_once) == 1
+    await eventually(lambda: readings.begun > 1)
+    assert readings.most == 1

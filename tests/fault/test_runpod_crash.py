@@ -1,16 +1,14 @@
 """kill -9 of the whole server while a run at RunPod is ordered or under way: never two orders."""
 
-import asyncio
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.openai_gateway import Fault
+from tests.paid_stand_in import Fault
 from tests.runpod_server import ENDPOINT, KEY, RunPodServer
 from tests.studio import ServerProcess, Studio, server_process, talking_to
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -31,13 +29,6 @@ async def killed(server: ServerProcess) -> None:
     await server.ready()
 
 
-async def until(holds: Any, seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "never came true"
-        await asyncio.sleep(0.01)
-
-
 async def test_killed_at_three_points(runpod: RunPodServer, tmp_path: Path) -> None:
     settings = {"mongo_url": f"embedded:{tmp_path / 'db'}", "secret_key": "a key for the keys"}
     with server_process(tmp_path, **settings) as server:
@@ -47,13 +38,15 @@ async def test_killed_at_three_points(runpod: RunPodServer, tmp_path: Path) -> N
             # While the run is under way: it is followed again, and not ordered again.
             runpod.held = True
             job_id = await queued(desk, runpod)
-            await until(lambda: runpod.count("status") > 2)
+            await eventually(lambda: runpod.count("status") > 2)
             await killed(server)
             seen = runpod.count("status")
-            await until(lambda: runpod.count("status") > seen)
+            await eventually(lambda: runpod.count("status") > seen)
             # While its result comes home.
             runpod.held = False
-            await until(lambda: any(run["status"] == "COMPLETED" for run in runpod.runs.values()))
+            await eventually(
+                lambda: any(run["status"] == "COMPLETED" for run in runpod.runs.values())
+            )
             await killed(server)
             job = await desk.finished(job_id, 30)
             assert (job["status"], len(job["attempts"])) == ("completed", 1)
@@ -61,7 +54,7 @@ async def test_killed_at_three_points(runpod: RunPodServer, tmp_path: Path) -> N
             # Between the order and its answer: nobody can know, so nothing is ordered again.
             runpod.fault("run", Fault(after=True, hold=True))
             other = await desk.job(await desk.clip())
-            await until(lambda: len(runpod.orders) == 2)
+            await eventually(lambda: len(runpod.orders) == 2)
             await killed(server)
             lost = await desk.finished(other, 30)
             assert (lost["status"], lost["error_code"]) == ("failed", "RUNPOD_FATE_UNKNOWN")

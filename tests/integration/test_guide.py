@@ -4,7 +4,6 @@ import re
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from tests.openai_gateway import KEY, Gateway
 from tests.runpod_server import ENDPOINT, RunPodServer
 from tests.runpod_server import KEY as RUNPOD_KEY
 from tests.studio import ServerProcess, free_port, server_process, talking_to
+from tests.waiting import until
 
 GUIDE = ROOT / "docs" / "guide"
 PAGES = {path.stem: path.read_text("utf-8") for path in GUIDE.glob("*.md")}
@@ -290,13 +290,11 @@ def in_front_of(server: ServerProcess, config: str, folder: Path) -> Iterator[Ma
 
 
 def until_open(port: int) -> None:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
+    def is_open() -> bool:
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
-    raise AssertionError("nginx does not listen")
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    until(is_open, 10, otherwise="nginx does not listen")
 
 
 def nginx_conf(folder: Path, servers: str) -> str:

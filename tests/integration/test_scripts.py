@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.parse
 import wave
 from collections.abc import Iterator
@@ -32,6 +31,7 @@ from scripts._tune import write_tune
 from scripts.demo import main as demo
 from scripts.demo import studio_of
 from tests.export.fcpxml_reader import check
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 RUN = [sys.executable, str(ROOT / "scripts" / "run.py"), "--no-venv"]
@@ -277,7 +277,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[st
     child = Child("run.py", [*RUN, "--port", str(port)], log=tmp_path / "said.log")
     child.start()
     url = f"http://127.0.0.1:{port}"
-    _until(lambda: "Ctrl-C stops the server" in child.last_words())
+    until(lambda: "Ctrl-C stops the server" in child.last_words())
     yield url, child
     child.stop()
 
@@ -288,7 +288,7 @@ def quick_simulator(tmp_path: Path) -> Iterator[str]:
     command = ["-m", "backend.comfyui_simulator", "--port", str(port), "--seconds-per-step", "0"]
     child = Child("simulator", [sys.executable, *command], log=tmp_path / "simulator.log")
     child.start()
-    _until(lambda: f":{port}" in child.last_words())
+    until(lambda: f":{port}" in child.last_words())
     yield f"http://127.0.0.1:{port}"
     child.stop()
 
@@ -317,7 +317,7 @@ def test_serving_and_stopping(
     assert replaced["project"]["id"] != kept["project"]["id"]
 
     child.send(signal.SIGINT)
-    _until(lambda: child.exit_code is not None)
+    until(lambda: child.exit_code is not None)
     assert child.exit_code == 0
     assert "Stopping" in child.last_words()
     assert get_json(url) is None
@@ -345,7 +345,7 @@ def test_a_server_that_cannot_start_says_why(
 
 def _await_end_of_all(folder: Path) -> None:
     """No process whose environment names this folder; known where /proc tells."""
-    _until(lambda: not _processes_of(folder))
+    until(lambda: not _processes_of(folder))
 
 
 def _processes_of(folder: Path) -> list[str]:
@@ -357,10 +357,3 @@ def _processes_of(folder: Path) -> list[str]:
         except OSError:
             continue  # it ended meanwhile, or is somebody else's
     return found
-
-
-def _until(condition: Any, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from sse_starlette.sse import EventSourceResponse, SendTimeoutError
 from starlette.types import Receive, Scope, Send
@@ -53,11 +53,13 @@ def as_sse(event: Event) -> bytes:
     return f"id: {event.id}\nevent: {event.kind.topic}\ndata: {event_json(event)}\n\n".encode()
 
 
-async def speak(socket: WebSocket, stream: EventStream) -> None:
+async def speak(
+    socket: WebSocket, stream: EventStream, *, as_text: Callable[[Event], str] = event_json
+) -> None:
     """Tell events until the client goes, is too slow, or the server stops."""
     await socket.accept()
     tasks = {
-        asyncio.create_task(_tell(socket, stream), name="events-out"),
+        asyncio.create_task(_tell(socket, stream, as_text), name="events-out"),
         asyncio.create_task(_until_gone(socket), name="events-in"),
     }
     try:
@@ -74,14 +76,14 @@ async def speak(socket: WebSocket, stream: EventStream) -> None:
     )
 
 
-async def _tell(socket: WebSocket, stream: EventStream) -> None:
+async def _tell(socket: WebSocket, stream: EventStream, as_text: Callable[[Event], str]) -> None:
     """Ends with the stream, or when the client takes nothing; uvicorn's pings keep it alive."""
     with contextlib.suppress(TimeoutError, WebSocketDisconnect):
         async with contextlib.aclosing(stream.batches()) as batches:
             async for batch in batches:
                 async with asyncio.timeout(SEND_SECONDS):
                     for event in batch:
-                        await socket.send_text(event_json(event))
+                        await socket.send_text(as_text(event))
 
 
 async def _until_gone(socket: WebSocket) -> None:

@@ -2,19 +2,12 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
+from backend.utils.coalescer import Coalescer
 from backend.utils.errors import DatabaseUnavailableError
 
 Write = Callable[[str, Mapping[str, int]], Awaitable[None]]
-
-
-class _Group(NamedTuple):
-    """What waits for its turn, and the task that will write it."""
-
-    amounts: Counter[str]
-    written: asyncio.Task[None]
 
 
 class CoalescedIncrements:
@@ -22,7 +15,7 @@ class CoalescedIncrements:
 
     def __init__(self, write: Write) -> None:
         self._write = write
-        self._next: dict[str, _Group] = {}
+        self._groups = Coalescer(self._write_in_turn, "add to")
         self._under_way: dict[str, asyncio.Task[None]] = {}
 
     async def add(self, key: str, amounts: Mapping[str, int]) -> None:
@@ -30,38 +23,33 @@ class CoalescedIncrements:
 
         Somebody who is cancelled here takes nothing back: others wait for the same write.
         """
-        group = self._next.get(key) or self._new_group(key)
-        group.amounts.update(amounts)
-        await asyncio.shield(group.written)
+        await self._groups.join(key, amounts)
 
     async def settled(self, key: str) -> None:
         """Return when all that was added by now is written, or has failed."""
-        group = self._next.get(key)
-        written = self._under_way.get(key) if group is None else group.written
+        written = self._groups.waiting(key) or self._under_way.get(key)
         if written is not None:
             await asyncio.wait({written})
 
-    def _new_group(self, key: str) -> _Group:
-        amounts: Counter[str] = Counter()
-        writing = self._write_in_turn(key, amounts, self._under_way.get(key))
-        group = _Group(amounts, asyncio.create_task(writing, name=f"add to {key}"))
-        self._next[key] = group
-        return group
-
-    async def _write_in_turn(
-        self, key: str, amounts: Counter[str], before: asyncio.Task[None] | None
-    ) -> None:
+    async def _write_in_turn(self, key: str, added: list[Mapping[str, int]]) -> None:
+        before = self._under_way.get(key)
         if before is not None:
             await asyncio.wait({before})
-        # Whoever comes from here on forms the next group.
-        self._under_way[key] = self._next.pop(key).written
+        self._under_way[key] = self._groups.close(key).done
         try:
             if before is not None and (error := _away(before)):
                 raise error  # who waits for the database gives up together, not in turns
-            await self._write(key, amounts)
+            await self._write(key, _summed(added))
         finally:
-            if key not in self._next:
+            if self._groups.waiting(key) is None:
                 del self._under_way[key]
+
+
+def _summed(added: Iterable[Mapping[str, int]]) -> Counter[str]:
+    amounts: Counter[str] = Counter()
+    for each in added:
+        amounts.update(each)
+    return amounts
 
 
 def _away(written: asyncio.Task[None]) -> DatabaseUnavailableError | None:

@@ -84,10 +84,16 @@ class ComfyUIAnswer:
 class ComfyUIClient:
     """The only user of aiohttp for ComfyUI. Holds no state of any server."""
 
-    def __init__(self, session: aiohttp.ClientSession, *, timeouts: Timeouts | None = None) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        *,
+        timeouts: Timeouts | None = None,
+        catalogs: CatalogCache | None = None,
+    ) -> None:
         self._session = session
         self._timeouts = timeouts or Timeouts()
-        self._catalogs = CatalogCache()
+        self._catalogs = catalogs or CatalogCache()
         self._reading_catalogs = asyncio.Semaphore(_CATALOGS_AT_ONCE)
 
     async def submit(

@@ -3,9 +3,10 @@
 import hashlib
 import os
 import threading
-from collections import OrderedDict
 from pathlib import Path
 from typing import NamedTuple
+
+from cachetools import LRUCache
 
 _CHUNK = 1_048_576
 _REMEMBERED = 20_000
@@ -29,7 +30,7 @@ class ContentHashes:
     """SHA-256 of contents, read once for as long as a file stays as it is."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[FileFingerprint, str] = OrderedDict()
+        self._known: LRUCache[FileFingerprint, str] = LRUCache(_REMEMBERED)
         self._lock = threading.Lock()
 
     def of(self, path: Path) -> str:
@@ -42,8 +43,6 @@ class ContentHashes:
     def _remember(self, seen: FileFingerprint, content: str) -> str:
         with self._lock:
             self._known[seen] = content
-            if len(self._known) > _REMEMBERED:
-                self._known.popitem(last=False)
         return content
 
 

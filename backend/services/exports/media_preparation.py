@@ -6,11 +6,12 @@ the last of them stops waiting, the work stops.
 
 import asyncio
 import hashlib
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
+
+from cachetools import LRUCache
 
 from backend.models.exports.frame_rate import FrameRate
 from backend.models.exports.timeline import Audio, Media, MediaKind
@@ -32,9 +33,6 @@ _REMEMBERED = 20_000
 #: Hz, of all sound that is converted; `rendering.sound` would bring FFmpeg along.
 _SOUND_RATE = 48_000
 
-K = TypeVar("K")
-V = TypeVar("V")
-
 
 class PreparedMedia(NamedTuple):
     """A file to pack, and the medium as it now is."""
@@ -53,8 +51,8 @@ class MediaPreparer:
         self._cache = cache
         self._process = process
         self._hashes = ContentHashes()
-        self._proven: OrderedDict[FileFingerprint, str] = OrderedDict()
-        self._looked_at: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._proven: LRUCache[FileFingerprint, str] = LRUCache(_REMEMBERED)
+        self._looked_at: LRUCache[str, dict[str, Any]] = LRUCache(_REMEMBERED)
         self._making: dict[str, _Shared] = {}
         self._tasks: set[asyncio.Task[Path]] = set()
 
@@ -110,7 +108,7 @@ class MediaPreparer:
             seen = await self._process.do(ProbeVideo(source=str(path)))
             audio = Audio(seen["channels"], _SOUND_RATE) if seen["channels"] else None
             known = {"width": seen["width"], "height": seen["height"], "audio": audio}
-            _remember(self._looked_at, path.name, known)
+            self._looked_at[path.name] = known
         return known
 
     async def _prove(self, media: Media, source: Path) -> None:
@@ -124,7 +122,7 @@ class MediaPreparer:
                 fault = ""
             except BrokenSourceError as error:
                 fault = str(error)
-            _remember(self._proven, seen, fault)
+            self._proven[seen] = fault
         if fault:
             raise BrokenSourceError(fault)
 
@@ -167,9 +165,3 @@ class MediaPreparer:
 def _name(kind: str, made_of: str, suffix: str) -> str:
     digest = hashlib.sha256(f"{_VERSION}\0{made_of}".encode("utf-8", "surrogatepass"))
     return f"{kind}_{digest.hexdigest()[:40]}{suffix}"
-
-
-def _remember(shelf: OrderedDict[K, V], key: K, value: V) -> None:
-    shelf[key] = value
-    if len(shelf) > _REMEMBERED:
-        shelf.popitem(last=False)

@@ -5,10 +5,8 @@ while the ones before are being written waits, and then goes as one: one read of
 insert and one count for all of them.
 """
 
-import asyncio
 import contextlib
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from backend.dtos.clip_dto import ClipCreateDTO
 from backend.models.clip import Clip
@@ -17,16 +15,12 @@ from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.scene_repository import SceneRepository
 from backend.services.film.clip_timeline import ClipTimeline
 from backend.utils.clock import Clock
+from backend.utils.coalescer import Coalescer
 from backend.utils.errors import ConflictError, StoryCanvasError
 from backend.utils.ids import new_id
 from backend.utils.timeline_validator import LATEST_START, to_ms
 
 Made = list[Clip | ConflictError]
-
-
-class _Group(NamedTuple):
-    requests: list[ClipCreateDTO]
-    made: asyncio.Task[Made]
 
 
 class ClipCreator:
@@ -42,8 +36,7 @@ class ClipCreator:
         self._clips = clips
         self._timeline = timeline
         self._clock = clock
-        #: By scene: the group that newcomers join, until it is its turn.
-        self._open: dict[str, _Group] = {}
+        self._groups = Coalescer(self._make, "clips of")
         #: Scenes whose totals may be wrong since the database failed in between.
         self._doubtful: set[str] = set()
 
@@ -52,20 +45,11 @@ class ClipCreator:
 
         ResourceNotFoundError without its scene, ConflictError when no clip may start so late.
         """
-        group = self._open.get(request.scene_id) or self._new_group(request.scene_id)
-        place = len(group.requests)
-        group.requests.append(request)
-        # One who goes away takes nothing from the others of the group.
-        clip = (await asyncio.shield(group.made))[place]
+        made, place = await self._groups.join(request.scene_id, request)
+        clip = made[place]
         if isinstance(clip, ConflictError):
             raise clip
         return clip
-
-    def _new_group(self, scene_id: str) -> _Group:
-        requests: list[ClipCreateDTO] = []
-        made = asyncio.create_task(self._make(scene_id, requests), name=f"clips of {scene_id}")
-        group = self._open[scene_id] = _Group(requests, made)
-        return group
 
     async def _make(self, scene_id: str, requests: list[ClipCreateDTO]) -> Made:
         async with self._timeline.lock(scene_id):
@@ -73,7 +57,7 @@ class ClipCreator:
                 scene = await self._read(scene_id)
             finally:
                 # Whoever comes from here on forms the next group.
-                del self._open[scene_id]
+                self._groups.close(scene_id)
             made = self._placed(scene, requests)
             while _clips(made) and not await self._timeline.count_in(scene, _clips(made)):
                 scene = await self._scenes.get(scene_id)

@@ -82,12 +82,19 @@ class BacklogSync:
     """
 
     def __init__(
-        self, jobs: JobRepository, workers: WorkerRepository, needs: JobNeeds, *, clock: Clock
+        self,
+        jobs: JobRepository,
+        workers: WorkerRepository,
+        needs: JobNeeds,
+        *,
+        clock: Clock,
+        rows_at_once: int = _ROWS,
     ) -> None:
         self._jobs = jobs
         self._workers = workers
         self._needs = needs
         self._clock = clock
+        self._rows_at_once = rows_at_once
         self._forget()
         self._loading = SingleFlight(self._load)
 
@@ -165,7 +172,7 @@ class BacklogSync:
         recent = max(0, last - _RECENT)
         used = await self._jobs.numbers_between(recent, last)
         low, waiting = 0, set[str]()
-        while rows := await self._jobs.pending_rows(low, _ROWS):
+        while rows := await self._jobs.pending_rows(low, self._rows_at_once):
             self._add([row for row in rows if row.id not in heard and row.id not in self._given])
             waiting.update(row.id for row in rows)
             low = rows[-1].number

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
+from cachetools import FIFOCache
 
 from backend.models.content import ContentType
 from backend.models.job import Job
@@ -41,7 +42,7 @@ class JobNeeds(Mapping[str, frozenset[str]]):
         #: Few: thousands of workflows that differ in their words need the same.
         self._requirements: dict[str, Requirements | None] = {}
         self._by_value: dict[Requirements | None, str] = {}
-        self._by_order: dict[bytes, str] = {}
+        self._by_order: FIFOCache[bytes, str] = FIFOCache(_MOST_KEPT)
         self._states: Sequence[ServerState] = ()
         self._stamp: tuple[Any, ...] = ()
         self._capable: dict[str, frozenset[str]] = {}
@@ -99,8 +100,6 @@ class JobNeeds(Mapping[str, frozenset[str]]):
         text = orjson.dumps(asked, default=str, option=orjson.OPT_SORT_KEYS)
         order = hashlib.blake2b(text, digest_size=16).digest()
         if order not in self._by_order:
-            if len(self._by_order) >= _MOST_KEPT:
-                del self._by_order[next(iter(self._by_order))]
             self._by_order[order] = self._named(_requirements_of(row))
         return self._by_order[order]
 

@@ -106,7 +106,7 @@ class Fleet:
         runpod: RunPodClient,
         check_seconds: float,
         clock: Clock,
-        on_change: Callable[[], None] = lambda: None,
+        check_timeout: float = CHECK_TIMEOUT,
     ) -> None:
         self._servers = servers
         self._client = client
@@ -114,7 +114,8 @@ class Fleet:
         self._check_seconds = check_seconds
         self._clock = clock
         self._jitter = random.SystemRandom()
-        self.on_change = on_change
+        self._check_timeout = check_timeout
+        self.on_change: Callable[[], None] = lambda: None
         #: Called when a server that was known comes or goes, with whether it is online.
         self.on_turned: Callable[[ComfyUIServer, bool], None] = lambda server, online: None
         self._states: dict[str, ServerState] = {}
@@ -210,7 +211,7 @@ class Fleet:
         state = await self._check_pulse(server, fresh=True)
         if not _wants_reading(state, self._clock()):
             return state
-        await asyncio.wait({self._begin_reading(server)}, timeout=CHECK_TIMEOUT)
+        await asyncio.wait({self._begin_reading(server)}, timeout=self._check_timeout)
         return self._states.get(server.id, state)
 
     def _begin_reading(self, server: ComfyUIServer) -> asyncio.Task[ServerState]:
@@ -229,7 +230,7 @@ class Fleet:
         if server.id in self._states:
             self._keep(self._latest(server))
         try:
-            async with asyncio.timeout(CHECK_TIMEOUT):
+            async with asyncio.timeout(self._check_timeout):
                 told = await self._ask(server, fresh=fresh)
         except (ResourceNotFoundError, UpstreamError, TimeoutError) as error:
             return self._moved(server) or self._keep_offline(server, error)

@@ -13,17 +13,18 @@ from typing import Any
 import aiohttp
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, WebSocket
 
 from backend.api.http.logs import JsonFormatter
-from backend.api.streams.event_streams import EventResponse
+from backend.api.streams.event_streams import EventResponse, speak
 from backend.container import Container
 from backend.models.event import EventFilter, EventKind
 from backend.mongo.embedded import EmbeddedDatabase
 from backend.server import create_app
 from backend.utils.ids import random_id
-from tests.listening import eventually, listening, on_a_port
+from tests.listening import listening, on_a_port
 from tests.studio import quick_settings, server_process
+from tests.waiting import eventually
 
 JOB = EventKind.JOB_STARTED
 
@@ -239,13 +240,23 @@ async def test_a_socket_that_is_too_slow_is_closed_with_a_reason(tmp_path: Path)
 
 
 async def test_a_fault_of_ours_is_logged_and_closes_the_socket(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(event: object) -> str:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("backend.api.streams.event_streams.event_json", fail)
-    async with stage(tmp_path) as (base, container), talking(base) as socket:
+    async def broken(socket: WebSocket) -> None:
+        streams = app.state.container.events.streams
+        await speak(socket, streams.open(EventFilter(), None), as_text=fail)
+
+    app = create_app(quick_settings(tmp_path))
+    app.add_api_websocket_route("/broken", broken)
+    async with (
+        on_a_port(app) as base,
+        aiohttp.ClientSession() as session,
+        session.ws_connect(f"{base}/broken") as socket,
+    ):
+        container = app.state.container
         async with asyncio.timeout(5):
             message = await socket.receive()
         assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1011)

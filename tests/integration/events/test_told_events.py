@@ -13,8 +13,9 @@ from backend.models.job import Job, JobStatus
 from backend.server import create_app
 from backend.services.queue.job_events import kind_of
 from backend.utils.clock import utc_now
-from tests.listening import eventually, listening, on_a_port
+from tests.listening import listening, on_a_port
 from tests.studio import Studio, quick_settings
+from tests.waiting import eventually
 
 
 def a_job(status: JobStatus) -> Job:

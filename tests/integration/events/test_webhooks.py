@@ -25,8 +25,8 @@ from backend.utils.media_links import MediaLinks
 from backend.utils.secret_box import SecretBox
 from tests.conftest import Maker
 from tests.hook_receiver import SECRET, Receiver
-from tests.listening import eventually
 from tests.studio import Studio, studio
+from tests.waiting import eventually
 
 DONE = EventKind.JOB_COMPLETED
 

@@ -21,9 +21,9 @@ from backend.models.exports.animatic import AnimaticOptions, AnimaticRender, Ani
 from backend.server import create_app
 from backend.utils.clock import utc_now
 from tests.films_on_disk import Studio, flat, music, sounding_video
-from tests.listening import eventually
 from tests.studio import ORIGIN, quick_settings, server_process, serving, talking_to
 from tests.takes import Gallery
+from tests.waiting import eventually
 
 SMALL = "height=480"
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,12 +20,7 @@ from backend.mongo.indexes import IndexConflictError
 from backend.repositories.shared.translation import translated
 from backend.utils.errors import ConflictError, DatabaseUnavailableError, PayloadTooLargeError
 from backend.utils.index_spec import IndexSpec
-
-
-async def eventually(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(4):
-        while not holds():
-            await asyncio.sleep(0.02)
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")

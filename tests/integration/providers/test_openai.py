@@ -25,7 +25,8 @@ from backend.services.providers.openai.transport import (
 from backend.utils.clock import utc_now
 from backend.utils.errors import UpstreamError, UpstreamTimeoutError
 from backend.utils.ids import new_id
-from tests.openai_gateway import KEY, Fault, Gateway, refusal
+from tests.openai_gateway import KEY, Gateway, refusal
+from tests.paid_stand_in import Fault
 from tests.studio import Studio, quick_settings, serving
 
 VIDEOS = "/api/v1/openai/videos"

@@ -1,8 +1,6 @@
 """Jobs at RunPod's serverless endpoints, through the whole app, each run counted."""
 
-import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ import pytest_asyncio
 
 from backend.comfyui_simulator.options import SimulatorOptions
 from backend.comfyui_simulator.simulator import Simulator
-from tests.openai_gateway import Fault
+from tests.paid_stand_in import Fault
 from tests.runpod_server import (
     ENDPOINT,
     KEY,
@@ -24,6 +22,7 @@ from tests.runpod_server import (
 )
 from tests.studio import Studio, studio
 from tests.unit.services.media.media_samples import picture, video
+from tests.waiting import eventually
 
 LACKING = "Workflow validation failed: Node 4: Value not in list: ckpt_name 'x' not in []"
 
@@ -71,13 +70,6 @@ async def finished(desk: Studio, runpod: RunPodServer, **fields: Any) -> dict[st
     clip = await desk.clip()
     job = await desk.finished(await desk.job(clip, **fields))
     return {**job, "takes": await desk.takes(clip)}
-
-
-async def until(holds: Any, seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "never came true"
-        await asyncio.sleep(0.02)
 
 
 class TestResults:
@@ -255,7 +247,7 @@ class TestOrders:
         await register(desk, runpod, max_concurrent=2)
         clip = await desk.clip()
         ids = [await desk.job(clip) for _ in range(4)]
-        await until(lambda: runpod.count("status") > 6)
+        await eventually(lambda: runpod.count("status") > 6)
         assert len(runpod.orders) == 2
         runpod.held = False
         jobs = [await desk.finished(job_id) for job_id in ids]
@@ -268,7 +260,7 @@ class TestCancel:
         runpod.held = True
         await register(desk, runpod)
         job_id = await desk.job(await desk.clip())
-        await until(lambda: runpod.count("status") > 2)
+        await eventually(lambda: runpod.count("status") > 2)
         await desk.post(f"/queue/jobs/{job_id}/cancel", {}, 200)
         assert (await desk.get(f"/queue/jobs/{job_id}"))["status"] == "cancelled"
         assert "run-1-u1" in runpod.cancelled
@@ -280,11 +272,11 @@ class TestCancel:
         )
         await register(desk, runpod)
         job_id = await desk.job(await desk.clip())
-        await until(lambda: len(runpod.orders) == 1)
+        await eventually(lambda: len(runpod.orders) == 1)
         await desk.post(f"/queue/jobs/{job_id}/cancel", {}, 200)
         assert runpod.cancelled == []
         runpod.released.set()
-        await until(lambda: runpod.cancelled == ["run-1-u1"])
+        await eventually(lambda: runpod.cancelled == ["run-1-u1"])
         job = await desk.get(f"/queue/jobs/{job_id}")
         assert (job["status"], job["attempts"][0]["prompt_id"]) == ("cancelled", "run-1-u1")
 
@@ -292,7 +284,7 @@ class TestCancel:
         runpod.held = True
         await register(desk, runpod)
         job_id = await desk.job(await desk.clip())
-        await until(lambda: runpod.count("status") > 2)
+        await eventually(lambda: runpod.count("status") > 2)
         runpod.fault("cancel", Fault(500, b""), times=2)
         for _ in range(2):
             await desk.post(f"/queue/jobs/{job_id}/cancel", {}, 200)
@@ -304,7 +296,7 @@ class TestCancel:
         runpod.held = True
         server = await register(desk, runpod)
         job_id = await desk.job(await desk.clip())
-        await until(lambda: runpod.count("status") > 2)
+        await eventually(lambda: runpod.count("status") > 2)
         answer = await desk.client.delete(f"/api/v1/comfyui/servers/{server}")
         assert answer.status_code == 200
         assert "run-1-u1" in runpod.cancelled

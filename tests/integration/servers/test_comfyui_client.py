@@ -1,7 +1,6 @@
 """The ComfyUI client against the simulator, and against servers that answer anything at all."""
 
 import asyncio
-import itertools
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
@@ -39,6 +38,7 @@ from backend.utils.errors import (
     WorkflowError,
 )
 from backend.utils.ids import new_id
+from tests.waiting import eventually
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 #: On Linux a device that takes no byte. Elsewhere test_result_store covers the full disk.
@@ -99,15 +99,6 @@ async def graph_for(client: ComfyUIClient, server: ComfyUIServer, **changes: Any
     asked: dict[str, Any] = {"kind": ContentType.IMAGE, "prompt": "a boat", "seed": 7, "steps": 4}
     request = RenderRequest(**(asked | {"width": 64, "height": 64} | changes))
     return build_workflow(request, await client.catalog(server)).graph
-
-
-async def eventually(check: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until something holds, ten seconds at most."""
-    async with asyncio.timeout(10):
-        for pause in itertools.repeat(0.01):
-            if await check():
-                return
-            await asyncio.sleep(pause)
 
 
 async def outcome_of(client: ComfyUIClient, server: ComfyUIServer, prompt_id: str) -> PromptOutcome:

@@ -164,14 +164,3 @@ def matches(message: Any, event: str, data: dict[str, Any]) -> bool:
 
 def types(messages: list[Any]) -> list[str]:
     return [message["type"] if isinstance(message, dict) else "binary" for message in messages]
-
-
-async def until_true(check: Any) -> None:
-    """Wait until `check()` (maybe a coroutine function) is true, ten seconds at most."""
-    end = time.monotonic() + 10
-    while time.monotonic() < end:
-        result = check()
-        if await result if asyncio.iscoroutine(result) else result:
-            return
-        await asyncio.sleep(0.005)
-    raise TimeoutError

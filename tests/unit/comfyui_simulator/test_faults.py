@@ -12,7 +12,8 @@ import pytest
 
 from backend.comfyui_simulator import Fault, Simulator, SimulatorOptions
 from backend.comfyui_simulator.faults import FaultBook, UnknownFaultError, from_text
-from tests.unit.comfyui_simulator.graphs import Client, model_free, text_to_image, until_true
+from tests.unit.comfyui_simulator.graphs import Client, model_free, text_to_image
+from tests.waiting import eventually
 
 FILE = "/view?filename=free_00001_.png"
 
@@ -168,7 +169,7 @@ async def test_hang_until_cleared(slow_client: Client) -> None:
     client = slow_client
     client.simulator.set_fault("hang")
     await client.submit(text_to_image())
-    await until_true(lambda: client.simulator.stats["faults"]["hang"]["hits"] == 1)
+    await eventually(lambda: client.simulator.stats["faults"]["hang"]["hits"] == 1)
     await client.post("/interrupt")
     assert len((await client.get("/queue"))["queue_running"]) == 1
     await client.post("/simulator/faults", {})
@@ -244,7 +245,7 @@ async def test_dying_mid_job_and_coming_back(doomed: Client) -> None:
         while await ears.next() is not None:
             pass
         assert ears.socket.close_code == aiohttp.WSCloseCode.ABNORMAL_CLOSURE
-    await until_true(lambda: not simulator.alive)
+    await eventually(lambda: not simulator.alive)
     with pytest.raises(aiohttp.ClientConnectorError):
         await client.get("/queue")
     await simulator.restart()
@@ -289,7 +290,7 @@ async def test_restart_keeps_output_and_wipes_temp(client: Client) -> None:
 async def test_death_by_hand_drops_running_requests(client: Client) -> None:
     client.simulator.set_fault("delayed_answer", 30)
     post = asyncio.create_task(client.submit(model_free()))
-    await until_true(lambda: client.simulator.stats["accepted"] == 1)
+    await eventually(lambda: client.simulator.stats["accepted"] == 1)
     begin = time.monotonic()
     await client.simulator.die()
     with pytest.raises(aiohttp.ClientConnectionError):

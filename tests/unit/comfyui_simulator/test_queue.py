@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 
-from tests.unit.comfyui_simulator.graphs import Client, model_free, text_to_image, until_true
+from tests.unit.comfyui_simulator.graphs import Client, model_free, text_to_image
+from tests.waiting import eventually
 
 
 async def running(client: Client, prompt_id: str = "busy") -> None:
     """Occupy the worker for some seconds, or until an interrupt."""
     await client.submit(text_to_image(99, steps=400), prompt_id)
-    await until_true(lambda: client.simulator.stats["order"] == [prompt_id])
+    await eventually(lambda: client.simulator.stats["order"] == [prompt_id])
 
 
 def ids(items: list[Any]) -> list[str]:
@@ -99,7 +100,7 @@ async def test_prompt_id_is_honoured(client: Client, given: Any, kept: str) -> N
 async def test_duplicate_prompt_ids_run_twice(client: Client) -> None:
     await client.run(model_free(1), "dup")
     await client.submit(model_free(2), "dup")
-    await until_true(lambda: client.simulator.stats["rendered"] == {"dup": 2})
+    await eventually(lambda: client.simulator.stats["rendered"] == {"dup": 2})
 
 
 async def test_same_number_and_id_is_500_and_queued(slow_client: Client) -> None:

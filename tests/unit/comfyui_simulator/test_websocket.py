@@ -12,8 +12,8 @@ from tests.unit.comfyui_simulator.graphs import (
     model_free,
     text_to_image,
     types,
-    until_true,
 )
+from tests.waiting import eventually
 
 
 async def test_no_client_id_gets_a_fresh_one(client: Client) -> None:
@@ -71,7 +71,7 @@ async def test_of_two_sockets_the_newer_hears_and_goes_deaf_with_the_older(clien
         await client.run(model_free(1), "one")
         assert "executed" in types(await new.to_the_end())
         await old.socket.close()
-        await until_true(lambda: client.simulator.stats["clients"] == [])
+        await eventually(lambda: client.simulator.stats["clients"] == [])
         async with client.socket("watcher") as watcher:
             await client.run(model_free(2), "two")
             await watcher.until("status")

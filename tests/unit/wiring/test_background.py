@@ -7,10 +7,7 @@ import pytest
 from backend.wiring import background
 
 
-async def test_what_fails_is_told_and_begins_anew(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(background, "_FAULT_PAUSE", 0.01)
+async def test_what_fails_is_told_and_begins_anew(caplog: pytest.LogCaptureFixture) -> None:
     runs = 0
 
     async def run() -> None:
@@ -20,7 +17,7 @@ async def test_what_fails_is_told_and_begins_anew(
             raise KeyError("a document that nobody foresaw")
 
     async with asyncio.timeout(2):
-        await background.kept_up(run, "fleet")
+        await background.kept_up(run, "fleet", pause=0.01)
     assert runs == 3
     assert [record.getMessage() for record in caplog.records] == [
         "'fleet' stopped for a reason of our own; it begins anew."

@@ -8,6 +8,7 @@ import pytest
 
 from backend.repositories.jobs.coalesced_increments import CoalescedIncrements
 from backend.utils.errors import DatabaseUnavailableError
+from tests.waiting import eventually
 
 
 class Document:
@@ -38,11 +39,18 @@ async def test_those_that_arrive_during_a_write_share_the_next() -> None:
 
 
 async def test_documents_do_not_wait_for_one_another() -> None:
-    document = Document()
-    additions = CoalescedIncrements(document.write)
-    async with asyncio.timeout(0.2):
-        await asyncio.gather(*(additions.add(f"film {n}", {"done": 1}) for n in range(100)))
-    assert document.writes == len(document.totals) == 100
+    begun: set[str] = set()
+    released = asyncio.Event()
+
+    async def write(key: str, amounts: Mapping[str, int]) -> None:
+        begun.add(key)
+        await released.wait()
+
+    additions = CoalescedIncrements(write)
+    adding = [asyncio.create_task(additions.add(f"film {n}", {"done": 1})) for n in range(100)]
+    await eventually(lambda: len(begun) == 100)
+    released.set()
+    await asyncio.gather(*adding)
 
 
 async def test_one_after_another_nothing_is_joined() -> None:

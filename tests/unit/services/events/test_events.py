@@ -19,7 +19,7 @@ from backend.services.events.hub import EventHub, HubTiming
 from backend.services.events.stream import EventStreams
 from backend.utils.clock import utc_now
 from backend.utils.errors import DatabaseUnavailableError
-from tests.listening import eventually
+from tests.waiting import eventually
 
 QUICK = HubTiming(gather=0.002, progress=0.02, poll=0.01, pause=0.01)
 ALL = EventFilter()

@@ -15,7 +15,7 @@ from backend.repositories.jobs.repository import JobRepository
 from backend.repositories.jobs.rows import PendingRow
 from backend.repositories.jobs.totals import TotalsKey
 from backend.repositories.registry import repositories_on
-from backend.services.queue import backlog_sync
+from backend.repositories.worker_repository import WorkerRepository
 from backend.services.queue.backlog_sync import BacklogSync
 from backend.services.queue.job_requirements import JobNeeds
 from backend.utils.clock import utc_now
@@ -23,25 +23,32 @@ from backend.utils.clock import utc_now
 Meanwhile = Callable[[JobRepository], Awaitable[object]]
 
 
+class SlowJobs(JobRepository):
+    """Something may happen between a read and what comes of it."""
+
+    def __init__(self, database: Any) -> None:
+        super().__init__(database, lambda: None)
+        self.reads = 0
+        self.meanwhile: list[Meanwhile] = []
+
+    async def pending_rows(self, after_number: int, limit: int) -> list[PendingRow]:
+        rows = await super().pending_rows(after_number, limit)
+        self.reads += 1
+        while self.meanwhile:
+            await self.meanwhile.pop()(self)
+        return rows
+
+
 class World:
     """A queue that is read in parts; `meanwhile` happens between a read and what comes of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, rows_at_once: int = 250) -> None:
         self.database: Any = AsyncMongoMockClient(tz_aware=True)["queue"]
-        repos = repositories_on(self.database, lambda: None)
-        self.jobs = repos.jobs
-        self.reads = 0
-        self.meanwhile: list[Meanwhile] = []
-        self._read = self.jobs.pending_rows
-        self.jobs.pending_rows = self._read_slowly  # type: ignore[method-assign]
-        self.synced = BacklogSync(repos.jobs, repos.workers, JobNeeds(), clock=utc_now)
-
-    async def _read_slowly(self, after_number: int, limit: int) -> list[PendingRow]:
-        rows = await self._read(after_number, limit)
-        self.reads += 1
-        while self.meanwhile:
-            await self.meanwhile.pop()(self.jobs)
-        return rows
+        self.jobs = SlowJobs(self.database)
+        workers = WorkerRepository(self.database, lambda: None)
+        self.synced = BacklogSync(
+            self.jobs, workers, JobNeeds(), clock=utc_now, rows_at_once=rows_at_once
+        )
 
     async def queue(self, *names: str) -> None:
         await self.jobs.enqueue([_job(name) for name in names])
@@ -66,21 +73,22 @@ def _job(name: str) -> Job:
 
 
 @pytest_asyncio.fixture
-async def world() -> AsyncIterator[World]:
-    made = World()
+async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    """A parameter is how many rows it reads at once."""
+    made = World(getattr(request, "param", 250))
     with made.synced.attached():
         await made.queue("a", "b", "c")
         yield made
 
 
 async def test_a_job_that_starts_while_it_is_read_does_not_wait(world: World) -> None:
-    world.meanwhile = [lambda jobs: world.start("b")]
+    world.jobs.meanwhile = [lambda jobs: world.start("b")]
     await world.synced.load()
     assert world.waiting == {"a", "c"}
 
 
 async def test_a_job_that_comes_while_others_are_read_waits(world: World) -> None:
-    world.meanwhile = [lambda jobs: world.queue("d")]
+    world.jobs.meanwhile = [lambda jobs: world.queue("d")]
     await world.synced.load()
     assert world.waiting == {"a", "b", "c", "d"}
 
@@ -103,10 +111,10 @@ async def test_reading_again_finds_what_another_process_moved(world: World) -> N
 
 async def looked(world: World, times: int = 20) -> int:
     """How often the queue was read in so many looks."""
-    before = world.reads
+    before = world.jobs.reads
     for _ in range(times):
         await world.synced.refresh()
-    return world.reads - before
+    return world.jobs.reads - before
 
 
 async def test_jobs_on_their_way_to_a_server_are_not_missing(world: World) -> None:
@@ -130,30 +138,28 @@ async def test_a_job_that_was_lost_on_its_way_is_found(world: World) -> None:
 async def test_what_comes_and_goes_is_not_taken_for_missing(world: World, sign: int) -> None:
     """Another process moves jobs and counts them a moment later: by one, two, three."""
     await world.synced.load()
-    before = world.reads
+    before = world.jobs.reads
     for number in range(20):
         places = [TotalsKey(1, 0, "p", None)] * (number % 3 + 1)
         await world.jobs.totals.add(places, {JobStatus.PENDING: sign})
         await world.synced.refresh()
         await world.jobs.totals.add(places, {JobStatus.PENDING: -sign})
-    assert world.reads == before
+    assert world.jobs.reads == before
 
 
-async def test_one_reading_at_a_time_misses_nothing_that_goes_back(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(backlog_sync, "_ROWS", 1)
+@pytest.mark.parametrize("world", [1], indirect=True)
+async def test_one_reading_at_a_time_misses_nothing_that_goes_back(world: World) -> None:
     await world.start("a")
 
     async def back(jobs: JobRepository) -> None:
         await jobs.move(await jobs.get("a"), JobStatus.PENDING)
         await world.synced.refresh()
 
-    world.meanwhile = [back]
+    world.jobs.meanwhile = [back]
     await asyncio.gather(*(world.synced.load() for _ in range(4)))
     assert world.waiting == {"a", "b", "c"}
     # Each has three rows, a row at a time, and finds none at last: one, and one for all others.
-    assert world.reads <= 2 * 4
+    assert world.jobs.reads <= 2 * 4
 
 
 async def test_a_job_whose_number_is_older_than_the_reading_is_found(world: World) -> None:

@@ -1,12 +1,12 @@
 """How servers are asked what they have: beside their pulse, a few at a time, the same once."""
 
 import asyncio
-import time
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-import pytest
+import aiohttp
 import pytest_asyncio
 from mongomock_motor import AsyncMongoMockClient
 
@@ -17,18 +17,32 @@ from backend.repositories.registry import Repositories, repositories_on
 from backend.services.comfyui.catalog import CatalogCache, ServerCatalog
 from backend.services.comfyui.client import ComfyUIClient, open_session
 from backend.services.providers.runpod.client import RunPodClient
-from backend.services.servers import fleet
-from backend.services.servers.fleet import Fleet
+from backend.services.servers.fleet import CHECK_TIMEOUT, Fleet
 from backend.utils.clock import utc_now
+from tests.waiting import eventually
 
 
 class World:
     """A fleet that checks all its servers every 0.2 seconds."""
 
-    def __init__(self, repos: Repositories, client: ComfyUIClient, runpod: RunPodClient) -> None:
+    def __init__(
+        self,
+        repos: Repositories,
+        session: aiohttp.ClientSession,
+        *,
+        catalogs: CatalogCache | None = None,
+        check_timeout: float = CHECK_TIMEOUT,
+    ) -> None:
         self._repos = repos
-        self.client = client
-        self.fleet = Fleet(repos.servers, client, runpod=runpod, check_seconds=0.2, clock=utc_now)
+        self.client = ComfyUIClient(session, catalogs=catalogs)
+        self.fleet = Fleet(
+            repos.servers,
+            self.client,
+            runpod=RunPodClient(session),
+            check_seconds=0.2,
+            clock=utc_now,
+            check_timeout=check_timeout,
+        )
 
     async def add(self, simulator: Simulator, name: str = "one") -> ComfyUIServer:
         now = utc_now()
@@ -66,18 +80,17 @@ class World:
             await asyncio.gather(watching, return_exceptions=True)
 
 
-@pytest_asyncio.fixture
-async def world() -> AsyncIterator[World]:
+@asynccontextmanager
+async def world_with(**options: Any) -> AsyncIterator[World]:
     database: Any = AsyncMongoMockClient(tz_aware=True)["fleet"]
     async with open_session() as session:
-        repos = repositories_on(database, lambda: None)
-        yield World(repos, ComfyUIClient(session), RunPodClient(session))
+        yield World(repositories_on(database, lambda: None), session, **options)
 
 
-async def eventually(holds: Callable[[], bool], seconds: float = 5) -> None:
-    async with asyncio.timeout(seconds):
-        while not holds():
-            await asyncio.sleep(0.01)
+@pytest_asyncio.fixture
+async def world() -> AsyncIterator[World]:
+    async with world_with() as made:
+        yield made
 
 
 async def test_it_gets_work_once_it_has_said_what_it_has(world: World) -> None:
@@ -147,25 +160,41 @@ async def test_what_it_had_stands_while_it_cannot_be_asked_again(world: World) -
         assert state.catalog is known
 
 
-async def test_many_are_read_a_few_at_a_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    at_once = [0]
-    read = CatalogCache.read
+class CountedCatalogs(CatalogCache):
+    """Reads for so long that a fifth would be seen among them."""
 
-    def counted(*arguments: Any) -> ServerCatalog:
-        at_once.append(at_once[-1] + 1)
-        time.sleep(0.05)
-        at_once.append(at_once[-1] - 1)
-        return read(*arguments)
+    def __init__(self) -> None:
+        super().__init__()
+        self.at_once = 0
+        self.most = 0
+        self._changing = threading.Lock()
+        self._too_many = threading.Event()
 
-    monkeypatch.setattr(CatalogCache, "read", counted)
+    def read(self, body: bytes, parse: Callable[[], object]) -> ServerCatalog:
+        self._count(1)
+        self._too_many.wait(0.05)
+        self._count(-1)
+        return super().read(body, parse)
+
+    def _count(self, change: int) -> None:
+        with self._changing:
+            self.at_once += change
+            self.most = max(self.most, self.at_once)
+            if self.at_once > 4:
+                self._too_many.set()
+
+
+async def test_many_are_read_a_few_at_a_time() -> None:
+    catalogs = CountedCatalogs()
     async with AsyncExitStack() as opened:
+        world = await opened.enter_async_context(world_with(catalogs=catalogs))
         for number in range(12):
             simulator = await opened.enter_async_context(Simulator())
             await world.add(simulator, f"server {number}")
         async with world.watching():
             names = [f"server {number}" for number in range(12)]
             await eventually(lambda: all(world.reason(name) == "" for name in names))
-    assert 2 <= max(at_once) <= 4
+    assert 2 <= catalogs.most <= 4
 
 
 async def test_those_that_never_say_hold_up_no_other(world: World) -> None:
@@ -210,11 +239,8 @@ async def test_at_another_address_nothing_of_the_old_holds(world: World) -> None
             await eventually(lambda: world.reason() == "")
 
 
-async def test_greeting_waits_no_longer_than_a_check_may_take(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fleet, "CHECK_TIMEOUT", 0.5)
-    async with having("a") as simulator:
+async def test_greeting_waits_no_longer_than_a_check_may_take() -> None:
+    async with world_with(check_timeout=0.5) as world, having("a") as simulator:
         server = await world.add(simulator)
         await world.fleet.check(server)
         simulator.set_fault("slow_catalog", 60)

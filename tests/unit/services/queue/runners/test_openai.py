@@ -40,7 +40,8 @@ from backend.utils.errors import (
     UnprocessableError,
 )
 from backend.utils.ids import new_id
-from tests.openai_gateway import KEY, Fault, Gateway, refusal
+from tests.openai_gateway import KEY, Gateway, refusal
+from tests.paid_stand_in import Fault
 from tests.unit.services.media.media_samples import picture
 
 POLL = 0.01
