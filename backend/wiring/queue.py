@@ -15,6 +15,7 @@ from backend.services.queue.admission import QueueLimits
 from backend.services.queue.delivery import ResultDelivery
 from backend.services.queue.dispatcher import Dispatcher
 from backend.services.queue.input_images import InputImages
+from backend.services.queue.job_requirements import can_go_somewhere
 from backend.services.queue.late_results import LateResults
 from backend.services.queue.provenance import GraphNotes
 from backend.services.queue.runners.attempt import AttemptLife
@@ -25,7 +26,6 @@ from backend.services.queue.runners.recorder import AttemptRecorder
 from backend.services.queue.runners.router import RunnerRouter
 from backend.services.queue.runners.runpod import RunPodMonitor, RunPodRunner
 from backend.services.queue_manager import QueueManager
-from backend.services.servers.capability import can_go_somewhere
 from backend.services.servers.model_library import ModelLibrary
 from backend.services.workers.remote_media import RemoteMedia
 from backend.services.workers.reports import WorkerReports

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from backend.models.job import Job, JobStatus, Outcome
-from backend.services.servers.capability import can_go_somewhere
+from backend.services.queue.job_requirements import can_go_somewhere
 from backend.services.servers.fleet import ServerState
 
 _FIRST_BACKOFF = 2.0
