@@ -7,7 +7,7 @@ import os
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
     Field,
@@ -24,6 +24,13 @@ from pymongo.uri_parser import parse_uri
 ROOT = Path(__file__).resolve().parent.parent
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+def _has_usable_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
 
 
 class SettingsError(Exception):
@@ -174,8 +181,10 @@ class Settings(BaseSettings):
         if value is None:
             return None
         parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        if parts.scheme not in {"http", "https"} or not parts.hostname or " " in parts.netloc:
             raise ValueError("must be an http:// or https:// URL")
+        if not _has_usable_port(parts):
+            raise ValueError("must have a port from 1 to 65535, or none")
         if "@" in parts.netloc or parts.query or parts.fragment:
             raise ValueError("must hold no credentials, query or fragment")
         return value.rstrip("/")

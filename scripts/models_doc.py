@@ -14,7 +14,7 @@ from backend.dtos.generation_dto import GenerationParamsDTO
 from backend.services.families import FAMILIES, VARIANTS
 from backend.services.families.base import (
     FileSlot,
-    Kind,
+    GraphKind,
     LoraRule,
     ModelFamily,
     NegativeRule,
@@ -62,7 +62,7 @@ def _overview() -> Iterator[str]:
     yield "|---|---|---|---|"
     for family in FAMILIES:
         kinds = {kind for one in _variants(family) for kind in one.kinds}
-        size = "as the picture" if Kind.EDIT in kinds else _default_size(family)
+        size = "as the picture" if GraphKind.EDIT in kinds else _default_size(family)
         link = f"[`{family.id}`](#{family.id})"
         yield f"| {link} | {_words(kinds)} | {size} | {family.vram_gb} GB ({family.vram_class}) |"
     yield ""
@@ -137,7 +137,7 @@ def _settings(preset: Preset) -> str:
 
 def _sizes(variant: ModelFamily) -> str:
     default = _default_size(variant)
-    if Kind.EDIT in variant.kinds:
+    if GraphKind.EDIT in variant.kinds:
         default = "that of the picture, unless one is asked for"
     good = ", ".join(f"{width} x {height}" for width, height in variant.sizes)
     trained = f"; good ones: {good}" if good else ""
@@ -172,8 +172,8 @@ def _variants(family: ModelFamily) -> list[ModelFamily]:
     return [variant for variant in VARIANTS if variant.id == family.id]
 
 
-def _words(kinds: set[Kind] | frozenset[Kind]) -> str:
-    return ", ".join(kind.replace("_", " ") for kind in Kind if kind in kinds)
+def _words(kinds: set[GraphKind] | frozenset[GraphKind]) -> str:
+    return ", ".join(kind.replace("_", " ") for kind in GraphKind if kind in kinds)
 
 
 def main() -> None:

@@ -38,7 +38,7 @@ async def on_a_port(app: FastAPI) -> AsyncIterator[str]:
     while not server.started:
         assert not serving.done(), "it did not start"
         await asyncio.sleep(0.005)
-    await told_of_the_start(app.state.container.events)
+    await told_of_the_start(app.state.container.events.hub)
     try:
         yield f"http://127.0.0.1:{port}"
     finally:

@@ -18,7 +18,7 @@ class Gallery:
     """Writes files below `upload_dir` and their takes into the running container's clips."""
 
     def __init__(self, container: Container, upload_dir: Path) -> None:
-        self._clips = container.repositories.clips
+        self._clips = container.base.repositories.clips
         self.folder = upload_dir
 
     async def hang(

@@ -1,10 +1,16 @@
 """Characters."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
-from backend.dtos.generation_dto import RENDER, GenerationParamsDTO, RenderOrderDTO
+from backend.dtos.generation_dto import (
+    RENDER,
+    GeneratedDTO,
+    GenerationParamsDTO,
+    GenerationQueuedDTO,
+    RenderOrderDTO,
+)
 from backend.dtos.shared import example_ids
 from backend.dtos.shared.common_dto import (
     OMITTED,
@@ -77,7 +83,7 @@ class CharacterCreateDTO(RequestDTO):
     lora: ModelFileOrNone = Field(
         default=None,
         description="A LoRA file of the ComfyUI servers.",
-        examples=["mara_v2.safetensors"],
+        examples=["example_character.safetensors"],
     )
     lora_weight: LoraWeight = Field(default=1.0, description="-100 to 100.", examples=[0.8])
     trigger_words: TriggerWords = Field(
@@ -121,7 +127,7 @@ class CharacterUpdateDTO(RequestDTO):
         default=None, description="Null clears it.", examples=["/uploads/faces/mara_40.png"]
     )
     lora: ModelFileOrNone = Field(
-        default=None, description="Null clears it.", examples=["mara_v3.safetensors"]
+        default=None, description="Null clears it.", examples=["example_character.safetensors"]
     )
     lora_weight: LoraWeight = Field(default=OMITTED, description="-100 to 100.", examples=[0.7])
     trigger_words: TriggerWords = Field(
@@ -163,6 +169,39 @@ class CharacterPictureDTO(RenderOrderDTO):
         default="image", description="image: videos are for clips.", examples=["image"]
     )
 
+    samples: Annotated[int, Field(ge=1, le=16)] | None = Field(
+        default=None,
+        description="How many pictures; the same as `params.batch_size`, which wins.",
+        examples=[4],
+    )
+
+    @model_validator(mode="after")
+    def _samples_are_a_batch(self) -> Self:
+        if self.samples is not None and self.params.batch_size is None:
+            self.params = self.params.model_copy(update={"batch_size": self.samples})
+        return self
+
+
+class SampleDTO(ResponseDTO):
+    url: MediaUrl = Field(
+        description="Where it is served.",
+        examples=["http://127.0.0.1:8001/uploads/characters/5be0/51aa.png"],
+    )
+    method: str = Field(description="The family of the model that made it.", examples=["sdxl"])
+    prompt: str = Field(
+        description="What it was made from.", examples=["ohwx woman, red scarf, portrait"]
+    )
+
+
+class CharacterGeneratedDTO(GeneratedDTO):
+    samples: list[SampleDTO] = Field(description="Every picture that the job made.")
+    total_generated: int = Field(description="How many those are.", examples=[1])
+
+
+class CharacterQueuedDTO(GenerationQueuedDTO):
+    samples: list[SampleDTO] = Field(description="None yet.", examples=[[]])
+    total_generated: int = Field(description="None yet.", examples=[0])
+
 
 class CharacterResponseDTO(ResponseDTO):
     id: str = Field(description="Opaque.", examples=[example_ids.CHARACTER])
@@ -180,7 +219,7 @@ class CharacterResponseDTO(ResponseDTO):
         description="The reference when there is no other.",
         examples=[f"{example_ids.FACES}/mara_face.png"],
     )
-    lora: str | None = Field(description="A LoRA file.", examples=["mara_v2.safetensors"])
+    lora: str | None = Field(description="A LoRA file.", examples=["example_character.safetensors"])
     lora_weight: float = Field(description="-100 to 100.", examples=[0.8])
     trigger_words: str = Field(description="Separated by commas.", examples=_WORDS)
     style_notes: str = Field(description="Behind the prompts.", examples=["freckles, film grain"])

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field, model_validator
 
 from backend.dtos.clip_dto import GeneratedContentDTO
 from backend.dtos.shared import example_ids
@@ -15,6 +15,18 @@ from backend.dtos.shared.common_dto import (
 )
 from backend.dtos.shared.media_address import AnyForm
 from backend.models.content import ContentType
+
+#: What other programs, and web clients after them, call samplers of ComfyUI.
+_SAMPLERS = {
+    "euler_a": "euler_ancestral",
+    "dpm_2_a": "dpm_2_ancestral",
+    "dpmpp_2s_a": "dpmpp_2s_ancestral",
+}
+
+
+def _own_sampler(given: Any) -> Any:
+    return _SAMPLERS.get(given, given) if isinstance(given, str) else given
+
 
 ModelFile = Annotated[str, Field(min_length=1, max_length=500)]
 Choice = Annotated[str, Field(min_length=1, max_length=100)]
@@ -64,7 +76,7 @@ class GenerationParamsDTO(RequestDTO):
         validation_alias=AliasChoices("cfg", "cfg_scale"),
         examples=[7.0],
     )
-    sampler: Choice | None = Field(
+    sampler: Annotated[Choice, BeforeValidator(_own_sampler)] | None = Field(
         default=None, description="KSampler's sampler_name.", examples=["euler"]
     )
     scheduler: Choice | None = Field(

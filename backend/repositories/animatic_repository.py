@@ -4,6 +4,7 @@ from datetime import datetime
 
 from backend.models.exports.animatic import AnimaticRender, AnimaticStatus
 from backend.repositories.base_repository import BaseRepository
+from backend.repositories.shared.by_age import OLDEST_FIRST
 from backend.utils.errors import ConflictError
 from backend.utils.index_spec import IndexSpec
 
@@ -14,7 +15,11 @@ class AnimaticRepository(BaseRepository[AnimaticRender]):
     model = AnimaticRender
     indexes = (
         IndexSpec((("project_id", 1),), name="by_project"),
-        IndexSpec((("status", 1), ("created_at", 1)), name="by_status"),
+        IndexSpec(
+            name="by_status_oldest_first",
+            keys=(("status", 1), *OLDEST_FIRST),
+            replaces=("by_status",),
+        ),
     )
 
     async def ask(self, render: AnimaticRender) -> AnimaticRender:
@@ -29,7 +34,7 @@ class AnimaticRepository(BaseRepository[AnimaticRender]):
 
     async def list_in(self, status: AnimaticStatus) -> list[AnimaticRender]:
         """The oldest first."""
-        return await self._find({"status": status.value}, sort=(("created_at", 1),))
+        return await self._find({"status": status.value}, sort=OLDEST_FIRST)
 
     async def claim(self, seen: AnimaticRender, owner: str, now: datetime) -> bool:
         """Take one that stands as `seen`; False when somebody else was faster."""

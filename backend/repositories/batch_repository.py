@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from backend.models.batch import Batch
+from backend.repositories.shared.by_age import NEWEST_FIRST
 from backend.repositories.shared.json_field import JsonFieldRepository
 from backend.utils.index_spec import IndexSpec
-
-_NEWEST_FIRST = (("created_at", -1),)
 
 
 class BatchRepository(JsonFieldRepository[Batch]):
@@ -16,11 +15,17 @@ class BatchRepository(JsonFieldRepository[Batch]):
     collection = "batches"
     kind = "batch"
     model = Batch
-    indexes = (IndexSpec(name="by_state", keys=(("queued", 1), ("created_at", -1))),)
+    indexes = (
+        IndexSpec(
+            name="by_state_newest_first",
+            keys=(("queued", 1), *NEWEST_FIRST),
+            replaces=("by_state",),
+        ),
+    )
 
     async def newest(self, *, skip: int, limit: int) -> tuple[list[Batch], int]:
         where = {"queued": {"$in": [False, True]}}
-        return await self._page(where, sort=_NEWEST_FIRST, skip=skip, limit=limit)
+        return await self._page(where, sort=NEWEST_FIRST, skip=skip, limit=limit)
 
     async def unfinished(self) -> list[str]:
         """The ids of those whose clips do not all have a job yet."""

@@ -17,7 +17,13 @@ class CharacterTakeRepository(BaseRepository[CharacterTake]):
     collection = "character_takes"
     kind = "take"
     model = CharacterTake
-    indexes = (IndexSpec(name="by_character", keys=(("character_id", 1), ("created_at", 1))),)
+    indexes = (
+        IndexSpec(
+            name="by_character_oldest_first",
+            keys=(("character_id", 1), *OLDEST_FIRST),
+            replaces=("by_character",),
+        ),
+    )
 
     def to_document(self, model: CharacterTake) -> Document:
         document = super().to_document(model)

@@ -5,6 +5,7 @@ from typing import Any
 
 from backend.models.comfyui_server import ComfyUIServer
 from backend.repositories.base_repository import BaseRepository, Document
+from backend.repositories.shared.by_age import OLDEST_FIRST
 from backend.utils.index_spec import IndexSpec
 from backend.utils.secret_box import SecretBox
 
@@ -46,9 +47,8 @@ class ComfyUIRepository(BaseRepository[ComfyUIServer]):
 
         Seals keys that were stored before there was a SECRET_KEY: this is read at every start.
         """
-        oldest_first = (("created_at", 1), ("_id", 1))
         found = await self._find_raw(
-            {"url": {"$gt": ""}}, sort=oldest_first, skip=skip, limit=limit
+            {"url": {"$gt": ""}}, sort=OLDEST_FIRST, skip=skip, limit=limit
         )
         for document in found:
             await self._seal_stored(document)

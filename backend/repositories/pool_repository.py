@@ -8,18 +8,24 @@ import orjson
 from backend.models.content import ContentType
 from backend.models.pool_item import PoolItem
 from backend.repositories.base_repository import BaseRepository, Document
+from backend.repositories.shared.by_age import NEWEST_FIRST
 from backend.utils.index_spec import IndexSpec
 
 #: Kept as JSON text: clients choose the keys, and a document's may not be just anything.
 _AS_TEXT = ("generation_params", "metadata")
-_NEWEST_FIRST = (("created_at", -1), ("_id", -1))
 
 
 class PoolRepository(BaseRepository[PoolItem]):
     collection = "pool_items"
     kind = "pool item"
     model = PoolItem
-    indexes = (IndexSpec(name="by_project", keys=(("project_id", 1), ("created_at", -1))),)
+    indexes = (
+        IndexSpec(
+            name="by_project_newest_first",
+            keys=(("project_id", 1), *NEWEST_FIRST),
+            replaces=("by_project",),
+        ),
+    )
 
     def to_document(self, model: PoolItem) -> Document:
         return _packed(super().to_document(model))
@@ -36,7 +42,7 @@ class PoolRepository(BaseRepository[PoolItem]):
     ) -> tuple[list[PoolItem], int]:
         """Newest first; of one content type, or of both with None."""
         where = {"project_id": project_id} | ({"content_type": kind} if kind else {})
-        return await self._page(where, sort=_NEWEST_FIRST, skip=skip, limit=limit)
+        return await self._page(where, sort=NEWEST_FIRST, skip=skip, limit=limit)
 
     async def delete_for_project(self, project_id: str) -> int:
         return await self._delete_where({"project_id": project_id})

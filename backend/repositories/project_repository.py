@@ -12,8 +12,8 @@ from backend.utils.index_spec import IndexSpec
 
 #: Every project changed after this; naming it lets the list use the index on `updated_at`.
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
-#: The id settles changes of the same millisecond, or pages would repeat and drop some.
-_NEWEST_FIRST = (("updated_at", -1), ("_id", 1))
+#: The id, which keeps the order of creation, settles changes of the same millisecond.
+_LAST_CHANGED_FIRST = (("updated_at", -1), ("_id", -1))
 
 
 class ProjectRepository(BaseRepository[Project]):
@@ -21,7 +21,7 @@ class ProjectRepository(BaseRepository[Project]):
     kind = "project"
     model = Project
     indexes = (
-        IndexSpec(name="newest_first", keys=_NEWEST_FIRST),
+        IndexSpec(name="last_changed_first", keys=_LAST_CHANGED_FIRST, replaces=("newest_first",)),
         IndexSpec(name="music", keys=(("music_file_path", 1),)),
     )
 
@@ -42,7 +42,7 @@ class ProjectRepository(BaseRepository[Project]):
         if search:
             pattern = {"$regex": re.escape(search), "$options": "i"}
             where["$or"] = [{"name": pattern}, {"description": pattern}]
-        return await self._page(where, sort=_NEWEST_FIRST, skip=skip, limit=limit)
+        return await self._page(where, sort=_LAST_CHANGED_FIRST, skip=skip, limit=limit)
 
     async def adjust(self, project_id: str, amounts: Mapping[str, float], *, now: datetime) -> bool:
         """Add to the kept totals (`scene_count`, `clip_count`, `duration`) in one write."""

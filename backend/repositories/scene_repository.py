@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from backend.models.scene import Scene
 from backend.repositories.base_repository import BaseRepository
+from backend.repositories.shared.by_age import OLDEST_FIRST
 from backend.utils.index_spec import IndexSpec
 
 
@@ -23,12 +24,19 @@ class SceneState(NamedTuple):
     clip_count: int
 
 
+_STORY_ORDER = (("order", 1), *OLDEST_FIRST)
+
+
 class SceneRepository(BaseRepository[Scene]):
     collection = "scenes"
     kind = "scene"
     model = Scene
     indexes = (
-        IndexSpec(name="by_order", keys=(("project_id", 1), ("order", 1))),
+        IndexSpec(
+            name="along_story",
+            keys=(("project_id", 1), *_STORY_ORDER),
+            replaces=("by_order",),
+        ),
         IndexSpec(name="by_change", keys=(("updated_at", -1),)),
         IndexSpec(
             name="one_number_each",
@@ -90,4 +98,3 @@ class SceneRepository(BaseRepository[Scene]):
 
 
 _NEXT_REVISION = {"$inc": {"timeline_revision": 1}}
-_STORY_ORDER = (("order", 1), ("created_at", 1), ("_id", 1))

@@ -14,8 +14,12 @@ class TemplateRepository(JsonFieldRepository[StyleTemplate]):
     model = StyleTemplate
     json_field = "params"
     indexes = (
-        IndexSpec(name="by_category", keys=(("category", 1), ("created_at", 1))),
-        IndexSpec(name="by_age", keys=(("created_at", 1),)),
+        IndexSpec(
+            name="by_category_oldest_first",
+            keys=(("category", 1), *OLDEST_FIRST),
+            replaces=("by_category",),
+        ),
+        IndexSpec(name="oldest_first", keys=OLDEST_FIRST, replaces=("by_age",)),
     )
 
     async def page(

@@ -13,8 +13,12 @@ class WorkflowRepository(BaseRepository[SavedWorkflow]):
     kind = "workflow"
     model = SavedWorkflow
     indexes = (
-        IndexSpec(name="by_project", keys=(("project_id", 1), ("created_at", 1))),
-        IndexSpec(name="by_age", keys=(("created_at", 1),)),
+        IndexSpec(
+            name="by_project_oldest_first",
+            keys=(("project_id", 1), *OLDEST_FIRST),
+            replaces=("by_project",),
+        ),
+        IndexSpec(name="oldest_first", keys=OLDEST_FIRST, replaces=("by_age",)),
     )
 
     async def page(

@@ -20,7 +20,7 @@ from backend.utils.errors import (
     UnprocessableError,
     UnsupportedMediaError,
 )
-from backend.utils.ids import new_id
+from backend.utils.ids import random_id
 
 logger = logging.getLogger(__name__)
 
@@ -200,7 +200,7 @@ def _too_many() -> UnprocessableError:
 
 
 def _face_path(image: ImageFacts) -> str:
-    return f"faces/{new_id()}.{image.extension}"
+    return f"faces/{random_id()}.{image.extension}"
 
 
 def _url(path: str) -> str:
@@ -208,5 +208,5 @@ def _url(path: str) -> str:
 
 
 def _stored_music(project_id: str, audio: AudioFacts) -> StoredMusic:
-    path = f"{project_folder(project_id)}/music/{new_id()}.{audio.extension}"
+    path = f"{project_folder(project_id)}/music/{random_id()}.{audio.extension}"
     return StoredMusic("Music uploaded.", path, _url(path), audio.duration)

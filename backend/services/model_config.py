@@ -4,7 +4,7 @@ from typing import Any
 
 from backend.models.render import PresetName
 from backend.services.families import FAMILIES, VARIANTS
-from backend.services.families.base import Kind, ModelFamily
+from backend.services.families.base import GraphKind, ModelFamily
 from backend.services.families.detection import detect
 from backend.utils.errors import ResourceNotFoundError
 
@@ -63,7 +63,7 @@ def _type_of(family: ModelFamily) -> dict[str, object]:
         "id": family.id,
         "name": family.label,
         "generation_types": sorted(_makes(family)),
-        "kinds": [kind for kind in Kind if kind in _kinds(family)],
+        "kinds": [kind for kind in GraphKind if kind in _kinds(family)],
         "folder": family.folder,
         "presets": list(family.presets),
         "default_preset": family.default_preset,
@@ -81,7 +81,7 @@ def _type_of(family: ModelFamily) -> dict[str, object]:
     }
 
 
-def _kinds(family: ModelFamily) -> frozenset[Kind]:
+def _kinds(family: ModelFamily) -> frozenset[GraphKind]:
     """List what any of a family's files does."""
     return frozenset(kind for one in VARIANTS if one.id == family.id for kind in one.kinds)
 

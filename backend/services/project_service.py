@@ -17,7 +17,7 @@ from backend.utils.errors import UnprocessableError
 from backend.utils.ids import new_id
 
 
-class Belongings(Protocol):
+class ProjectCascade(Protocol):
     """What goes with a project."""
 
     async def delete_for_project(self, project_id: str) -> int: ...
@@ -30,11 +30,11 @@ class ProjectService:
         scenes: SceneRepository,
         clips: ClipRepository,
         *,
-        characters: Belongings,
+        characters: ProjectCascade,
         workflows: WorkflowRepository,
         pool: PoolRepository,
-        webhooks: Belongings,
-        graphs: Belongings,
+        webhooks: ProjectCascade,
+        graphs: ProjectCascade,
         jobs: JobCanceller,
         media: MediaFiles,
         clock: Clock,

@@ -63,7 +63,6 @@ class QueueManager:
         self._waiters: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         self._closing = asyncio.Event()
         self._withdrawals: set[asyncio.Task[None]] = set()
-        dispatcher.on_settled = self._settle
 
     async def add_job(self, job: Job, *, idempotency_key: str | None = None) -> Job:
         """Queue a job; a known idempotency key gives the job that came with it first.
@@ -122,7 +121,7 @@ class QueueManager:
         return await self._jobs.totals.by_status()
 
     async def cancel_for(self, field: str, value: str, *, project_id: str) -> int:
-        """Cancel every unfinished job of a project, or of a scene or clip of that project."""
+        """Cancel every unfinished job of a project, or of its scene, clip or character."""
         jobs = await self._jobs.active_for(field, value, project_id=project_id)
         results = await asyncio.gather(*(self.cancel(job) for job in jobs))
         return sum(results)
@@ -133,7 +132,7 @@ class QueueManager:
         while current is not None and not current.is_finished:
             if await self._recorder.cancel(current) is not None:
                 await self._take_back(current)
-                self._settle(job.id)
+                self.settle(job.id)
                 return True
             current = await self._jobs.find_by_id(job.id)
         return False
@@ -227,7 +226,7 @@ class QueueManager:
         for withdrawing in self._withdrawals:
             withdrawing.cancel()  # the connections to the servers end next
 
-    def _settle(self, job_id: str) -> None:
+    def settle(self, job_id: str) -> None:
         for event in self._waiters.get(job_id, ()):
             event.set()
 

@@ -15,6 +15,7 @@ StoryCanvasError
 ├── UpstreamError              502  a ComfyUI server said no
 │   ├── ServerUnreachableError 503  … could not be reached at all
 │   ├── UpstreamTimeoutError   504  … did not answer in time
+│   ├── LeaseLostError         502  … was not asked whole: another process drives
 │   ├── SecretKeyMismatchError 503  … has a key that SECRET_KEY does not open
 │   └── SubmissionUncertainError 502 … may have queued the prompt, or not
 ├── ServiceUnavailableError    503
@@ -134,13 +135,16 @@ class SubmissionUncertainError(UpstreamError):
     default_code = "SUBMISSION_UNCERTAIN"
 
 
+_LEASE_LOST = "This process lost the lease before anything was ordered."
+
+
 class LeaseLostError(UpstreamError):
     """Another process drives the servers now; what was to be sent was not sent whole."""
 
     default_code = "LEASE_LOST"
 
-    def __init__(self) -> None:
-        super().__init__("This process lost the lease before anything was ordered.")
+    def __init__(self, message: str = _LEASE_LOST, **details: Any) -> None:
+        super().__init__(message, **details)
 
 
 class SecretKeyMismatchError(UpstreamError):

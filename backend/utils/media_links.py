@@ -20,7 +20,8 @@ from urllib.parse import unquote
 UPLOADS: Final = "/uploads/"
 _ABSOLUTE = re.compile(r"(https?)://([^/?#]+)([^?#]*)", re.IGNORECASE)
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
-_SIGNED = re.compile(r"(.*?)(?:^|&)expires=(\d{1,12})&signature=([\w-]{22})", re.ASCII)
+_EXPIRES = re.compile(r"expires=(\d{1,12})", re.ASCII)
+_SIGNATURE = re.compile(r"signature=([\w-]{22})", re.ASCII)
 #: 128 bits of the HMAC are beyond guessing, and keep the address short.
 _SIGNATURE_BYTES = 16
 #: An address stays the same for this part of its life, so that browsers find it in their cache.
@@ -47,19 +48,25 @@ class MediaSigner:
         """Add when it ends and the signature to a path and its query."""
         expires = int(self._now()) // self._steady * self._steady + self._ttl
         path, _, query = address.partition("?")
-        signature = self._signature(unquote(path), query, expires)
+        signature = self._signature(unquote(path), query.split("&"), expires)
         rest = f"expires={expires}&signature={signature}"
         return f"{path}?{query}&{rest}" if query else f"{path}?{rest}"
 
     def is_signed(self, path: str, query: str) -> bool:
-        """Whether we signed this decoded path with this raw query, and it has not ended yet."""
-        found = _SIGNED.fullmatch(query)
-        if found is None or int(found[2]) <= self._now():
-            return False
-        expected = self._signature(path, found[1], int(found[2]))
-        return hmac.compare_digest(expected, found[3])
+        """Whether we signed this decoded path with this raw query, and it has not ended yet.
 
-    def _signature(self, path: str, query: str, expires: int) -> str:
+        Of a media file the other parameters do not count, nor their order: caches add some.
+        """
+        parts = query.split("&")
+        ends = [each for part in parts if (each := _EXPIRES.fullmatch(part))]
+        given = [each for part in parts if (each := _SIGNATURE.fullmatch(part))]
+        if len(ends) != 1 or len(given) != 1 or int(ends[0][1]) <= self._now():
+            return False
+        rest = [part for part in parts if part not in {ends[0][0], given[0][0]}]
+        return hmac.compare_digest(self._signature(path, rest, int(ends[0][1])), given[0][1])
+
+    def _signature(self, path: str, parameters: Sequence[str], expires: int) -> str:
+        query = "" if path.startswith(UPLOADS) else "&".join(parameters)
         signed = f"{path}\n{query}\n{expires}".encode("utf-8", "surrogatepass")
         digest = hmac.digest(self._key, signed, "sha256")[:_SIGNATURE_BYTES]
         return urlsafe_b64encode(digest).rstrip(b"=").decode()
@@ -86,11 +93,20 @@ class MediaLinks:
         if address.startswith(UPLOADS):
             return address.partition("?")[0]
         place = _place(address)
-        for base in self.bases if place else ():
+        if place is None or ".." in unquote(place).split("/"):
+            return address
+        for base in self.bases:
             own = _place(base) or ""
-            if place and place.startswith(own + UPLOADS):
+            if place.startswith(own + UPLOADS):
                 return place.removeprefix(own)
-        return address
+        return self._signed_by_us(address, place) or address
+
+    def _signed_by_us(self, address: str, place: str) -> str | None:
+        """Give the path of an address under another name of this server: only we can sign it."""
+        path = UPLOADS + place.partition(UPLOADS)[2]
+        query = address.partition("?")[2].partition("#")[0]
+        ours = self.signer is not None and self.signer.is_signed(unquote(path), query)
+        return path if ours else None
 
 
 _AS_KEPT: Final = MediaLinks()
@@ -111,16 +127,17 @@ def linking(links: MediaLinks) -> Iterator[None]:
 def linked(value: Any) -> Any:
     """Make every address of our media in a JSON value absolute, by the links of this request."""
     links = media_links.get()
-    return _linked(value, links) if links.bases else value
+    return with_addresses(value, links.address) if links.bases else value
 
 
-def _linked(value: Any, links: MediaLinks) -> Any:
+def with_addresses(value: Any, link: Callable[[str], str]) -> Any:
+    """Put what `link` makes of them in place of the addresses of our media in a JSON value."""
     if isinstance(value, str):
-        return links.address(value) if value.startswith(UPLOADS) else value
+        return link(value) if value.startswith(UPLOADS) else value
     if isinstance(value, dict):
-        return {name: _linked(each, links) for name, each in value.items()}
+        return {name: with_addresses(each, link) for name, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_linked(each, links) for each in value]
+        return [with_addresses(each, link) for each in value]
     return value
 
 

@@ -1,6 +1,6 @@
-"""What driving the servers takes."""
+"""The fleet of servers, and what driving it takes."""
 
-from functools import cached_property
+from dataclasses import dataclass
 
 from backend.services.providers.runpod.client import RunPodClient
 from backend.services.queue.backlog_sync import BacklogSync
@@ -8,58 +8,45 @@ from backend.services.queue.context import SchedulerContext
 from backend.services.queue.in_flight import InFlightJobs
 from backend.services.queue.job_requirements import JobNeeds
 from backend.services.queue.leadership import Leadership
-from backend.services.queue.learning import Learning
+from backend.services.queue.learning import EstimateLearner
 from backend.services.queue.scheduling.types import Rules
 from backend.services.servers.fleet import Fleet
+from backend.services.servers.model_library import ModelLibrary
 from backend.utils.clock import utc_now
 from backend.wiring.foundation import Foundation
 
 
-class SchedulerParts(Foundation):
-    """The fleet, who may drive it, what waits, and what is in flight."""
+@dataclass(frozen=True)
+class FleetParts:
+    fleet: Fleet
+    library: ModelLibrary
+    runpod: RunPodClient
 
-    @cached_property
-    def fleet(self) -> Fleet:
-        fleet = Fleet(
-            self.repositories.servers,
-            self._clients.comfyui,
-            runpod=self._runpod_client,
-            check_seconds=self._settings.server_check_seconds,
-            clock=utc_now,
-        )
-        fleet.on_turned = self.server_events.turned
-        return fleet
 
-    @cached_property
-    def leadership(self) -> Leadership:
-        return Leadership(self.repositories.leases)
+def build_fleet(base: Foundation) -> FleetParts:
+    # Its session makes a new connection for every call: no order is left in a closing one.
+    runpod = RunPodClient(base.clients.provider)
+    fleet = Fleet(
+        base.repositories.servers,
+        base.clients.comfyui,
+        runpod=runpod,
+        check_seconds=base.settings.server_check_seconds,
+        clock=utc_now,
+    )
+    return FleetParts(fleet=fleet, library=ModelLibrary(fleet), runpod=runpod)
 
-    @cached_property
-    def learning(self) -> Learning:
-        return Learning(self.repositories.estimates)
 
-    @cached_property
-    def in_flight(self) -> InFlightJobs:
-        return InFlightJobs(now=lambda: utc_now().timestamp(), learn=self.learning.learn)
-
-    @cached_property
-    def scheduler_context(self) -> SchedulerContext:
-        needs = JobNeeds()
-        repos = self.repositories
-        backlog_sync = BacklogSync(repos.jobs, repos.workers, needs, clock=utc_now)
-        repos.jobs.listeners.append(backlog_sync)
-        return SchedulerContext(
-            leadership=self.leadership,
-            fleet=self.fleet,
-            backlog_sync=backlog_sync,
-            needs=needs,
-            in_flight=self.in_flight,
-            learning=self.learning,
-            rules=Rules(age_window=self._settings.queue_age_window),
-            clock=utc_now,
-        )
-
-    @cached_property
-    def _runpod_client(self) -> RunPodClient:
-        # Its session makes a new connection for every call: no order is left in a closing one.
-        return RunPodClient(self._clients.provider)
+def build_scheduler(base: Foundation, fleet: Fleet) -> SchedulerContext:
+    repos = base.repositories
+    needs = JobNeeds()
+    learning = EstimateLearner(repos.estimates)
+    return SchedulerContext(
+        leadership=Leadership(repos.leases),
+        fleet=fleet,
+        backlog_sync=BacklogSync(repos.jobs, repos.workers, needs, clock=utc_now),
+        needs=needs,
+        in_flight=InFlightJobs(now=lambda: utc_now().timestamp(), learn=learning.learn),
+        learning=learning,
+        rules=Rules(age_window=base.settings.queue_age_window),
+        clock=utc_now,
+    )

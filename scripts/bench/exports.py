@@ -215,7 +215,7 @@ async def route(url: str, uploads: Path, count: int, rounds: int) -> Table:
     settings = Settings(_env_file=None, mongo_url=url, db_name="exports", upload_dir=uploads)
     app = create_app(settings)
     async with app.router.lifespan_context(app):
-        await _fill(app.state.container.repositories, uploads, count)
+        await _fill(app.state.container.base.repositories, uploads, count)
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://b", timeout=60) as web:
             for fmt in (*get_args(ExportFormat), "preflight"):

@@ -14,7 +14,7 @@ from backend.models.exports.timeline import Timeline
 from backend.models.exports.timing import TimingPlan
 from backend.services.exports.cuts.read_cut import read_cut
 from backend.services.exports.formats import edl, fcpxml, otio_export
-from backend.services.exports.timing_names import NameBook
+from backend.services.exports.timing_names import NameIndex
 from backend.services.exports.timing_plan import differences, plan_timing
 from backend.utils.errors import StoryCanvasError, UnprocessableError, UnsupportedMediaError
 from tests.export.films import FPS, Film, film, films, make_clip, make_scene, still, video
@@ -32,7 +32,7 @@ def _documents(timeline: Timeline) -> dict[str, bytes]:
 
 def _plan(found: Film, cut: Cut) -> TimingPlan:
     shown = found.timeline()
-    book = NameBook((shown, found.timeline(media_mode="placeholder")), found.clips)
+    book = NameIndex((shown, found.timeline(media_mode="placeholder")), found.clips)
     return plan_timing(shown, found.scenes, found.clips, cut, book)
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from backend.models.exports.timeline import ProblemCode
 from backend.services.exports.film import Film as StoredFilm
-from backend.services.exports.storyboard.board import BEYOND, Board, board_of
+from backend.services.exports.storyboard.board import BEYOND, Storyboard, board_of
 from backend.services.exports.storyboard.fonts import fonts_for
 from backend.services.exports.storyboard.page_form import (
     Box,
@@ -25,7 +25,7 @@ from backend.services.exports.storyboard.pictures import pixels, write_pictures
 from backend.services.exports.storyboard.typesetting import typeset
 from backend.services.exports.storyboard.words import (
     Language,
-    WordSetter,
+    TextSetter,
     breakable,
     home_language,
     is_right_to_left,
@@ -48,7 +48,7 @@ FORMS = [
 ]
 
 
-def board(of: Film) -> Board:
+def board(of: Film) -> Storyboard:
     timeline = build_timeline(of.project, of.scenes, of.clips, of.facts, short_video="hold")
     return board_of(StoredFilm(of.project, of.scenes, of.clips), timeline)
 
@@ -205,12 +205,12 @@ class TestWords:
         assert one_line(" a \r\n\n b\tc\x00 ", lines=" / ") == "a / b c"
 
     def test_what_no_font_has_is_spelled(self) -> None:
-        words = WordSetter(lambda char: char in "éA")
+        words = TextSetter(lambda char: char in "éA")
         assert words("é \u2d30\u2d63!").text == "é [U+2D30 U+2D63]!"
         assert words("\U0001d4d0\u200d\ufe0f").text == "A\u200d\ufe0f"
 
     def test_long_texts_are_cut(self) -> None:
-        assert WordSetter(lambda _: True)("word " * 100, limit=12).text == "word word wo…"
+        assert TextSetter(lambda _: True)("word " * 100, limit=12).text == "word word wo…"
 
     @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=80))
     def test_breaks_change_no_letter(self, text: str) -> None:
@@ -224,7 +224,7 @@ class TestWords:
 
     def test_fonts_of_the_packages_have_every_script(self) -> None:
         fonts = fonts_for([])
-        said = WordSetter(fonts.knows)
+        said = TextSetter(fonts.knows)
         for text in boards.SCRIPTS.values():
             assert "[U+" not in said(text).text
         assert not fonts.files

@@ -127,7 +127,7 @@ async def test_between_the_gallery_and_the_last_write(simulator: Simulator, tmp_
     @asynccontextmanager
     async def dying(settings: Settings) -> AsyncIterator[Container]:
         async with build_container(settings) as container:
-            vars(container.recorder)["complete"] = never
+            vars(container.runners.recorder)["complete"] = never
             yield container
 
     database = EmbeddedDatabase(tmp_path / "db")

@@ -19,15 +19,15 @@ async def container(tmp_path: Path) -> AsyncIterator[Container]:
     app = create_app(quick_settings(tmp_path))
     async with serving(app):
         running: Container = app.state.container
-        await eventually(lambda: running.dispatcher.is_leader)
+        await eventually(lambda: running.queue.dispatcher.is_leader)
         await asyncio.sleep(0.3)
         yield running
 
 
 def recover(container: Container) -> None:
     """What a job does whose call timed out."""
-    container.dispatcher._to_recover = True
-    container.dispatcher.wake()
+    container.queue.dispatcher._to_recover = True
+    container.queue.dispatcher.wake()
 
 
 def slowly(
@@ -45,7 +45,7 @@ def slowly(
 async def test_a_reading_that_failed_is_tried_again(
     container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    feed, reads = container.scheduler_context.backlog_sync, 0
+    feed, reads = container.scheduler.backlog_sync, 0
     load = feed.load
 
     async def broken_once() -> None:
@@ -63,7 +63,7 @@ async def test_a_reading_that_failed_is_tried_again(
 async def test_many_calls_that_time_out_make_one_reading_at_a_time(
     container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    jobs, at_once = container.repositories.jobs, [0]
+    jobs, at_once = container.base.repositories.jobs, [0]
     monkeypatch.setattr(jobs, "pending_rows", slowly(jobs.pending_rows, at_once))
     for _ in range(4):
         recover(container)

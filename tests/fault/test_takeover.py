@@ -107,6 +107,8 @@ async def test_a_killed_leader_is_replaced_and_its_jobs_end_once(
         assert not await is_leader(second)
         async with talking_to(second) as desk:
             job_ids = await film(desk, simulator)
+            last = await desk.get(f"/queue/jobs/{job_ids[-1]}")
+            assert "known to the process that drives" in last["assignment_reason"]
             await until_rendered(simulator, 1)
             first.kill()
             await until_leader(second)

@@ -17,8 +17,16 @@ from tests.export.fcpxml_reader import check
 from tests.studio import server_process
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-README, DESIGN, AGENTS = ((ROOT / name).read_text("utf-8") for name in
-                          ("README.md", "DESIGN.md", "AGENTS.md"))  # fmt: skip
+README, DESIGN, AGENTS, QUEUE, DATABASE = (
+    (ROOT / name).read_text("utf-8")
+    for name in (
+        "README.md",
+        "DESIGN.md",
+        "AGENTS.md",
+        "docs/design/queue.md",
+        "docs/design/database.md",
+    )
+)
 
 _LINK = re.compile(r"\[[^\]\n]+\]\(([^)\s]+)\)")
 _PATH = re.compile(r"(?<![\w./-])(?:backend|docs|scripts|tests)/[\w./-]*\w")
@@ -67,25 +75,31 @@ def test_the_table_of_settings_is_that_of_the_code() -> None:
 
 
 def test_the_diagram_of_moves_is_that_of_the_code() -> None:
-    diagram = section(DESIGN, "## Jobs").partition("stateDiagram-v2")[2].partition("```")[0]
+    states = section(QUEUE, "## States of a job")
+    diagram = states.partition("stateDiagram-v2")[2].partition("```")[0]
     arrows = set(re.findall(r"(\w+) --> (\w+)", diagram))
     assert arrows == {(status, to) for status in JobStatus for to in MOVES[status]}
 
 
 def test_the_collections_and_indexes_of_the_design_exist() -> None:
     real = {kind.collection: {index.name for index in kind.indexes} for kind in REPOSITORIES}
-    table = rows(section(DESIGN, "## Data model"))
+    table = rows(section(DATABASE, "## Data model"))
     assert table.keys() - {"counters"} == real.keys()
     for collection, cells in table.items():
         named = set(re.findall(r"`(\w+)`", cells[1])) - {"_id"}
         assert named == real.get(collection, set()), collection
 
 
-def test_every_page_of_the_guide_is_in_its_index() -> None:
-    guide = ROOT / "docs" / "guide"
-    linked = set(re.findall(r"\]\((\w+\.md)\)", (guide / "README.md").read_text("utf-8")))
-    assert linked == {page.name for page in guide.glob("*.md")} - {"README.md"}
-    assert "docs/guide/README.md" in README
+@pytest.mark.parametrize(("folder", "linked_from"), [("guide", README), ("design", DESIGN)])
+def test_every_page_of_a_folder_is_in_its_index(folder: str, linked_from: str) -> None:
+    pages = ROOT / "docs" / folder
+    linked = set(re.findall(r"\]\((\w+\.md)\)", (pages / "README.md").read_text("utf-8")))
+    assert linked == {page.name for page in pages.glob("*.md")} - {"README.md"}
+    assert f"docs/{folder}/README.md" in linked_from
+
+
+def test_the_overview_of_the_design_is_short() -> None:
+    assert len(DESIGN.split()) <= 2_500
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -85,6 +85,8 @@ BAD = [
     ("API_KEYS", ","),
     ("SECRET_KEY", "short"),
     ("PUBLIC_URL", "story.example"),
+    ("PUBLIC_URL", "https://a b"),
+    ("PUBLIC_URL", "https://story.example:99999"),
     ("PUBLIC_URL", "https://a:b@story.example"),
     ("TRUSTED_PROXIES", "nginx"),
     ("MEDIA_URL_TTL", "5"),

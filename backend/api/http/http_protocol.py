@@ -6,7 +6,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from backend.api.http.errors import envelope
-from backend.utils.ids import new_id
+from backend.utils.ids import random_id
 
 
 class EnvelopeHttpProtocol(HttpToolsProtocol):
@@ -33,7 +33,7 @@ class EnvelopeHttpProtocol(HttpToolsProtocol):
                 return
             other.disconnected = True
             other.message_event.set()
-        request_id = new_id()
+        request_id = random_id()
         message = "This is no HTTP request that can be read."
         body = json.dumps(envelope(request_id, code="MALFORMED_REQUEST", message=message))
         lines = (

@@ -14,8 +14,11 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from backend.utils.media_links import MediaLinks, MediaSigner, linking
 
-#: What may stand in a Host header that is repeated in an answer.
-_HOST = re.compile(r"[A-Za-z0-9._~-]+(?::\d{1,5})?|\[[0-9A-Fa-f:.]+\](?::\d{1,5})?", re.ASCII)
+#: What may stand in a Host header that is repeated in an answer: RFC 1035 allows 253 letters.
+_NAME = r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]{2,45}\]"
+_HOST = re.compile(rf"({_NAME})(?::(\d{{1,5}}))?", re.ASCII)
+_LONGEST_HOST = 260
+_LAST_PORT = 65_535
 _PREFIX = re.compile(r"(?:/[\w.~-]+)*/?", re.ASCII)
 _SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
@@ -66,10 +69,14 @@ class TrustedProxyMiddleware:
 def _as_forwarded(scope: Scope) -> Scope:
     headers = Headers(scope=scope)
     scope = {**scope, "headers": list(scope["headers"]), "state": dict(scope.get("state", {}))}
-    host = headers.get("x-forwarded-host", "").partition(",")[0].strip()
-    if _HOST.fullmatch(host):
-        port = headers.get("x-forwarded-port", "").partition(",")[0].strip()
-        scheme = headers.get("x-forwarded-proto", scope["scheme"])
+    scheme = _first(headers, "x-forwarded-proto").lower()
+    if scheme in _SCHEMES:
+        is_socket = scope["type"] == "websocket"
+        scope["scheme"] = scheme.replace("http", "ws") if is_socket else scheme
+    host = _first(headers, "x-forwarded-host")
+    if _is_host(host):
+        port = _first(headers, "x-forwarded-port")
+        scheme = _SCHEMES.get(scope["scheme"], "http")
         if port.isdecimal() and ":" not in host and port != _DEFAULT_PORTS.get(scheme):
             host = f"{host}:{port}"
         MutableHeaders(scope=scope)["host"] = host
@@ -79,11 +86,21 @@ def _as_forwarded(scope: Scope) -> Scope:
     return scope
 
 
+def _first(headers: Headers, name: str) -> str:
+    """What the proxy nearest to the client said, where each of a chain adds its own behind it."""
+    return headers.get(name, "").partition(",")[0].strip()
+
+
+def _is_host(host: str) -> bool:
+    found = _HOST.fullmatch(host) if len(host) <= _LONGEST_HOST else None
+    return found is not None and int(found[2] or 0) <= _LAST_PORT
+
+
 def _base(scope: Scope) -> str:
     """The address of this server as the request has it, without a slash at its end."""
     prefix = scope.get("state", {}).get(_PREFIX_STATE) or scope.get("root_path", "")
     host = Headers(scope=scope).get("host", "")
-    if not _HOST.fullmatch(host):
+    if not _is_host(host):
         host = _own_host(scope)
     return f"{_SCHEMES.get(scope['scheme'], 'http')}://{host}{prefix.rstrip('/')}"
 

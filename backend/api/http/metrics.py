@@ -140,8 +140,9 @@ class MetricsMiddleware:
 async def read_metrics(request: Request) -> Response:
     """While the database is away, the depth of the queue is left out."""
     container = request.app.state.container
-    metrics: Metrics = container.metrics
-    text = await metrics.exposition(container.queue, container.fleet, container.dispatcher)
+    metrics: Metrics = container.base.metrics
+    queue = container.queue
+    text = await metrics.exposition(queue.manager, container.fleet.fleet, queue.dispatcher)
     return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 
@@ -149,7 +150,8 @@ def _note(scope: Scope, status: int, seconds: float) -> None:
     container = getattr(scope["app"].state, "container", None)
     if container is not None:
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        container.metrics.requests.labels(method, route_of(scope), str(status)).observe(seconds)
+        requests = container.base.metrics.requests
+        requests.labels(method, route_of(scope), str(status)).observe(seconds)
 
 
 def route_of(scope: Scope) -> str:

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from backend.api.http.addresses import STATIC
 from backend.api.http.errors import envelope
 from backend.api.http.request_body import ClosingSend, RequestBody
-from backend.utils.ids import new_id
+from backend.utils.ids import random_id
 from backend.utils.media_links import MediaSigner
 
 access_log = logging.getLogger("storycanvas.access")
@@ -33,6 +33,10 @@ _OPEN_CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "*",
 }
+
+
+_NO_KEY = "This server needs an API key: send 'Authorization: Bearer <key>'."
+_ENDED = "This address has ended, or was changed: ask for it again."
 
 
 class StartError(Exception):
@@ -183,7 +187,9 @@ class ApiKeyMiddleware:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
             return
-        message = "This server needs an API key: send 'Authorization: Bearer <key>'."
+        message = _NO_KEY
+        if b"signature=" in scope["query_string"]:
+            message = f"{_ENDED} {_NO_KEY}"
         await _send_error(scope, send, 401, "UNAUTHORIZED", message, {"WWW-Authenticate": "Bearer"})
 
     def _is_open(self, path: str) -> bool:
@@ -217,7 +223,7 @@ def _is_a_look_at_the_page(scope: Scope) -> bool:
 
 def _request_id(headers: Headers) -> str:
     given = headers.get("x-request-id", "")
-    return given if _SANE_ID.fullmatch(given) else new_id()
+    return given if _SANE_ID.fullmatch(given) else random_id()
 
 
 def _is_preflight(scope: Scope, headers: Headers) -> bool:

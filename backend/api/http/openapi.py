@@ -27,6 +27,11 @@ give them. `POST /projects` needs none, so begin there; then a scene, then a cli
 `request_id` is in the log and in the header `X-Request-ID` of every response.
 
 **Lists** take `skip` and `limit`; the header `X-Total-Count` tells how many there are.
+**Media**: the addresses in answers are whole, so that a page of any origin can load them: at
+`PUBLIC_URL` if that is set, else at the address that the request itself asked. Where API keys are
+asked for, they carry a signature that ends after `MEDIA_URL_TTL` seconds, since `<img>` and
+`<video>` send no header. A request may name a file of ours in any form: `/uploads/...`, with the
+server, with the signature.
 **Times** are RFC 3339 in UTC. **Positions and lengths** are seconds, kept to the millisecond.
 **PUT** changes what is sent and nothing else; null clears what may be empty.
 """
@@ -39,24 +44,23 @@ TAGS: list[dict[str, str]] = [
         "Projects": "A project is a film: its frame rate, its size, its music.",
         "Scenes": "A project has scenes in order. Each has a timeline of clips.",
         "Clips": "A clip is a stretch of a scene's timeline, with its prompts and its takes.",
+        "Takes": "What was generated: read it, choose what a clip shows, render it once more.",
         "Generation": "Have takes made: one and wait for it, or one for each of many clips.",
         "Characters": "Words, a LoRA and a reference that clips of the same person share.",
         "Style templates": "A look to use again: model, LoRAs, parameters and what to avoid.",
-        "Queue": "Every generation is a job. Follow, cancel and retry them; lend them to workers.",
+        "Queue": "Every generation is a job: follow, cancel and retry them.",
         "ComfyUI servers": "The servers that render, what they have and what they do.",
-        "Media": "Music of a project, and pictures of faces.",
-        "OpenAI-compatible videos": "What the configured video provider holds.",
-        "Legacy exports": "The timeline for an editor, at its older addresses.",
-        "Exports": "The timeline for an editor.",
-        "Imports": "A project from its JSON export, and the timing of an edited cut.",
-        "Events": "What happens, as it happens.",
-        "Webhooks": "Events of a project, sent to a URL, for those who cannot listen.",
-        "Selection": "Which take a clip shows.",
-        "Alternates": "Another go at a clip or a scene, beside the original.",
-        "Web client": "What the web client reads in one go.",
+        "Workers": "Programs of yours that ask for jobs, make them elsewhere and hand in results.",
         "Models": "The models of all servers, the model families, their presets and parameters.",
         "Workflows": "Graphs of your own that a project keeps, to be rendered by their id.",
         "Pool": "Takes and files that a project keeps for later.",
+        "Media": "Music of a project, and pictures of faces.",
+        "Video provider": "Videos at the provider that OPENAI_BASE_URL names.",
+        "Exports": "The film for an editor, on paper, as a package, or as a video to watch. Paths "
+        "without `v1` are the older addresses of the same files.",
+        "Import": "A project from its JSON export, and the timing of an edited cut.",
+        "Events": "What happens, as it happens.",
+        "Webhooks": "Events of a project, sent to a URL, for those who cannot listen.",
         "Metrics": "Numbers for Prometheus.",
     }.items()
 ]
@@ -181,7 +185,9 @@ def complete(document: dict[str, Any]) -> None:
         _add_total(operation)
         if operation["operationId"] not in _OPEN:
             operation["security"] = [{}, {"ApiKey": []}]
-        used.update(operation.get("tags", ()))
+        # A route's own tag stands behind that of its router, and is the one that holds.
+        operation["tags"] = operation.get("tags", [])[-1:]
+        used.update(operation["tags"])
     document["tags"] = [tag for tag in document.get("tags", ()) if tag["name"] in used]
 
 

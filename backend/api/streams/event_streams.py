@@ -11,7 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from backend.dtos.event_dto import event_json
 from backend.models.event import Event
-from backend.services.events.event_listener import StreamEnding
+from backend.services.events.event_listener import StreamEndReason
 from backend.services.events.stream import EventStream
 
 logger = logging.getLogger(__name__)
@@ -20,8 +20,8 @@ logger = logging.getLogger(__name__)
 SEND_SECONDS = 10.0
 #: "Going away", and "try again later": RFC 6455, section 7.4, and its registry.
 _CLOSES = {
-    StreamEnding.CLOSING: (1001, "the server stops"),
-    StreamEnding.TOO_SLOW: (1013, "too slow"),
+    StreamEndReason.CLOSING: (1001, "the server stops"),
+    StreamEndReason.TOO_SLOW: (1013, "too slow"),
 }
 _FAULT = (1011, "a fault of the server")
 
@@ -69,7 +69,9 @@ async def speak(socket: WebSocket, stream: EventStream) -> None:
     faults = [error for error in ended if isinstance(error, Exception)]
     for fault in faults:
         logger.error("A WebSocket of events ended for a reason of our own.", exc_info=fault)
-    await _hang_up(socket, *(_FAULT if faults else _CLOSES[stream.ending or StreamEnding.TOO_SLOW]))
+    await _hang_up(
+        socket, *(_FAULT if faults else _CLOSES[stream.ending or StreamEndReason.TOO_SLOW])
+    )
 
 
 async def _tell(socket: WebSocket, stream: EventStream) -> None:

@@ -1,6 +1,9 @@
-"""Everything under /api/v1: the eleven routers of the contract, and beyond them one for each noun.
+"""Everything under /api/v1, a router for each noun.
 
-The server imports it, pages its dependencies. It imports `http`, `streams`, services and DTOs.
+Eleven of them are the contract's, with its routes and no others (health, projects, scenes, clips,
+generation, characters, templates, queue, comfyui, media, openai); what is beyond has routers of
+its own. The server imports it, pages its dependencies. It imports `http`, `streams`, services and
+DTOs.
 """
 
 from fastapi import FastAPI
@@ -9,56 +12,49 @@ from backend.api.v1 import (
     characters_router,
     clips_router,
     comfyui_router,
-    events_router,
+    film_router,
     generation_router,
     health_router,
     media_router,
+    models_router,
     openai_router,
+    pool_router,
     projects_router,
     queue_router,
     scenes_router,
-    spa_media_router,
-    spa_router,
+    servers_router,
+    takes_router,
     templates_router,
-    webhooks_router,
-    worker_results_router,
+    uploads_router,
+    workers_router,
+    workflows_router,
 )
-from backend.api.v1.exports import (
-    exports_router,
-    imports_router,
-    packages_router,
-    storyboards_router,
-)
-from backend.api.v1.film import alternates_router, pool_router, selection_router, workflows_router
-from backend.api.v1.generation import character_pictures_router, models_router, regeneration_router
+from backend.api.v1.events import events_router, webhooks_router
+from backend.api.v1.exports import exports_router, imports_router
 
 _ROUTERS = (
     health_router,
     projects_router,
     scenes_router,
     clips_router,
+    film_router,
+    takes_router,
     generation_router,
     characters_router,
     queue_router,
+    workers_router,
     comfyui_router,
+    servers_router,
     media_router,
+    uploads_router,
     openai_router,
-    character_pictures_router,
-    regeneration_router,
-    selection_router,
-    alternates_router,
     pool_router,
     workflows_router,
     models_router,
-    spa_router,
-    spa_media_router,
-    storyboards_router,  # like the packages:
-    packages_router,  # before the exports: their {format} would take its paths
     exports_router,
     imports_router,
     events_router,
     webhooks_router,
-    worker_results_router,
 )
 
 

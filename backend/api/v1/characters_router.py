@@ -1,4 +1,4 @@
-"""Characters (6)."""
+"""Characters: who should look the same in every clip."""
 
 from typing import Annotated
 
@@ -87,7 +87,7 @@ async def update_character(
     responses={404: {"model": ErrorDTO, "description": "No such character."}},
 )
 async def delete_character(character_id: Id, characters: CharacterServiceDep) -> dict[str, object]:
-    """Takes that were made with it stay."""
+    """Takes of clips that were made with it stay; its own pictures and their jobs go."""
     deleted = await characters.delete(character_id)
     return {"message": "Character deleted.", "deleted": deleted}
 

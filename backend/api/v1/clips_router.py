@@ -1,4 +1,4 @@
-"""Clips (8)."""
+"""Clips: stretches of a scene's timeline, with their prompts and galleries."""
 
 from typing import Annotated, Literal
 
@@ -77,6 +77,7 @@ async def read_clip(clip_id: Id, clips: ClipServiceDep) -> Clip:
 @router.get(
     "/{clip_id}/gallery",
     response_model=GalleryDTO | GalleryWithGraphsDTO,
+    tags=["Takes"],
     summary="Read a clip's takes",
 )
 async def read_gallery(

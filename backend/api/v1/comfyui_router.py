@@ -1,4 +1,4 @@
-"""ComfyUI servers (5)."""
+"""ComfyUI servers: register, change and ask them."""
 
 from fastapi import Response
 

@@ -1,4 +1,4 @@
-"""Generation (4)."""
+"""Generation: have one take made and wait for it, or one for each of many clips."""
 
 from fastapi import Response
 

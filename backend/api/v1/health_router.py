@@ -1,4 +1,4 @@
-"""Health (2)."""
+"""Health: a sign of life, and how every part is."""
 
 from fastapi import Response
 

@@ -1,4 +1,4 @@
-"""Media (2)."""
+"""Media: music of a project, and pictures of faces."""
 
 from backend.api.http.upload_stream import UploadedFile, file_body, upload_errors
 from backend.api.http.versioned_router import versioned_router

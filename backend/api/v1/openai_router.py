@@ -1,4 +1,4 @@
-"""OpenAI-compatible videos (3): what the configured provider holds."""
+"""The video provider: what it holds of ours, by OpenAI's Videos API."""
 
 from typing import Annotated, Any, Literal
 
@@ -20,7 +20,7 @@ _UPSTREAM: dict[int | str, dict[str, Any]] = {
     504: {"model": ErrorDTO, "description": "The provider did not answer in time."},
 }
 
-router = versioned_router("/openai/videos", tags=["OpenAI-compatible videos"], responses=_UPSTREAM)
+router = versioned_router("/openai/videos", tags=["Video provider"], responses=_UPSTREAM)
 
 VideoId = Annotated[
     str,

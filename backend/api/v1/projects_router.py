@@ -1,4 +1,4 @@
-"""Projects (7)."""
+"""Projects: a film each, with its scenes and clips."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""The queue (12)."""
+"""The queue: follow, cancel and retry jobs; lend them to workers."""
 
 from typing import Annotated, Any, NamedTuple
 
@@ -170,6 +170,7 @@ async def list_project_jobs(
 @router.post(
     "/servers/{server_id}/register",
     response_model=ServerRegisteredDTO,
+    tags=["Workers"],
     summary="Set a ComfyUI server's capacity, or register an external worker",
     description="With the id of a registered ComfyUI server it sets its capacity and switches "
     "dispatch on or off. Any other id is an external worker that asks for jobs; repeating the "
@@ -184,6 +185,7 @@ async def register_server(
 @router.get(
     "/servers/{server_id}/next",
     response_model=LeasedJobDTO,
+    tags=["Workers"],
     summary="Lease the next job to an external worker",
     responses={
         404: {"description": "This worker never registered."},
@@ -204,6 +206,7 @@ async def lease_next_job(server_id: WorkerId, workers: WorkerServiceDep, view: Q
 @router.post(
     "/jobs/{job_id}/complete",
     response_model=JobMessageDTO,
+    tags=["Workers"],
     summary="Report how a leased job went, by query or by body",
     responses={409: {"description": "No worker holds the job: its lease ran out, say."}},
 )

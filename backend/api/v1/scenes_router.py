@@ -1,4 +1,4 @@
-"""Scenes (6)."""
+"""Scenes: the ordered parts of a project, and what is wrong on their timelines."""
 
 from fastapi import Response
 

@@ -1,6 +1,7 @@
 """Values kept for later generations: references, LoRAs and parameters of characters and styles."""
 
 from typing import Annotated, Any
+from urllib.parse import unquote
 
 import orjson
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
@@ -24,7 +25,7 @@ def _none_to_blank(value: Any) -> Any:
 
 
 def _check_path(address: str) -> str:
-    if address.startswith("/uploads/") and ".." in address.split("/"):
+    if ".." in unquote(address.partition("?")[0]).split("/"):
         raise ValueError("a path must not lead out of /uploads/")
     return address
 

@@ -10,7 +10,7 @@ from backend.models.event import Event, EventChunk, EventFilter
 LISTENER_ROOM = 1_000
 
 
-class StreamEnding(StrEnum):
+class StreamEndReason(StrEnum):
     """Why a stream ended."""
 
     TOO_SLOW = "too_slow"
@@ -26,7 +26,7 @@ class Listener:
         self._waiting: deque[Event] = deque()
         self._woken = asyncio.Event()
         self.position = 0
-        self.ending: StreamEnding | None = None
+        self.ending: StreamEndReason | None = None
 
     def put(self, chunk: EventChunk) -> None:
         """Take what is wanted; too much of it ends the listener and frees what waited."""
@@ -36,12 +36,12 @@ class Listener:
         self._waiting.extend(event for event in chunk.events if self._wanted.takes(event))
         self.position = chunk.end
         if len(self._waiting) > self._room:
-            self.end(StreamEnding.TOO_SLOW)
+            self.end(StreamEndReason.TOO_SLOW)
             self._waiting.clear()
         elif len(self._waiting) > before:
             self._woken.set()
 
-    def end(self, ending: StreamEnding) -> None:
+    def end(self, ending: StreamEndReason) -> None:
         """Let go, after what waits has been taken; once ended it stays so."""
         self.ending = self.ending or ending
         self._woken.set()

@@ -15,7 +15,7 @@ from typing import Any
 
 from backend.models.event import Event, EventChunk, EventFilter, EventKind, chunk_of, end_of
 from backend.repositories.event_repository import EventRepository
-from backend.services.events.event_listener import LISTENER_ROOM, Listener, StreamEnding
+from backend.services.events.event_listener import LISTENER_ROOM, Listener, StreamEndReason
 from backend.services.events.event_outbox import Outbox
 from backend.utils.clock import Clock
 from backend.utils.errors import DatabaseUnavailableError
@@ -136,7 +136,7 @@ class EventHub:
         """Let everybody who listens go: the server is about to end."""
         self.closed = True
         for listener in self._listeners:
-            listener.end(StreamEnding.CLOSING)
+            listener.end(StreamEndReason.CLOSING)
 
     @contextlib.asynccontextmanager
     async def listen(self, wanted: EventFilter) -> AsyncIterator[Listener]:
@@ -148,7 +148,7 @@ class EventHub:
             listener.position = end_of(self._last)
             self._listeners.add(listener)
         if self.closed:
-            listener.end(StreamEnding.CLOSING)
+            listener.end(StreamEndReason.CLOSING)
         self._woken.set()
         try:
             yield listener

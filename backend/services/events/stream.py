@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 from backend.models.event import Event, EventFilter, EventKind
-from backend.services.events.event_listener import Listener, StreamEnding
+from backend.services.events.event_listener import Listener, StreamEndReason
 from backend.services.events.hub import EventHub
 from backend.utils.errors import DatabaseUnavailableError
 
@@ -31,7 +31,7 @@ class EventStream:
         self._after = _number(last_event_id)
         self._heartbeat_seconds = heartbeat_seconds
         self.position = self._after or 0
-        self.ending: StreamEnding | None = None
+        self.ending: StreamEndReason | None = None
 
     async def batches(self) -> AsyncGenerator[list[Event], None]:
         """Events as they come; an empty list is a sign of life.
@@ -49,7 +49,7 @@ class EventStream:
                 self._after = 0 if self._after is None else self._after
                 yield []
                 await asyncio.sleep(_DATABASE_PAUSE)
-                self.ending = StreamEnding.CLOSING if self._hub.closed else None
+                self.ending = StreamEndReason.CLOSING if self._hub.closed else None
 
     async def _heard(self, listener: Listener) -> AsyncGenerator[list[Event], None]:
         until = listener.position
@@ -63,7 +63,7 @@ class EventStream:
         while True:
             batch = await listener.next(self._heartbeat_seconds)
             if not batch and listener.ending is not None:
-                if listener.ending is StreamEnding.TOO_SLOW:
+                if listener.ending is StreamEndReason.TOO_SLOW:
                     yield [self._hub.word(EventKind.DROPPED, self.position, reason="too slow")]
                 return
             self._after = self.position = batch[-1].id if batch else listener.position

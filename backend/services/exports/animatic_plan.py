@@ -15,7 +15,7 @@ from backend.models.project import Project
 from backend.services.exports.export_files import safe_title
 from backend.services.exports.film import ExportOptions
 from backend.services.exports.film_timelines import FilmTimelines
-from backend.services.exports.fingerprints import FilePrint
+from backend.services.exports.fingerprints import FileFingerprint
 from backend.services.exports.formats.names import slug
 from backend.services.exports.rendering.tasks import Animatic, Shot, to_line
 
@@ -104,9 +104,9 @@ def _sources(task: Animatic) -> Iterator[Path]:
     yield from (Path(source) for source in dict.fromkeys((*named, task.music)) if source)
 
 
-def _print(source: Path) -> FilePrint | None:
+def _print(source: Path) -> FileFingerprint | None:
     try:
-        return FilePrint.of(source)
+        return FileFingerprint.of(source)
     except OSError:
         return None
 

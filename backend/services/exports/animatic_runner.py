@@ -28,7 +28,7 @@ from backend.utils.errors import (
     ResourceNotFoundError,
     StorageFullError,
 )
-from backend.utils.ids import new_id
+from backend.utils.ids import random_id
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class AnimaticRunner:
         self._process = process
         self._events = events
         self._clock = clock
-        self._owner = new_id()
+        self._owner = random_id()
         self._woken = asyncio.Event()
         self._looked_at = asyncio.Event()
 

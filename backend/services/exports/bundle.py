@@ -24,11 +24,11 @@ from backend.services.exports import preflight
 from backend.services.exports.export_files import export_file, safe_title
 from backend.services.exports.film import ExportFormat, ExportOptions, Film
 from backend.services.exports.film_timelines import FilmTimelines
-from backend.services.exports.fingerprints import FilePrint
+from backend.services.exports.fingerprints import FileFingerprint
 from backend.services.exports.formats import edl, package_notes
 from backend.services.exports.formats.media_url import MEDIA_FOLDER, media_url
 from backend.services.exports.formats.names import slug
-from backend.services.exports.formats.package_notes import Written
+from backend.services.exports.formats.package_notes import WrittenTimeline
 from backend.services.exports.media_preparation import MediaPreparer, PreparedMedia
 from backend.services.exports.rendering.process import BrokenSourceError
 from backend.services.exports.timeline_media import MediaFacts, ShortVideo
@@ -115,7 +115,7 @@ _VERSION = 1
 _README = "README.txt"
 
 
-class Packed(NamedTuple):
+class PackedFile(NamedTuple):
     """A file of the package: its name in it, and its open source."""
 
     name: str
@@ -166,7 +166,7 @@ class Bundle:
             yield await asyncio.to_thread(archive.deflated, name, body)
         yield await asyncio.to_thread(archive.finish)
 
-    async def _media(self) -> AsyncGenerator[Packed, None]:
+    async def _media(self) -> AsyncGenerator[PackedFile, None]:
         """Each file once. A broken one changes the timeline, which may then show another."""
         state = self._state
         while todo := [media for media in state.timeline.media if media.id not in state.done]:
@@ -175,7 +175,7 @@ class Bundle:
                 packed = await self._prepared(media)
                 if packed is not None:
                     state.done[media.id] = packed[0].media
-                    yield Packed(f"{MEDIA_FOLDER}/{packed[0].media.name}", packed[1])
+                    yield PackedFile(f"{MEDIA_FOLDER}/{packed[0].media.name}", packed[1])
             if len(state.known) > faults:
                 state.timeline = await self._timelines.in_turn(self._rebuilt)
 
@@ -203,14 +203,14 @@ class Bundle:
 
     def _documents(self) -> Iterator[tuple[str, bytes]]:
         timeline = relinked(self._state.timeline, self._state.done)
-        written: dict[str, Written] = {}
+        written: dict[str, WrittenTimeline] = {}
         for fmt in FORMATS:
             try:
                 files = _files(fmt, self._film, timeline)
             except ConflictError as refusal:
-                written[fmt] = Written(_LABELS[fmt], refusal=refusal.message)
+                written[fmt] = WrittenTimeline(_LABELS[fmt], refusal=refusal.message)
                 continue
-            written[fmt] = Written(_LABELS[fmt], [name for name, _ in files])
+            written[fmt] = WrittenTimeline(_LABELS[fmt], [name for name, _ in files])
             yield from files
         root = self._film.options.media_root or ""
         notes = package_notes.write(timeline, written, lost=self._state.lost, media_root=root)
@@ -253,7 +253,7 @@ class BundleService:
         digest.update(repr((_VERSION, film.options, short_video)).encode())
         for media in timeline.media:
             source = self._timelines.locate(media.path) if media.path else None
-            seen = FilePrint.of(source) if source else media.label
+            seen = FileFingerprint.of(source) if source else media.label
             digest.update(repr((media.name, seen)).encode("utf-8", "surrogatepass"))
         return f'"{digest.hexdigest()[:32]}"'
 

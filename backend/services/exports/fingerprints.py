@@ -11,7 +11,7 @@ _CHUNK = 1_048_576
 _REMEMBERED = 20_000
 
 
-class FilePrint(NamedTuple):
+class FileFingerprint(NamedTuple):
     """Which file this is, without reading it: another content changes size or time."""
 
     path: str
@@ -19,7 +19,7 @@ class FilePrint(NamedTuple):
     changed: int
 
     @classmethod
-    def of(cls, path: Path) -> "FilePrint":
+    def of(cls, path: Path) -> "FileFingerprint":
         """OSError when it is not there."""
         facts = path.stat()
         return cls(str(path), facts.st_size, facts.st_mtime_ns)
@@ -29,17 +29,17 @@ class ContentHashes:
     """SHA-256 of contents, read once for as long as a file stays as it is."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[FilePrint, str] = OrderedDict()
+        self._known: OrderedDict[FileFingerprint, str] = OrderedDict()
         self._lock = threading.Lock()
 
     def of(self, path: Path) -> str:
         """OSError when it can't be read."""
-        seen = FilePrint.of(path)
+        seen = FileFingerprint.of(path)
         with self._lock:
             known = self._known.get(seen)
         return known or self._remember(seen, _sha256(path))
 
-    def _remember(self, seen: FilePrint, content: str) -> str:
+    def _remember(self, seen: FileFingerprint, content: str) -> str:
         with self._lock:
             self._known[seen] = content
             if len(self._known) > _REMEMBERED:

@@ -14,10 +14,16 @@ from typing import Any, NamedTuple, TypeVar
 
 from backend.models.exports.frame_rate import FrameRate
 from backend.models.exports.timeline import Audio, Media, MediaKind
-from backend.services.exports.fingerprints import ContentHashes, FilePrint
+from backend.services.exports.fingerprints import ContentHashes, FileFingerprint
 from backend.services.exports.render_cache import RenderCache
 from backend.services.exports.rendering.process import BrokenSourceError, RenderProcess
-from backend.services.exports.rendering.tasks import CheckSound, CheckStill, Conform, DrawCard, Look
+from backend.services.exports.rendering.tasks import (
+    CheckSound,
+    CheckStill,
+    Conform,
+    DrawCard,
+    ProbeVideo,
+)
 
 #: Raise it when conforming or drawing changes, so that nothing old is taken.
 _VERSION = 1
@@ -47,7 +53,7 @@ class MediaPreparer:
         self._cache = cache
         self._process = process
         self._hashes = ContentHashes()
-        self._proven: OrderedDict[FilePrint, str] = OrderedDict()
+        self._proven: OrderedDict[FileFingerprint, str] = OrderedDict()
         self._looked_at: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._making: dict[str, _Shared] = {}
         self._tasks: set[asyncio.Task[Path]] = set()
@@ -101,7 +107,7 @@ class MediaPreparer:
         """Size and sound of a file of ours. FFmpeg would take room in this process for good."""
         known = self._looked_at.get(path.name)
         if known is None:
-            seen = await self._process.do(Look(source=str(path)))
+            seen = await self._process.do(ProbeVideo(source=str(path)))
             audio = Audio(seen["channels"], _SOUND_RATE) if seen["channels"] else None
             known = {"width": seen["width"], "height": seen["height"], "audio": audio}
             _remember(self._looked_at, path.name, known)
@@ -109,7 +115,7 @@ class MediaPreparer:
 
     async def _prove(self, media: Media, source: Path) -> None:
         """Decode it once; what was found is remembered for as long as the file stays as it is."""
-        seen = await asyncio.to_thread(FilePrint.of, source)
+        seen = await asyncio.to_thread(FileFingerprint.of, source)
         fault = self._proven.get(seen)
         if fault is None:
             check = CheckSound if media.kind is MediaKind.AUDIO else CheckStill

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from backend.services.media.media_files import disk_errors
-from backend.utils.ids import new_id
+from backend.utils.ids import random_id
 
 FOLDER = ".cache"
 _UNFINISHED = ".part"
@@ -39,7 +39,7 @@ class RenderCache:
         """A path for a file in the making."""
         with disk_errors():
             self._folder.mkdir(parents=True, exist_ok=True)
-        return self._folder / f"{new_id()}{_UNFINISHED}{suffix}"
+        return self._folder / f"{random_id()}{_UNFINISHED}{suffix}"
 
     def keep(self, made: Path, name: str) -> Path:
         """Move a finished file into place, whole or not at all, and make room."""

@@ -15,14 +15,14 @@ from backend.services.exports.export_files import safe_title
 from backend.services.exports.film import ExportOptions, Film
 from backend.services.exports.formats.names import slug
 from backend.services.exports.storyboard import typesetting
-from backend.services.exports.storyboard.board import Board, board_of
+from backend.services.exports.storyboard.board import Storyboard, board_of
 from backend.services.exports.storyboard.fonts import are_installed, fonts_for
 from backend.services.exports.storyboard.page_form import PageForm, panel_form
 from backend.services.exports.storyboard.paper import document_of, texts_of
 from backend.services.exports.storyboard.pictures import pixels, write_pictures
 from backend.services.exports.storyboard.web_fonts import write_fonts
 from backend.services.exports.storyboard.web_page import write_page
-from backend.services.exports.storyboard.words import WordSetter, home_language
+from backend.services.exports.storyboard.words import TextSetter, home_language
 from backend.services.exports.timeline_media import ShortVideo
 from backend.services.media.media_files import INCOMING
 from backend.utils.collector_pause import CollectorPause
@@ -102,7 +102,7 @@ class StoryboardService:
             making = asyncio.to_thread(self._make, board, fmt=fmt, form=form)
             return await _kept(asyncio.ensure_future(making))
 
-    async def _board(self, project_id: str, options: ExportOptions | None) -> Board:
+    async def _board(self, project_id: str, options: ExportOptions | None) -> Storyboard:
         """The film is let go as soon as its board is known, before the long part of the work."""
         with self._pause():
             film, timeline = await self._films.film_and_timeline(
@@ -110,7 +110,7 @@ class StoryboardService:
             )
             return await asyncio.to_thread(board_of, film, timeline)
 
-    def _make(self, board: Board, *, fmt: StoryboardFormat, form: PageForm) -> StoryboardFile:
+    def _make(self, board: Storyboard, *, fmt: StoryboardFormat, form: PageForm) -> StoryboardFile:
         # Windows keeps files from being removed for a moment after a process read them.
         folder = tempfile.TemporaryDirectory(
             prefix="storyboard-", dir=self._workshop(), ignore_cleanup_errors=True
@@ -128,18 +128,20 @@ class StoryboardService:
         incoming.mkdir(parents=True, exist_ok=True)
         return incoming
 
-    def _drawn(self, board: Board, form: PageForm, fmt: StoryboardFormat, folder: Path) -> Path:
+    def _drawn(
+        self, board: Storyboard, form: PageForm, fmt: StoryboardFormat, folder: Path
+    ) -> Path:
         boxes = panel_form(form, board.aspect)
         size = pixels(boxes.picture.width, boxes.picture.height)
         pictures = write_pictures(board.panels, self._uploads, folder, size=size)
         texts = texts_of(board)
         if fmt == "html":
-            words = WordSetter(_every_letter, home_language(texts))
+            words = TextSetter(_every_letter, home_language(texts))
             document = document_of(board, form, boxes, words=words, pictures=pictures)
             fonts_css = write_fonts(folder, document) if are_installed() else ""
             return write_page(folder, document, fonts_css=fonts_css)
         fonts = fonts_for(texts)
-        words = WordSetter(fonts.knows, home_language(texts))
+        words = TextSetter(fonts.knows, home_language(texts))
         document = document_of(board, form, boxes, words=words, pictures=pictures)
         made = calendar.timegm(date.fromisoformat(board.date).timetuple())
         return typesetting.typeset(

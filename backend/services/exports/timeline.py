@@ -95,7 +95,7 @@ class _Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class PlacedClip:
     """A clip and where it lies within its block, in milliseconds, after overlaps were solved."""
 
     clip: Clip
@@ -135,7 +135,7 @@ class _Track:
         for marker in self.markers if self.end else ():
             yield Marker(min(marker.frame, self.end - 1), marker.name, marker.note)
 
-    def _place(self, placed: Placed, start_ms: int, place: tuple[int, int]) -> None:
+    def _place(self, placed: PlacedClip, start_ms: int, place: tuple[int, int]) -> None:
         clip = placed.clip
         if placed.gave_way:
             self._report(ProblemCode.OVERLAP, placed.gave_way, clip)
@@ -209,7 +209,7 @@ def _held(items: Sequence[Item]) -> Iterator[Item]:
             yield item
 
 
-def placed_clips(clips: Iterable[Clip], *, in_a_row: bool = False) -> Iterator[Placed]:
+def placed_clips(clips: Iterable[Clip], *, in_a_row: bool = False) -> Iterator[PlacedClip]:
     """Each clip after the ones before it, by position. Whoever comes later gives way.
 
     `in_a_row` forgets the positions and lays each clip where the one before ends.
@@ -228,7 +228,7 @@ def placed_clips(clips: Iterable[Clip], *, in_a_row: bool = False) -> Iterator[P
             gave_way = f"Clip '{clip.name}' overlaps an earlier one and starts later."
             start = cursor
         cursor = end
-        yield Placed(clip, start, end, gave_way)
+        yield PlacedClip(clip, start, end, gave_way)
 
 
 def _by_position(clip: Clip) -> tuple[float, int, datetime, str]:

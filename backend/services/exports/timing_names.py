@@ -14,7 +14,7 @@ from backend.services.exports.formats.names import one_line
 _PLACE = re.compile(r"s\d{2,}_c\d{2,}_(?=.)")
 
 
-class NameBook:
+class NameIndex:
     """`timelines` are the film as exports may have shown it: with and without placeholders."""
 
     def __init__(self, timelines: Iterable[Timeline], clips: Iterable[Clip]) -> None:

@@ -15,8 +15,8 @@ from backend.models.exports.frame_rate import FrameRate, milliseconds
 from backend.models.exports.timeline import ClipItem, Item, MediaKind, Timeline
 from backend.models.exports.timing import Remark, TimingChange, TimingPlan
 from backend.models.scene import Scene
-from backend.services.exports.timeline import Placed, placed_clips, story_order
-from backend.services.exports.timing_names import NameBook
+from backend.services.exports.timeline import PlacedClip, placed_clips, story_order
+from backend.services.exports.timing_names import NameIndex
 from backend.utils.timeline_validator import LATEST_START
 
 #: No clip is longer, in milliseconds: the contract's 10,000 s.
@@ -36,7 +36,7 @@ class _Span(NamedTuple):
 
 
 def plan_timing(
-    timeline: Timeline, scenes: Sequence[Scene], clips: Sequence[Clip], cut: Cut, book: NameBook
+    timeline: Timeline, scenes: Sequence[Scene], clips: Sequence[Clip], cut: Cut, book: NameIndex
 ) -> TimingPlan:
     """What to change so that `timeline`, which these documents give now, becomes the cut.
 
@@ -78,7 +78,7 @@ class _Matched:
 
     timeline: Timeline
     clips: Sequence[Clip]
-    book: NameBook
+    book: NameIndex
     spans: dict[str, _Span] = field(default_factory=dict)
     remarks: list[Remark] = field(default_factory=list)
     items: dict[str, Item] = field(init=False)
@@ -148,7 +148,7 @@ class _Layout:
         self.old_start += placed[-1].end
         self.new_start += max(each.end for each in placed_clips(new_clips))
 
-    def _moved(self, placed: Placed) -> tuple[int, int] | None:
+    def _moved(self, placed: PlacedClip) -> tuple[int, int] | None:
         """The new start and length within the scene; None where both may stay as they are."""
         span = self.spans.get(placed.clip.id)
         if span is None:
@@ -166,7 +166,7 @@ class _Layout:
             length = self._relative(span.end) - start
         return None if kept and length == placed.end - placed.start else (start, length)
 
-    def _as_shown(self, placed: Placed) -> tuple[int, int] | None:
+    def _as_shown(self, placed: PlacedClip) -> tuple[int, int] | None:
         """In a scene that changes, a clip that gave way stays where it was shown."""
         return (placed.start, placed.end - placed.start) if placed.gave_way else None
 

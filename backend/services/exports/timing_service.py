@@ -15,7 +15,7 @@ from backend.services.exports.cuts.read_cut import read_cut
 from backend.services.exports.film import ExportOptions, Film
 from backend.services.exports.film_timelines import FilmTimelines
 from backend.services.exports.timeline_media import MediaMode
-from backend.services.exports.timing_names import NameBook
+from backend.services.exports.timing_names import NameIndex
 from backend.services.exports.timing_plan import differences, plan_timing
 from backend.services.film.clip_timeline import ClipTimeline
 from backend.services.media.uploads import read_upload
@@ -71,7 +71,7 @@ class TimingService:
         preflight.refuse_rate(film)
         cut = read_cut(body, FrameRate.of(film.project.fps))
         shown = self._build(film, "selected")
-        book = NameBook((shown, self._build(film, "placeholder")), film.clips)
+        book = NameIndex((shown, self._build(film, "placeholder")), film.clips)
         plan = plan_timing(shown, film.scenes, film.clips, cut, book)
         if plan.conflicts:
             return plan

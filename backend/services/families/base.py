@@ -13,7 +13,7 @@ Folder = Literal["checkpoints", "diffusion_models"]
 Size = tuple[int, int]
 
 
-class Kind(StrEnum):
+class GraphKind(StrEnum):
     """What a graph makes, and from what."""
 
     TEXT_TO_IMAGE = "text_to_image"
@@ -29,9 +29,11 @@ class Kind(StrEnum):
         return ContentType.VIDEO if self in _VIDEO_KINDS else ContentType.IMAGE
 
 
-_VIDEO_KINDS = frozenset({Kind.TEXT_TO_VIDEO, Kind.IMAGE_TO_VIDEO, Kind.FIRST_LAST_FRAME})
+_VIDEO_KINDS = frozenset(
+    {GraphKind.TEXT_TO_VIDEO, GraphKind.IMAGE_TO_VIDEO, GraphKind.FIRST_LAST_FRAME}
+)
 #: What every family does whose latent can be begun from a picture.
-STILL_KINDS = frozenset({Kind.TEXT_TO_IMAGE, Kind.IMAGE_TO_IMAGE, Kind.INPAINT})
+STILL_KINDS = frozenset({GraphKind.TEXT_TO_IMAGE, GraphKind.IMAGE_TO_IMAGE, GraphKind.INPAINT})
 
 
 class LoraRule(StrEnum):
@@ -135,7 +137,7 @@ class ModelFamily:
 
     id: str
     label: str
-    kinds: frozenset[Kind]
+    kinds: frozenset[GraphKind]
     folder: Folder
     size_multiple: int
     default_width: int

@@ -6,7 +6,7 @@ input of the model itself; so a negative prompt changes nothing.
 
 from dataclasses import replace
 
-from backend.services.families.base import STILL_KINDS, Kind, ModelFamily, NegativeRule, Preset
+from backend.services.families.base import STILL_KINDS, GraphKind, ModelFamily, NegativeRule, Preset
 from backend.services.families.slots import (
     CLIP_L,
     FLUX_VAE,
@@ -99,7 +99,7 @@ FLUX_KONTEXT = replace(
     FLUX_DEV,
     id="flux_kontext",
     label="Flux.1 Kontext",
-    kinds=frozenset({Kind.EDIT}),
+    kinds=frozenset({GraphKind.EDIT}),
     single_file=False,
     sizes=(
         (1024, 1024), (672, 1568), (688, 1504), (720, 1456), (752, 1392), (800, 1328), (832, 1248),

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from backend.services.families.base import (
     STILL_KINDS,
-    Kind,
+    GraphKind,
     ModelFamily,
     NegativeRule,
     Preset,
@@ -67,7 +67,7 @@ QWEN_EDIT = replace(
     QWEN_IMAGE,
     id="qwen_edit",
     label="Qwen-Image-Edit",
-    kinds=frozenset({Kind.EDIT}),
+    kinds=frozenset({GraphKind.EDIT}),
     default_width=1024,
     default_height=1024,
     sizes=(),

@@ -6,13 +6,13 @@ presets and those for distilled models are our own choice within what their auth
 
 from dataclasses import replace
 
-from backend.services.families.base import STILL_KINDS, Kind, LoraRule, ModelFamily, Preset
+from backend.services.families.base import STILL_KINDS, GraphKind, LoraRule, ModelFamily, Preset
 
 XL_SIZES = (
     (1024, 1024), (1152, 896), (896, 1152), (1216, 832), (832, 1216), (1344, 768), (768, 1344),
     (1536, 640), (640, 1536),
 )  # fmt: skip
-_INPAINT = frozenset({Kind.INPAINT})
+_INPAINT = frozenset({GraphKind.INPAINT})
 
 SD15 = ModelFamily(
     id="sd15",

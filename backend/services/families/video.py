@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from backend.services.families.base import (
     FrameRule,
-    Kind,
+    GraphKind,
     LoraRule,
     ModelFamily,
     NegativeRule,
@@ -22,7 +22,7 @@ from backend.services.families.slots import (
 LTX_VIDEO = ModelFamily(
     id="ltx_video",
     label="LTX-Video",
-    kinds=frozenset({Kind.TEXT_TO_VIDEO, Kind.IMAGE_TO_VIDEO}),
+    kinds=frozenset({GraphKind.TEXT_TO_VIDEO, GraphKind.IMAGE_TO_VIDEO}),
     folder="checkpoints",
     size_multiple=32,
     default_width=768,
@@ -56,7 +56,7 @@ LTX_VIDEO_DISTILLED = replace(
 HUNYUAN_VIDEO = ModelFamily(
     id="hunyuan_video",
     label="HunyuanVideo text to video",
-    kinds=frozenset({Kind.TEXT_TO_VIDEO}),
+    kinds=frozenset({GraphKind.TEXT_TO_VIDEO}),
     folder="diffusion_models",
     size_multiple=16,
     default_width=848,
@@ -84,7 +84,7 @@ HUNYUAN_VIDEO_I2V = replace(
     HUNYUAN_VIDEO,
     variant="i2v_v2",
     label="HunyuanVideo image to video, v2",
-    kinds=frozenset({Kind.IMAGE_TO_VIDEO}),
+    kinds=frozenset({GraphKind.IMAGE_TO_VIDEO}),
     default_width=720,
     default_height=720,
     presets={
@@ -109,7 +109,7 @@ HUNYUAN_VIDEO_I2V_V1 = replace(
 SVD = ModelFamily(
     id="svd",
     label="Stable Video Diffusion",
-    kinds=frozenset({Kind.IMAGE_TO_VIDEO}),
+    kinds=frozenset({GraphKind.IMAGE_TO_VIDEO}),
     folder="checkpoints",
     size_multiple=8,
     default_width=1024,

@@ -9,7 +9,7 @@ from dataclasses import replace
 from backend.services.families.base import (
     FileSlot,
     FrameRule,
-    Kind,
+    GraphKind,
     LoraRule,
     ModelFamily,
     NegativeRule,
@@ -35,7 +35,7 @@ _BOTH = (*_LANDSCAPE, (1280, 720), (720, 1280))
 WAN_2_1 = ModelFamily(
     id="wan_2_1",
     label="Wan 2.1 text to video, 1.3B",
-    kinds=frozenset({Kind.TEXT_TO_VIDEO}),
+    kinds=frozenset({GraphKind.TEXT_TO_VIDEO}),
     folder="diffusion_models",
     size_multiple=16,
     default_width=832,
@@ -68,7 +68,7 @@ WAN_2_1_I2V_480P = replace(
     WAN_2_1_T2V_14B,
     variant="i2v_480p",
     label="Wan 2.1 image to video, 480p",
-    kinds=frozenset({Kind.IMAGE_TO_VIDEO}),
+    kinds=frozenset({GraphKind.IMAGE_TO_VIDEO}),
     sizes=_LANDSCAPE,
     presets=_I2V_PRESETS,
     official_model="wan2.1_i2v_480p_14B_fp16.safetensors",
@@ -87,7 +87,7 @@ WAN_2_1_FLF2V = replace(
     WAN_2_1_I2V_720P,
     variant="flf2v",
     label="Wan 2.1 first and last frame to video",
-    kinds=frozenset({Kind.FIRST_LAST_FRAME}),
+    kinds=frozenset({GraphKind.FIRST_LAST_FRAME}),
     official_model="wan2.1_flf2v_720p_14B_fp16.safetensors",
 )
 _DISTILLED: Presets = {
@@ -144,7 +144,7 @@ WAN_2_2_I2V = replace(
     WAN_2_2,
     variant="i2v",
     label="Wan 2.2 image to video, 14B in two stages",
-    kinds=frozenset({Kind.IMAGE_TO_VIDEO, Kind.FIRST_LAST_FRAME}),
+    kinds=frozenset({GraphKind.IMAGE_TO_VIDEO, GraphKind.FIRST_LAST_FRAME}),
     presets=_two_stage(
         _stage("high", "wan2.2_i2v_lightx2v_4steps_lora_v1_high_noise.safetensors"),
         _stage("low", "wan2.2_i2v_lightx2v_4steps_lora_v1_low_noise.safetensors"),
@@ -156,7 +156,7 @@ WAN_2_2_5B = replace(
     id="wan_2_2",
     variant="5b",
     label="Wan 2.2 text and image to video, 5B",
-    kinds=frozenset({Kind.TEXT_TO_VIDEO, Kind.IMAGE_TO_VIDEO}),
+    kinds=frozenset({GraphKind.TEXT_TO_VIDEO, GraphKind.IMAGE_TO_VIDEO}),
     size_multiple=32,
     default_width=1280,
     default_height=704,

@@ -9,7 +9,7 @@ from backend.models.clip import Clip
 from backend.repositories.character_repository import CharacterRepository
 from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.project_repository import ProjectRepository
-from backend.services.film.character_belongings import CharacterBelongings
+from backend.services.film.character_cascade import CharacterCascade
 from backend.services.film.character_words import applied, reassigned
 from backend.utils.clock import Clock
 from backend.utils.errors import ConflictError, InvalidRequestError, ResourceNotFoundError
@@ -32,7 +32,7 @@ class CharacterService:
         projects: ProjectRepository,
         clips: ClipRepository,
         *,
-        belongings: CharacterBelongings,
+        belongings: CharacterCascade,
         clock: Clock,
     ) -> None:
         self._characters = characters

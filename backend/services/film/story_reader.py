@@ -23,21 +23,21 @@ from backend.utils.revision_cache import RevisionCache
 PIECE_CLIPS: Final = 200
 
 
-class Mark(NamedTuple):
+class ScenePosition(NamedTuple):
     """`before` clips of the scene lie before `position` (seconds)."""
 
     before: int
     position: float
 
 
-class Layout(NamedTuple):
+class SceneLayout(NamedTuple):
     """How many clips a scene holds, alternates too, and where it can be cut."""
 
     size: int
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[ScenePosition, ...] = ()
 
 
-class Piece(NamedTuple):
+class SceneRange(NamedTuple):
     """A part of a scene: what lies from `low` to before `high`, less `drop` clips, at most `take`.
 
     None is no bound. Without bounds of any kind it is the whole scene.
@@ -50,18 +50,18 @@ class Piece(NamedTuple):
     take: int | None = None
 
 
-def layout_of(positions: Sequence[float]) -> Layout:
+def layout_of(positions: Sequence[float]) -> SceneLayout:
     """Positions are seconds, in order. Clips at one position are never cut apart."""
-    marks: list[Mark] = []
+    marks: list[ScenePosition] = []
     due = PIECE_CLIPS
     for index in range(1, len(positions)):
         if index >= due and positions[index] != positions[index - 1]:
-            marks.append(Mark(index, positions[index]))
+            marks.append(ScenePosition(index, positions[index]))
             due = index + PIECE_CLIPS
-    return Layout(len(positions), tuple(marks))
+    return SceneLayout(len(positions), tuple(marks))
 
 
-def pieces_of(scenes: Iterable[tuple[str, Layout]]) -> Iterator[Piece]:
+def pieces_of(scenes: Iterable[tuple[str, SceneLayout]]) -> Iterator[SceneRange]:
     """Cut whole scenes, in this order."""
     for scene_id, layout in scenes:
         for piece, _, _ in _stretches(scene_id, layout):
@@ -69,8 +69,8 @@ def pieces_of(scenes: Iterable[tuple[str, Layout]]) -> Iterator[Piece]:
 
 
 def pieces_of_page(
-    scenes: Iterable[tuple[str, Layout]], *, skip: int, limit: int
-) -> Iterator[Piece]:
+    scenes: Iterable[tuple[str, SceneLayout]], *, skip: int, limit: int
+) -> Iterator[SceneRange]:
     """Cut what a page shows of these scenes."""
     before, end = 0, skip + limit
     for scene_id, layout in scenes:
@@ -82,18 +82,18 @@ def pieces_of_page(
         before += layout.size
 
 
-def _stretches(scene_id: str, layout: Layout) -> Iterator[tuple[Piece, int, int]]:
+def _stretches(scene_id: str, layout: SceneLayout) -> Iterator[tuple[SceneRange, int, int]]:
     """Give the parts of a scene, each with the index of its first clip and its size.
 
     The first and the last are open, so that together they hold every clip, marks or no marks.
     """
-    edges = (Mark(0, 0.0), *layout.marks)
+    edges = (ScenePosition(0, 0.0), *layout.marks)
     for number, edge in enumerate(edges):
         following = edges[number + 1] if number + 1 < len(edges) else None
         low = edge.position if number else None
         high = following.position if following else None
         end = following.before if following else layout.size
-        yield Piece(scene_id, low, high), edge.before, end - edge.before
+        yield SceneRange(scene_id, low, high), edge.before, end - edge.before
 
 
 #: Marks of layouts that are kept, and one more for each scene: some megabytes.
@@ -122,7 +122,7 @@ class StoryReader:
         scenes: SceneRepository,
         clips: ClipRepository,
         *,
-        cache: RevisionCache[Layout] | None = None,
+        cache: RevisionCache[SceneLayout] | None = None,
     ) -> None:
         self._projects = projects
         self._scenes = scenes
@@ -151,10 +151,12 @@ class StoryReader:
         # Only a long scene is worth the reading of where to cut it.
         long = [_state(scene) for scene in scenes if scene.clip_count > PIECE_CLIPS]
         layouts = await self._layouts(long)
-        laid_out = [(each.id, layouts.get(each.id, Layout(each.clip_count))) for each in scenes]
+        laid_out = [
+            (each.id, layouts.get(each.id, SceneLayout(each.clip_count))) for each in scenes
+        ]
         return project, scenes, self._read(pieces_of(laid_out))
 
-    async def _layouts(self, states: Sequence[SceneState]) -> dict[str, Layout]:
+    async def _layouts(self, states: Sequence[SceneState]) -> dict[str, SceneLayout]:
         """Lay out scenes from what was kept of them; those that changed are read."""
         layouts = self._kept(states)
         if len(layouts) == len(states):
@@ -166,11 +168,11 @@ class StoryReader:
                 layouts |= {state.id: layout for state, layout in zip(batch, read, strict=True)}
         return layouts
 
-    def _kept(self, states: Sequence[SceneState]) -> dict[str, Layout]:
+    def _kept(self, states: Sequence[SceneState]) -> dict[str, SceneLayout]:
         kept = {state.id: self._cache.get(state.id, state.revision) for state in states}
         return {scene_id: layout for scene_id, layout in kept.items() if layout is not None}
 
-    async def _read_layout(self, state: SceneState) -> Layout:
+    async def _read_layout(self, state: SceneState) -> SceneLayout:
         found = await self._clips.positions(state.id)
         layout = layout_of(found.all)
         # New clips are counted before they are stored: then the scene is ahead of them.
@@ -178,7 +180,7 @@ class StoryReader:
             self._cache.put(state.id, state.revision, layout, size=1 + len(layout.marks))
         return layout
 
-    async def _read(self, pieces: Iterator[Piece]) -> Parts:
+    async def _read(self, pieces: Iterator[SceneRange]) -> Parts:
         """Read ahead: the database works while what came before is written."""
         coming: deque[asyncio.Task[ScenePart]] = deque()
         coming.extend(self._begin(piece) for piece in islice(pieces, _AHEAD))
@@ -193,10 +195,10 @@ class StoryReader:
                 reading.cancel()
             await asyncio.gather(*coming, return_exceptions=True)
 
-    def _begin(self, piece: Piece) -> asyncio.Task[ScenePart]:
+    def _begin(self, piece: SceneRange) -> asyncio.Task[ScenePart]:
         return asyncio.create_task(self._part(piece))
 
-    async def _part(self, piece: Piece) -> ScenePart:
+    async def _part(self, piece: SceneRange) -> ScenePart:
         clips = await self._clips.along(piece.scene_id, low=piece.low, high=piece.high)
         end = None if piece.take is None else piece.drop + piece.take
         return ScenePart(piece.scene_id, clips[piece.drop : end])

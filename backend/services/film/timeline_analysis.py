@@ -78,7 +78,7 @@ def _gap(gap: SpanGap) -> dict[str, Any]:
 _KEPT_BYTES = 16_000_000
 
 
-class TimelineAnalyst:
+class TimelineAnalyzer:
     def __init__(
         self,
         scenes: SceneRepository,

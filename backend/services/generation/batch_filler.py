@@ -141,8 +141,6 @@ class BatchFiller:
         #: Jobs stored at a time; a batch of no more is stored whole before its request is answered.
         self.chunk = _CHUNK
         self._fillings: dict[str, _Filling] = {}
-        queue.on_unknown = self.store_promised
-        queue.on_clear = self.end_all
 
     async def begin(
         self, batch_id: str, clips: dict[str, Clip] | None, admitted: Mapping[str, int]

@@ -30,7 +30,7 @@ _JPEG_END, _JPEG_SCAN = 0xD9, 0xDA
 _MPF_WITHIN = 1 << 20
 
 
-class CutShortError(Exception):
+class TruncatedFileError(Exception):
     """The file ends before the picture does."""
 
 
@@ -55,7 +55,7 @@ def check_whole(data: Data, name: str) -> None:
     """Walk a picture to its end, which must be the file's; zeros behind it are mere padding."""
     try:
         end = _ENDS[name](data)
-    except (CutShortError, IndexError) as error:
+    except (TruncatedFileError, IndexError) as error:
         raise UnsupportedMediaError("The picture is cut short: its end is missing.") from error
     if end > len(data):
         raise UnsupportedMediaError("The picture is cut short: its end is missing.")
@@ -72,7 +72,7 @@ def _end_of_png(data: Data) -> int:
         at += size + 12
         if name == b"IEND":
             return at
-    raise CutShortError
+    raise TruncatedFileError
 
 
 def _end_of_webp(data: Data) -> int:
@@ -109,7 +109,7 @@ def _end_of_one_jpeg(data: Data, start: int) -> int:
         if marker == _JPEG_SCAN:
             found = _MARKER.search(data, at)
             if found is None:
-                raise CutShortError
+                raise TruncatedFileError
             at = found.start()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from backend.utils.errors import InvalidRequestError, StorageFullError
-from backend.utils.ids import new_id
+from backend.utils.ids import random_id
 
 #: Files on their way in; never served. A folder each, as the sweep at start expects them.
 INCOMING = ".incoming"
@@ -60,7 +60,7 @@ class MediaFiles:
 
         It goes with everything in it, whatever happens; what is to stay is taken in before.
         """
-        work = self._root / INCOMING / new_id()
+        work = self._root / INCOMING / random_id()
         try:
             with disk_errors():
                 await asyncio.to_thread(work.mkdir, parents=True)

@@ -25,7 +25,7 @@ from backend.services.media.media_probe import (
 from backend.utils.clock import Clock, utc_now
 from backend.utils.disk import storage_errors
 from backend.utils.errors import InvalidRequestError, UpstreamError
-from backend.utils.ids import new_id
+from backend.utils.ids import random_id
 
 _INCOMING = ".incoming"
 _STALE_AFTER = timedelta(hours=6)
@@ -194,7 +194,7 @@ def _publish(source: Path, target: Path) -> None:
 @asynccontextmanager
 async def _workspace(incoming: Path) -> AsyncIterator[Path]:
     """Give a folder of its own on the same file system; it goes with everything in it."""
-    work = incoming / new_id()
+    work = incoming / random_id()
     await asyncio.to_thread(work.mkdir, parents=True)
     try:
         yield work

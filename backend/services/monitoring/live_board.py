@@ -23,7 +23,7 @@ MOST_FAILED = 20
 MOST_SERVERS = 200
 
 
-class Namer(Protocol):
+class NameLookup(Protocol):
     async def names(self, ids: Iterable[str], /) -> dict[str, str]:
         """What those of these ids are called; one that is gone is left out."""
         ...
@@ -50,7 +50,7 @@ class JobView:
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class ServerCondition:
     """How a server is, in a word, with `why` where there is more to say.
 
     `tone` is good, warn, bad or off.
@@ -63,7 +63,7 @@ class Condition:
 
 _RESTS = "It is switched off, and gets nothing new."
 _SILENT = "It said that it stops, or was not heard of for a while; it gets nothing unless it asks."
-_DRAINING = Condition("draining", "warn", "It ends what it has, and gets nothing new.")
+_DRAINING = ServerCondition("draining", "warn", "It ends what it has, and gets nothing new.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class ServerRow:
     """`load` is the server's part of the queue's status."""
 
     id: str
-    condition: Condition
+    condition: ServerCondition
     load: Mapping[str, Any]
     jobs: Sequence[JobView] = ()
 
@@ -114,9 +114,9 @@ class LiveBoard:
         forecasts: JobForecasts,
         fleet: Fleet,
         in_flight: InFlightJobs,
-        projects: Namer,
-        clips: Namer,
-        characters: Namer,
+        projects: NameLookup,
+        clips: NameLookup,
+        characters: NameLookup,
         clock: Clock,
     ) -> None:
         self._jobs = jobs
@@ -207,28 +207,28 @@ class LiveBoard:
         ]
 
 
-def condition(state: ServerState | None, load: Mapping[str, Any]) -> Condition:
+def condition(state: ServerState | None, load: Mapping[str, Any]) -> ServerCondition:
     """Say how a ComfyUI server is; without a state it is a worker that pulls."""
     if state is None:
         is_on = load["is_online"]
-        return Condition("pulls", "good") if is_on else Condition("off", "off", _SILENT)
+        return ServerCondition("pulls", "good") if is_on else ServerCondition("off", "off", _SILENT)
     if not state.server.is_active:
         is_done = not load["current_jobs"]
-        return Condition("drained", "off", _RESTS) if is_done else _DRAINING
+        return ServerCondition("drained", "off", _RESTS) if is_done else _DRAINING
     return _working(state)
 
 
-def _working(state: ServerState) -> Condition:
+def _working(state: ServerState) -> ServerCondition:
     if not state.online:
-        return Condition("offline", "bad", "It does not answer. Its jobs go elsewhere.")
+        return ServerCondition("offline", "bad", "It does not answer. Its jobs go elsewhere.")
     if state.circuit is CircuitState.OPEN:
         why = "It failed several times in a row, and gets nothing for a while."
-        return Condition("circuit open", "bad", why)
+        return ServerCondition("circuit open", "bad", why)
     if state.on_probation:
-        return Condition("on trial", "warn", "One job at a time, until one has gone well.")
+        return ServerCondition("on trial", "warn", "One job at a time, until one has gone well.")
     if state.why_not:
-        return Condition("starting", "warn", f"It {state.why_not.rstrip('.')}.")
-    return Condition("online", "good")
+        return ServerCondition("starting", "warn", f"It {state.why_not.rstrip('.')}.")
+    return ServerCondition("online", "good")
 
 
 def _standing(row: ServerRow) -> tuple[int, str, str]:

@@ -11,6 +11,11 @@ from backend.services.queue.runners.openai import PROVIDER_ID
 from backend.services.queue.scheduling.forecast import Forecast
 from backend.services.queue.scheduling.reasons import seconds
 
+_UNKNOWN_HERE = (
+    "It waits for its turn. Why and until when is known to the process that drives the servers,"
+    " and another one gives this answer."
+)
+
 
 class JobForecast(NamedTuple):
     """`eta` is in seconds from now; `reason` says why a job is where it is, or why it waits."""
@@ -20,7 +25,7 @@ class JobForecast(NamedTuple):
 
 
 class JobForecasts:
-    """Times are known in the process that drives the servers; another one tells none."""
+    """Why and until when is known in the process that drives the servers; another one says so."""
 
     def __init__(self, context: SchedulerContext, *, provider_capacity: int) -> None:
         self._context = context
@@ -28,21 +33,24 @@ class JobForecasts:
 
     def of(self, jobs: Sequence[Job]) -> dict[str, JobForecast]:
         waiting = any(job.status is JobStatus.PENDING for job in jobs)
-        forecast = self._context.forecast() if waiting else None
+        drives = self._context.leadership.holds()
+        forecast = self._context.forecast() if waiting and drives else None
         return {job.id: self._of(job, forecast) for job in jobs}
 
     def _of(self, job: Job, forecast: Forecast | None) -> JobForecast:
         if job.status is JobStatus.PROCESSING:
             return JobForecast(job.assignment_reason, self._left(job))
-        if job.status is not JobStatus.PENDING or forecast is None:
+        if job.status is not JobStatus.PENDING:
             return JobForecast(job.assignment_reason)
+        if forecast is None:
+            return JobForecast(f"{_UNKNOWN_HERE} {self._since(job.created_at)}")
         if job.provider is not None:
             return JobForecast(self._at_provider(job))
         if worker := self._context.backlog_sync.asked_workers.get(job.pinned_server_id or ""):
             words = f"It is for '{worker}', which asks for its jobs itself."
             return JobForecast(f"{words} {self._since(job.created_at)}")
         waiting = self._context.needs.waiting(as_pending_row(job))
-        eta = forecast.eta(waiting) if self._context.leadership.holds() else None
+        eta = forecast.eta(waiting)
         reason = f"{forecast.why_waiting(waiting)} {self._since(job.created_at)}"
         return JobForecast(reason, None if eta is None else round(eta, 1))
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from backend.models.job import Job, JobStatus
 from backend.models.worker import Worker
+from backend.repositories.character_repository import CharacterRepository
+from backend.repositories.clip_repository import ClipRepository
 from backend.repositories.project_repository import ProjectRepository
 from backend.repositories.server_stats_repository import ServerStats, ServerStatsRepository
 from backend.services.monitoring.outlook import JobForecasts
@@ -16,12 +18,14 @@ from backend.utils.errors import UnprocessableError
 
 
 class QueueView:
-    def __init__(
+    def __init__(  # noqa: PLR0913 - it joins all that a job is shown with
         self,
         queue: QueueManager,
         stats: ServerStatsRepository,
         *,
         projects: ProjectRepository,
+        clips: ClipRepository,
+        characters: CharacterRepository,
         workers: WorkerService,
         fleet: Fleet,
         forecasts: JobForecasts,
@@ -29,20 +33,23 @@ class QueueView:
         self._queue = queue
         self._stats = stats
         self._projects = projects
+        self._clips = clips
+        self._characters = characters
         self._workers = workers
         self._fleet = fleet
         self._forecasts = forecasts
 
     async def job(self, job_id: str) -> dict[str, object]:
         job = await self._queue.get(job_id)
-        return self._shown([job], {job.id: await self._queue.position(job)})[0]
+        told = await self._without_gone([job])
+        return self._shown(told, {job.id: await self._queue.position(job)})[0]
 
     async def page(
         self, *, skip: int, limit: int, **wanted: Any
     ) -> tuple[list[dict[str, object]], int]:
         jobs, total = await self._queue.page(skip=skip, limit=limit, **wanted)
         positions = await self._queue.positions(jobs)
-        return self._shown(jobs, positions), total
+        return self._shown(await self._without_gone(jobs), positions), total
 
     async def project(self, project_id: str, *, skip: int, limit: int) -> dict[str, object]:
         """A project's jobs with their totals; ResourceNotFoundError when there is none."""
@@ -88,6 +95,19 @@ class QueueView:
                 for worker in workers
             },
         }
+
+    async def _without_gone(self, jobs: Sequence[Job]) -> list[Job]:
+        """Tell no results of clips and characters that were deleted: their files went with them."""
+        done = [job for job in jobs if job.result is not None]
+        clip_ids = {job.clip_id for job in done if job.clip_id}
+        character_ids = {job.character_id for job in done if job.character_id}
+        there = await self._clips.existing(list(clip_ids)) if clip_ids else set[str]()
+        if character_ids:
+            there |= {each.id for each in await self._characters.list_by_ids(character_ids)}
+        gone = {job.id for job in done if (job.clip_id or job.character_id) not in there}
+        return [
+            job.model_copy(update={"result_url": None}) if job.id in gone else job for job in jobs
+        ]
 
     def _shown(
         self, jobs: Sequence[Job], positions: Mapping[str, int | None]

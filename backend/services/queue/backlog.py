@@ -60,7 +60,7 @@ class LineKey(NamedTuple):
     excluded: frozenset[str]
 
 
-class Amount(NamedTuple):
+class Workload(NamedTuple):
     """How many jobs, and their work together."""
 
     jobs: int
@@ -103,7 +103,7 @@ class JobLine:
         self._newest = 0
         #: What was worked out since the last change.
         self._head: WaitingJob | None = None
-        self._summed: tuple[int, Amount] | None = None
+        self._summed: tuple[int, Workload] | None = None
 
     def __len__(self) -> int:
         return len(self._members)
@@ -158,7 +158,7 @@ class JobLine:
         self._head = None
         return found
 
-    def queued_until(self, limit: float) -> Amount:
+    def queued_until(self, limit: float) -> Workload:
         """What was queued up to that time, the slice around it included."""
         last = int(limit // SLICE_SECONDS)
         if last >= self._newest:
@@ -167,7 +167,7 @@ class JobLine:
             self._summed = (last, self._sum_until(last))
         return self._summed[1]
 
-    def _sum_until(self, last: int) -> Amount:
+    def _sum_until(self, last: int) -> Workload:
         head = self.head()
         first = int(head.queued_at // SLICE_SECONDS) if head else last
         slots: Iterable[int] = range(first, last + 1)
@@ -177,10 +177,10 @@ class JobLine:
             (part.count, part.work) for slot in slots if (part := self._slices.get(slot))
         )
 
-    def total(self) -> Amount:
-        return Amount(len(self._members), self._work)
+    def total(self) -> Workload:
+        return Workload(len(self._members), self._work)
 
-    def before(self, job: WaitingJob) -> Amount:
+    def before(self, job: WaitingJob) -> Workload:
         """What stands before a job of this line, exactly but for jobs of its own slice."""
         own = int(job.queued_at // SLICE_SECONDS)
         amounts = [(part.count, part.work) for slot, part in self._slices.items() if slot < own]
@@ -194,12 +194,12 @@ class JobLine:
         return job is not None and job.queued_at == entry[0]
 
 
-def _amount(parts: Iterable[tuple[int, float]]) -> Amount:
+def _amount(parts: Iterable[tuple[int, float]]) -> Workload:
     count, work = 0, 0.0
     for part_count, part_work in parts:
         count += part_count
         work += part_work
-    return Amount(count, max(0.0, work))
+    return Workload(count, max(0.0, work))
 
 
 class Backlog:

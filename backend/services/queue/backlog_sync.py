@@ -6,9 +6,11 @@ and whatever slipped through by comparing with the kept totals. A job that is in
 no longer waits costs nothing but a claim that fails.
 """
 
+import asyncio
 import logging
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 from backend.models.job import Job, JobStatus
@@ -74,7 +76,10 @@ _RECENT = 500
 
 
 class BacklogSync:
-    """Add it to the listeners of the jobs, `load()`, then `refresh()` about every second."""
+    """While it is `attached()`: `load()`, then `refresh()` about every second.
+
+    Only the process that drives the servers keeps a backlog; elsewhere it would grow for ever.
+    """
 
     def __init__(
         self, jobs: JobRepository, workers: WorkerRepository, needs: JobNeeds, *, clock: Clock
@@ -83,6 +88,10 @@ class BacklogSync:
         self._workers = workers
         self._needs = needs
         self._clock = clock
+        self._forget()
+        self._loading = SingleFlight(self._load)
+
+    def _forget(self) -> None:
         self.backlog = Backlog()
         self._last = 0
         self._requeued = 0
@@ -99,7 +108,32 @@ class BacklogSync:
         self._drift_detector = DriftDetector()
         #: How many waited when the collector was last told to pass them over.
         self._passed_over = 0
-        self._loading = SingleFlight(self._load)
+        #: What was heard of and is not taken in yet: rows of jobs that wait, ids of others.
+        self._inbox: deque[PendingRow | str] = deque()
+
+    @contextmanager
+    def attached(self) -> Iterator[None]:
+        """Hear of jobs as long as this process drives; nothing of it is remembered afterwards."""
+        self._jobs.listeners.append(self)
+        try:
+            yield
+        finally:
+            self._jobs.listeners.remove(self)
+            self._forget()
+
+    async def take_in(self) -> None:
+        """Put what was heard of into the backlog, some at a time.
+
+        Whoever queues a job only announces it: what it needs is worked out here.
+        """
+        while self._inbox:
+            for _ in range(min(_ROWS, len(self._inbox))):
+                heard = self._inbox.popleft()
+                if isinstance(heard, str):
+                    self._remove(heard)
+                else:
+                    self._add([heard])
+            await asyncio.sleep(0)
 
     async def load(self) -> None:
         """Read the whole queue, a window at a time; what does not wait any more leaves.
@@ -113,6 +147,7 @@ class BacklogSync:
         self._heard = heard = set[str]()
         try:
             waiting = await self._read_all(heard)
+            await self.take_in()
         finally:
             self._heard = None
         there = waiting | heard
@@ -140,6 +175,7 @@ class BacklogSync:
 
     async def refresh(self) -> None:
         """Find what other processes queued since."""
+        await self.take_in()
         if self._heard is None:
             await self._read_new()
             await self._read_requeued()
@@ -189,30 +225,28 @@ class BacklogSync:
     def let_go(self, job_id: str) -> None:
         self._given.discard(job_id)
 
-    def let_all_go(self) -> None:
-        """Know no more of what is on its way: from now on another process may drive the servers."""
-        self._given.clear()
-
     def queued(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
             self._awaited.pop(job.number, None)
             self._hear(job.id)
-        self._add([as_pending_row(job) for job in jobs])
+            self._inbox.append(as_pending_row(job))
 
     def changed(self, before: Job, after: Job) -> None:
         if after.status is JobStatus.PENDING:
             self._hear(after.id)
-            self._add([as_pending_row(after)])
+            self._inbox.append(as_pending_row(after))
         elif before.status is JobStatus.PENDING:
             self.removed(after)
 
     def removed(self, job: Job) -> None:
         self._hear(job.id)
-        self.backlog.remove(job.id)
-        self.provider_jobs.pop(job.id, None)
+        self._remove(job.id)
+        if self._inbox:
+            self._inbox.append(job.id)
 
     def cleared(self, status: JobStatus) -> None:
         if status is JobStatus.PENDING:
+            self._inbox.clear()
             self.backlog = Backlog(served_at=self.backlog.served_at)
             self.provider_jobs.clear()
             self._given.clear()
@@ -221,6 +255,10 @@ class BacklogSync:
         self._given.discard(job_id)
         if self._heard is not None:
             self._heard.add(job_id)
+
+    def _remove(self, job_id: str) -> None:
+        self.backlog.remove(job_id)
+        self.provider_jobs.pop(job_id, None)
 
     def _add(self, rows: Sequence[PendingRow]) -> None:
         for row in rows:
@@ -283,4 +321,5 @@ class BacklogSync:
             await self.load()
 
     def _known(self) -> int:
-        return len(self.backlog) + len(self.provider_jobs) + len(self._given)
+        on_the_way = sum(not isinstance(heard, str) for heard in self._inbox)
+        return len(self.backlog) + len(self.provider_jobs) + len(self._given) + on_the_way

@@ -7,7 +7,7 @@ from backend.services.queue.backlog_sync import BacklogSync
 from backend.services.queue.in_flight import InFlightJobs
 from backend.services.queue.job_requirements import JobNeeds
 from backend.services.queue.leadership import Leadership
-from backend.services.queue.learning import Learning
+from backend.services.queue.learning import EstimateLearner
 from backend.services.queue.scheduling.forecast import Forecast
 from backend.services.queue.scheduling.types import Rules, ServerView, TakeBack
 from backend.services.servers.fleet import Fleet
@@ -21,7 +21,7 @@ class SchedulerContext:
     backlog_sync: BacklogSync
     needs: JobNeeds
     in_flight: InFlightJobs
-    learning: Learning
+    learning: EstimateLearner
     rules: Rules
     clock: Clock
 

@@ -19,7 +19,7 @@ from backend.repositories.jobs.rows import RunningRow
 from backend.services.comfyui.catalog import ServerCatalog
 from backend.services.queue.context import SchedulerContext
 from backend.services.queue.in_flight import InFlightJob
-from backend.services.queue.late_results import LateFind, LateResults
+from backend.services.queue.late_results import LatePrompt, LateResults
 from backend.services.queue.retry_policy import Failure
 from backend.services.queue.runners.attempt import AttemptLife, Placement
 from backend.services.queue.runners.openai import provider_placement
@@ -69,7 +69,6 @@ class Dispatcher:
         self._to_recover = True
         self._recounting = SingleFlight(jobs.recount)
         self._looked = 0.0
-        context.in_flight.on_change = self.wake
 
     @property
     def is_leader(self) -> bool:
@@ -95,20 +94,25 @@ class Dispatcher:
         while True:
             await leadership.acquire()
             async with leadership.kept() as lost:
-                driving = asyncio.create_task(self._drive(), name="driving")
-                losing = asyncio.create_task(lost.wait(), name="losing the lease")
-                try:
-                    await asyncio.wait({driving, losing}, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    for task in (driving, losing):
-                        task.cancel()
-                    await asyncio.gather(driving, losing, return_exceptions=True)
-                    self._context.in_flight.clear()
-                    self._context.backlog_sync.let_all_go()
-            if not lost.is_set():
-                logger.error("The queue stopped for a reason of our own.", exc_info=_error(driving))
-                await asyncio.sleep(_IDLE_SECONDS)
+                with self._context.backlog_sync.attached():
+                    ended = await self._drive_until(lost)
             # Whoever has it now writes what becomes of the jobs; nothing here may any more.
+            if not lost.is_set():
+                logger.error("The queue stopped for a reason of our own.", exc_info=ended)
+                await asyncio.sleep(_IDLE_SECONDS)
+
+    async def _drive_until(self, lost: asyncio.Event) -> BaseException | None:
+        """Drive until the lease is lost; gives the error that ended it before that."""
+        driving = asyncio.create_task(self._drive(), name="driving")
+        losing = asyncio.create_task(lost.wait(), name="losing the lease")
+        try:
+            await asyncio.wait({driving, losing}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (driving, losing):
+                task.cancel()
+            await asyncio.gather(driving, losing, return_exceptions=True)
+            self._context.in_flight.clear()
+        return _error(driving)
 
     async def _drive(self) -> None:
         self._to_recover = True
@@ -166,7 +170,7 @@ class Dispatcher:
         for found in await self._late.look():
             self._adopt_late(group, found)
 
-    def _adopt_late(self, group: asyncio.TaskGroup, found: LateFind) -> None:
+    def _adopt_late(self, group: asyncio.TaskGroup, found: LatePrompt) -> None:
         """A lost server is back with a job that still waits: it goes on there."""
         state = self._context.fleet.state_of(found.server.id)
         if state is not None and state.catalog and found.job.id not in self._context.in_flight:
@@ -215,6 +219,7 @@ class Dispatcher:
         """Plan once and act on it; gives the seconds until it should be looked at again."""
         if not self.is_leader:
             return _IDLE_SECONDS
+        await self._context.backlog_sync.take_in()
         started = time.perf_counter()
         now = self._context.now()
         backlog = self._context.backlog_sync.backlog

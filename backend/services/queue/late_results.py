@@ -30,7 +30,7 @@ _LOOK_SECONDS = 2.0
 _LOOKED_THROUGH = 200
 
 
-class LateFind(NamedTuple):
+class LatePrompt(NamedTuple):
     """A prompt that its server still has, of a job that waits."""
 
     job: Job
@@ -69,13 +69,13 @@ class LateResults:
         for job in [*newest, *await self._jobs.processing()]:
             self.lost(job)
 
-    async def look(self) -> list[LateFind]:
+    async def look(self) -> list[LatePrompt]:
         """Ask the servers that are back; gives the jobs that can go on there."""
         now = time.monotonic()
         if not self._lost or now - self._looked < _LOOK_SECONDS:
             return []
         self._looked = now
-        found: list[LateFind] = []
+        found: list[LatePrompt] = []
         for prompt_id, lost in list(self._lost.items()):
             state = self._fleet.state_of(lost.attempt.server_id)
             if now - lost.since > _DAY:
@@ -84,7 +84,7 @@ class LateResults:
                 found += await self._settle(prompt_id, lost, state.server)
         return found
 
-    async def _settle(self, prompt_id: str, lost: _Lost, server: ComfyUIServer) -> list[LateFind]:
+    async def _settle(self, prompt_id: str, lost: _Lost, server: ComfyUIServer) -> list[LatePrompt]:
         job = await self._jobs.find_by_id(lost.job_id)
         try:
             outcome = await self._client.history(server, prompt_id)
@@ -92,7 +92,7 @@ class LateResults:
         except UpstreamError:
             return []
         if job is not None and job.status is JobStatus.PENDING and is_there:
-            return [LateFind(job, server)] if lost.attempt.outcome is Outcome.LOST else []
+            return [LatePrompt(job, server)] if lost.attempt.outcome is Outcome.LOST else []
         current = job.current_attempt if job else None
         if current is not None and current.prompt_id == prompt_id:
             return []  # it was adopted, and is followed

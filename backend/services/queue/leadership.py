@@ -19,7 +19,7 @@ from pathlib import Path
 from backend.models.lease import Lease
 from backend.repositories.lease_repository import LeaseRepository
 from backend.utils.errors import DatabaseUnavailableError
-from backend.utils.ids import new_id
+from backend.utils.ids import random_id
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ Monotonic = Callable[[], float]
 
 
 @dataclass(frozen=True)
-class LeasePace:
+class LeaseTiming:
     """Seconds. `trusted` must be less than `expires`: the old holder stops first."""
 
     renew: float = 3.0
@@ -43,13 +43,13 @@ class Leadership:
         self,
         leases: LeaseRepository,
         *,
-        pace: LeasePace | None = None,
+        pace: LeaseTiming | None = None,
         monotonic: Monotonic = time.monotonic,
     ) -> None:
         self._leases = leases
-        self._pace = pace or LeasePace()
+        self._pace = pace or LeaseTiming()
         self._monotonic = monotonic
-        self._owner = new_id()
+        self._owner = random_id()
         self._held: Lease | None = None
         self._renewed = 0.0
         self._seen: Lease | None = None

@@ -12,7 +12,7 @@ from backend.services.queue.scheduling.estimates import (
 _SAVED_EVERY = 10.0
 
 
-class Learning:
+class EstimateLearner:
     def __init__(self, stored: EstimatesRepository) -> None:
         self._stored = stored
         self.estimates = Estimates()

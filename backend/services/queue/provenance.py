@@ -19,15 +19,15 @@ _SAME = (
 )  # fmt: skip
 
 
-class States(Protocol):
+class FleetStates(Protocol):
     @property
     def states(self) -> Sequence[ServerState]: ...
 
 
-class GraphNotes:
+class GraphRecorder:
     """Keeps the graph of each attempt once, for the project or character of its job."""
 
-    def __init__(self, graphs: GraphRepository, servers: States, *, clock: Clock) -> None:
+    def __init__(self, graphs: GraphRepository, servers: FleetStates, *, clock: Clock) -> None:
         self._graphs = graphs
         self._servers = servers
         self._clock = clock

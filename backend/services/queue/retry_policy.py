@@ -44,7 +44,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class RetryDecision:
     status: JobStatus
     retry_count: int
     not_before: datetime | None
@@ -55,25 +55,25 @@ class Judgement:
     """What becomes of a job, and why. `excluded` are the servers it is not sent to any more."""
 
     failure: Failure
-    verdict: Verdict
+    verdict: RetryDecision
     excluded: tuple[str, ...]
 
 
-def judge(job: Job, failure: Failure, now: datetime) -> Verdict:
+def judge(job: Job, failure: Failure, now: datetime) -> RetryDecision:
     """Say what becomes of the job. Where it may go again is for `exclusions` to say."""
-    failed = Verdict(JobStatus.FAILED, job.retry_count, None)
+    failed = RetryDecision(JobStatus.FAILED, job.retry_count, None)
     if failure.final or failure.outcome is Outcome.REJECTED or _is_poison(job, failure):
         return failed
     if failure.outcome in _NOT_THE_JOBS_FAULT:
         pause = timedelta(seconds=_TRANSPORT_PAUSE)
-        return Verdict(JobStatus.PENDING, job.retry_count, now + pause)
+        return RetryDecision(JobStatus.PENDING, job.retry_count, now + pause)
     if failure.code == OUT_OF_MEMORY:
         seen = any(attempt.code == OUT_OF_MEMORY for attempt in job.attempts)
-        return failed if seen else Verdict(JobStatus.PENDING, job.retry_count, None)
+        return failed if seen else RetryDecision(JobStatus.PENDING, job.retry_count, None)
     if job.retry_count >= job.max_retries:
         return failed
     pause = timedelta(seconds=_BACKOFF.after(job.retry_count))
-    return Verdict(JobStatus.PENDING, job.retry_count + 1, now + pause)
+    return RetryDecision(JobStatus.PENDING, job.retry_count + 1, now + pause)
 
 
 def is_servers_fault(failure: Failure) -> bool:

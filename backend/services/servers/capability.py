@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from backend.services.servers.fleet import ServerState
-from backend.services.workflows import Missing, Requirements, missing
+from backend.services.workflows import MissingItem, Requirements, missing
 from backend.utils.errors import ModelUnavailableError
 
 
@@ -28,5 +28,5 @@ def states_with(needs: Requirements | None, states: Iterable[ServerState]) -> li
     return [state for state in states if needs is None or not _missing(needs, state)]
 
 
-def _missing(needs: Requirements, state: ServerState) -> tuple[Missing, ...]:
+def _missing(needs: Requirements, state: ServerState) -> tuple[MissingItem, ...]:
     return missing(needs, state.catalog) if state.catalog is not None else ()

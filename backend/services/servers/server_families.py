@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 from backend.services.comfyui.catalog import ServerCatalog
 from backend.services.families import FAMILIES, VARIANTS
-from backend.services.families.base import Kind, ModelFamily
+from backend.services.families.base import GraphKind, ModelFamily
 from backend.services.families.detection import detect_family
-from backend.services.workflows import Missing, missing, requirements
+from backend.services.workflows import MissingItem, missing, requirements
 from backend.services.workflows.intent import request_for
 from backend.utils.errors import WorkflowError
 
@@ -20,7 +20,7 @@ Files = Mapping[ModelFamily, Sequence[str]]
 
 class _Lack(NamedTuple):
     model: str
-    missing: tuple[Missing, ...]
+    missing: tuple[MissingItem, ...]
 
 
 def families_on(catalog: ServerCatalog) -> list[dict[str, Any]]:
@@ -50,7 +50,7 @@ def _looked_through(family: ModelFamily, plain: set[str], loaded: set[str]) -> s
 
 def _family_on(family: ModelFamily, files: Files, catalog: ServerCatalog) -> dict[str, Any]:
     variants = [one for one in VARIANTS if one.id == family.id]
-    wanted = [kind for kind in Kind if any(kind in one.kinds for one in variants)]
+    wanted = [kind for kind in GraphKind if any(kind in one.kinds for one in variants)]
     found = {kind: _best(kind, variants, files, catalog) for kind in wanted}
     able = [kind for kind, lack in found.items() if not lack.missing]
     return {
@@ -63,7 +63,9 @@ def _family_on(family: ModelFamily, files: Files, catalog: ServerCatalog) -> dic
     }
 
 
-def _best(kind: Kind, variants: list[ModelFamily], files: Files, catalog: ServerCatalog) -> _Lack:
+def _best(
+    kind: GraphKind, variants: list[ModelFamily], files: Files, catalog: ServerCatalog
+) -> _Lack:
     """The model that comes closest to a kind: of the server's own, else the official one."""
     able = [one for one in variants if kind in one.kinds]
     best: _Lack | None = None
@@ -81,12 +83,12 @@ def _candidates(able: list[ModelFamily], files: Files) -> Iterator[str]:
         yield from files.get(variant, ())[:_FILES_LOOKED_AT]
 
 
-def _official(kind: Kind, able: list[ModelFamily], catalog: ServerCatalog) -> _Lack:
+def _official(kind: GraphKind, able: list[ModelFamily], catalog: ServerCatalog) -> _Lack:
     lacks = (_lack_of(kind, one.official_model, catalog) for one in able)
     return min((lack for lack in lacks if lack), key=lambda lack: len(lack.missing))
 
 
-def _lack_of(kind: Kind, model: str, catalog: ServerCatalog) -> _Lack | None:
+def _lack_of(kind: GraphKind, model: str, catalog: ServerCatalog) -> _Lack | None:
     """None where a file, for all that its variant can do, cannot."""
     try:
         return _Lack(model, missing(requirements(request_for(kind, model)), catalog))
@@ -94,9 +96,9 @@ def _lack_of(kind: Kind, model: str, catalog: ServerCatalog) -> _Lack | None:
         return None
 
 
-def _grouped(lacking: dict[Kind, _Lack]) -> list[dict[str, Any]]:
+def _grouped(lacking: dict[GraphKind, _Lack]) -> list[dict[str, Any]]:
     """Kinds that lack the same are told together."""
-    kinds: dict[_Lack, list[Kind]] = {}
+    kinds: dict[_Lack, list[GraphKind]] = {}
     for kind, lack in lacking.items():
         kinds.setdefault(lack, []).append(kind)
     return [

@@ -9,7 +9,7 @@ from backend.services.families.base import ModelFamily
 from backend.services.families.detection import detect_family, needs_other_graph
 from backend.services.families.stable_diffusion import PLAIN_CHECKPOINT
 from backend.services.servers.fleet import ServerState
-from backend.services.workflows import Missing, missing, requirements
+from backend.services.workflows import MissingItem, missing, requirements
 from backend.services.workflows.intent import sample_request
 
 
@@ -73,12 +73,12 @@ def _family_id(name: str) -> str | None:
 
 def _lacks(
     family: ModelFamily, files: Iterable[str], catalog: ServerCatalog
-) -> tuple[Missing, ...]:
+) -> tuple[MissingItem, ...]:
     """Say what is missing for the file that comes closest; without a file, that is missing."""
     lacking = [
         missing(requirements(sample_request(_variant(family, name), name)), catalog)
         for name in files
     ]
     if not lacking:
-        return (Missing(family.folder, f"a model of the family {family.label}"),)
+        return (MissingItem(family.folder, f"a model of the family {family.label}"),)
     return min(lacking, key=len)

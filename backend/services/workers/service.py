@@ -19,7 +19,7 @@ from backend.services.servers.fleet import Fleet
 from backend.services.workers.matching import facts_for_worker, why_not
 from backend.utils.clock import Clock
 from backend.utils.errors import ConflictError, InvalidRequestError
-from backend.utils.ids import new_id
+from backend.utils.ids import random_id
 
 #: How many of the jobs whose turn comes first are looked through for one a worker may take.
 _WINDOW = 200
@@ -149,7 +149,7 @@ class WorkerService:
             server_name=worker.name,
             reason=f"'{worker.name}' asked for work.",
             render=facts_for_worker(job),
-            prompt_id=new_id(),
+            prompt_id=random_id(),
             client_id="",
         )
         return await self._recorder.lend(job, claim, until=self._clock() + self._lease)

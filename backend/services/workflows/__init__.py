@@ -6,14 +6,14 @@ Queue, servers, film and generation import it. It imports families, `comfyui.cat
 from backend.services.workflows.build import BuiltWorkflow, build_workflow
 from backend.services.workflows.files import FileNeed
 from backend.services.workflows.graph import InputImage
-from backend.services.workflows.requirements import Missing, Requirements, missing, requirements
+from backend.services.workflows.requirements import MissingItem, Requirements, missing, requirements
 from backend.services.workflows.unused_params import unused_params_of
 
 __all__ = [
     "BuiltWorkflow",
     "FileNeed",
     "InputImage",
-    "Missing",
+    "MissingItem",
     "Requirements",
     "build_workflow",
     "missing",

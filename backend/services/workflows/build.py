@@ -12,7 +12,7 @@ from backend.services.families.detection import detect_family
 from backend.services.workflows import custom, saved_plans
 from backend.services.workflows.choices import check_unchecked
 from backend.services.workflows.files import FoundFile
-from backend.services.workflows.graph import Draft, Graph, InputImage, with_names
+from backend.services.workflows.graph import BuiltGraph, Graph, InputImage, with_names
 from backend.services.workflows.intent import check_sources, with_hint
 from backend.services.workflows.recipe import (
     Recipe,
@@ -126,7 +126,7 @@ def _recipe(
     )
 
 
-def _built(recipe: Recipe, draft: Draft) -> BuiltWorkflow:
+def _built(recipe: Recipe, draft: BuiltGraph) -> BuiltWorkflow:
     settings = recipe.settings
     sized = recipe.sized or recipe.kind.value != "edit"
     model = recipe.files.get("model") or recipe.files["high"]

@@ -26,7 +26,7 @@ class InputImage:
 
 
 @dataclass(frozen=True)
-class Draft:
+class BuiltGraph:
     """A finished graph: the node that saves, and the pictures that it loads."""
 
     graph: Graph
@@ -53,8 +53,8 @@ class GraphBuilder:
             self._images[source] = InputImage(node_id, "image", source)
         return self._images[source].node_id
 
-    def finished(self, output: str) -> Draft:
-        return Draft(self.nodes, output, tuple(self._images.values()))
+    def finished(self, output: str) -> BuiltGraph:
+        return BuiltGraph(self.nodes, output, tuple(self._images.values()))
 
 
 def link(node_id: str, slot: int = 0) -> Link:

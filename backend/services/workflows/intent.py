@@ -5,30 +5,30 @@ from typing import Any, NoReturn
 from backend.models.content import ContentType
 from backend.models.render import RenderRequest
 from backend.services.families import VARIANTS
-from backend.services.families.base import Kind, ModelFamily
+from backend.services.families.base import GraphKind, ModelFamily
 from backend.services.families.detection import detect, family_of_checkpoint, is_large
 from backend.services.workflows.graph import UPLOADS
 from backend.utils.errors import WorkflowError
 
 _NEEDS = {
-    Kind.IMAGE_TO_IMAGE: "a picture to begin from (params.init_image)",
-    Kind.INPAINT: "a picture and a mask (params.init_image, params.mask)",
-    Kind.EDIT: "a picture to change (params.init_image)",
-    Kind.IMAGE_TO_VIDEO: "a picture to begin from (params.init_image)",
-    Kind.FIRST_LAST_FRAME: "a first and a last picture (params.init_image, params.end_image)",
+    GraphKind.IMAGE_TO_IMAGE: "a picture to begin from (params.init_image)",
+    GraphKind.INPAINT: "a picture and a mask (params.init_image, params.mask)",
+    GraphKind.EDIT: "a picture to change (params.init_image)",
+    GraphKind.IMAGE_TO_VIDEO: "a picture to begin from (params.init_image)",
+    GraphKind.FIRST_LAST_FRAME: "a first and a last picture (params.init_image, params.end_image)",
 }
-_WORDS = {kind: kind.value.replace("_", " ") for kind in Kind}
+_WORDS = {kind: kind.value.replace("_", " ") for kind in GraphKind}
 _LARGE = 1024
 #: Stand for sources where only their being there matters.
 _SOURCES = {name: f"{UPLOADS}{name}" for name in ("init_image", "end_image", "mask")}
 
 
 _PICTURES = {
-    Kind.IMAGE_TO_IMAGE: ("init_image",),
-    Kind.INPAINT: ("init_image", "mask"),
-    Kind.EDIT: ("init_image",),
-    Kind.IMAGE_TO_VIDEO: ("init_image",),
-    Kind.FIRST_LAST_FRAME: ("init_image", "end_image"),
+    GraphKind.IMAGE_TO_IMAGE: ("init_image",),
+    GraphKind.INPAINT: ("init_image", "mask"),
+    GraphKind.EDIT: ("init_image",),
+    GraphKind.IMAGE_TO_VIDEO: ("init_image",),
+    GraphKind.FIRST_LAST_FRAME: ("init_image", "end_image"),
 }
 
 
@@ -66,10 +66,10 @@ def essence(request: RenderRequest) -> RenderRequest:
 
 def sample_request(family: ModelFamily, model: str) -> RenderRequest:
     """Give a request that wants nothing but what the family does first."""
-    return request_for(next(kind for kind in Kind if kind in family.kinds), model)
+    return request_for(next(kind for kind in GraphKind if kind in family.kinds), model)
 
 
-def request_for(kind: Kind, model: str) -> RenderRequest:
+def request_for(kind: GraphKind, model: str) -> RenderRequest:
     """Give a request that wants just this of a model."""
     pictures: dict[str, Any] = {name: _SOURCES[name] for name in _PICTURES.get(kind, ())}
     return RenderRequest(kind=kind.makes, model=model, seed=0, **pictures)
@@ -104,28 +104,28 @@ def with_hint(request: RenderRequest, family: ModelFamily) -> RenderRequest:
         return request
     if request.init_image is None and _begins_from_hint(request, family):
         return request.model_copy(update={"init_image": hint})
-    if Kind.EDIT in family.kinds and len(request.reference_images) < family.max_references:
+    if GraphKind.EDIT in family.kinds and len(request.reference_images) < family.max_references:
         return request.model_copy(update={"reference_images": (*request.reference_images, hint)})
     return request
 
 
 def _begins_from_hint(request: RenderRequest, family: ModelFamily) -> bool:
     if request.kind is ContentType.VIDEO:
-        return bool(family.kinds & {Kind.IMAGE_TO_VIDEO, Kind.FIRST_LAST_FRAME})
-    shown = Kind.EDIT in family.kinds and not request.reference_images
-    return shown or (Kind.IMAGE_TO_IMAGE in family.kinds and request.denoise is not None)
+        return bool(family.kinds & {GraphKind.IMAGE_TO_VIDEO, GraphKind.FIRST_LAST_FRAME})
+    shown = GraphKind.EDIT in family.kinds and not request.reference_images
+    return shown or (GraphKind.IMAGE_TO_IMAGE in family.kinds and request.denoise is not None)
 
 
-def kind_of(request: RenderRequest, family: ModelFamily, model: str) -> Kind:
+def kind_of(request: RenderRequest, family: ModelFamily, model: str) -> GraphKind:
     """Tell what a request wants of a family. Raises WorkflowError for what it can't do."""
     who = f"'{model}' ({family.label})"
     if request.kind not in family.makes:
         _refuse(["model"], f"{who} does not make a {request.kind}.", "model_kind")
     wanted = _wanted(request, family)
     if wanted not in family.kinds:
-        able = ", ".join(_WORDS[kind] for kind in Kind if kind in family.kinds)
+        able = ", ".join(_WORDS[kind] for kind in GraphKind if kind in family.kinds)
         needs = {_NEEDS[kind] for kind in family.kinds if kind in _NEEDS}
-        lacks = wanted in {Kind.TEXT_TO_IMAGE, Kind.TEXT_TO_VIDEO} and needs
+        lacks = wanted in {GraphKind.TEXT_TO_IMAGE, GraphKind.TEXT_TO_VIDEO} and needs
         hint = f" Give it {' or '.join(sorted(needs))}." if lacks else ""
         words = f"{who} does not do {_WORDS[wanted]}, but {able}.{hint}"
         _refuse(["model"], words, "model_kind")
@@ -143,30 +143,30 @@ def check_sources(request: RenderRequest) -> None:
             _refuse(["params", *name.split(".")], words, "picture_elsewhere")
 
 
-def _wanted(request: RenderRequest, family: ModelFamily) -> Kind:
+def _wanted(request: RenderRequest, family: ModelFamily) -> GraphKind:
     if request.end_image is not None and request.init_image is None:
         _refuse(["params", "end_image"], "An end_image needs an init_image.", "picture_missing")
     if request.mask is not None and request.init_image is None:
         _refuse(["params", "mask"], "A mask needs an init_image.", "picture_missing")
     if request.kind is ContentType.VIDEO:
         return _wanted_video(request)
-    if Kind.EDIT in family.kinds and (request.init_image or request.reference_images):
-        return Kind.EDIT
+    if GraphKind.EDIT in family.kinds and (request.init_image or request.reference_images):
+        return GraphKind.EDIT
     if request.mask is not None:
-        return Kind.INPAINT
-    return Kind.TEXT_TO_IMAGE if request.init_image is None else Kind.IMAGE_TO_IMAGE
+        return GraphKind.INPAINT
+    return GraphKind.TEXT_TO_IMAGE if request.init_image is None else GraphKind.IMAGE_TO_IMAGE
 
 
-def _wanted_video(request: RenderRequest) -> Kind:
+def _wanted_video(request: RenderRequest) -> GraphKind:
     if request.end_image is not None:
-        return Kind.FIRST_LAST_FRAME
-    return Kind.TEXT_TO_VIDEO if request.init_image is None else Kind.IMAGE_TO_VIDEO
+        return GraphKind.FIRST_LAST_FRAME
+    return GraphKind.TEXT_TO_VIDEO if request.init_image is None else GraphKind.IMAGE_TO_VIDEO
 
 
 def _check_extras(request: RenderRequest, family: ModelFamily, who: str) -> None:
     shown = len(request.reference_images)
     allowed = family.max_references
-    if Kind.EDIT in family.kinds and request.init_image is None:
+    if GraphKind.EDIT in family.kinds and request.init_image is None:
         allowed += 1
     if shown > allowed:
         words = f"{who} takes {allowed or 'no'} reference pictures, not {shown}."

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from backend.models.render import LoraUse, RenderRequest
 from backend.services.comfyui.catalog import ServerCatalog, nearest
-from backend.services.families.base import FrameRule, Kind, ModelFamily, Preset
+from backend.services.families.base import FrameRule, GraphKind, ModelFamily, Preset
 from backend.services.workflows.files import FoundFile
 from backend.utils.errors import WorkflowError
 
@@ -49,7 +49,7 @@ class Recipe:
     """
 
     family: ModelFamily
-    kind: Kind
+    kind: GraphKind
     files: Mapping[str, FoundFile]
     settings: Preset
     prompt: str
@@ -109,9 +109,9 @@ def length_of(family: ModelFamily, frames: int | None) -> int:
     return (family.frame_rule or FrameRule(1)).length(frames or 1)
 
 
-def denoise_of(request: RenderRequest, family: ModelFamily, kind: Kind) -> float:
+def denoise_of(request: RenderRequest, family: ModelFamily, kind: GraphKind) -> float:
     """Give how much is painted over: everything, where there is no picture to keep."""
-    if kind not in {Kind.IMAGE_TO_IMAGE, Kind.INPAINT}:
+    if kind not in {GraphKind.IMAGE_TO_IMAGE, GraphKind.INPAINT}:
         return 1.0
     return family.default_denoise if request.denoise is None else request.denoise
 

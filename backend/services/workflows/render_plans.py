@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from backend.models.render import LoraUse, RenderRequest
-from backend.services.families.base import Kind, LoraRule, ModelFamily, Preset
+from backend.services.families.base import GraphKind, LoraRule, ModelFamily, Preset
 from backend.services.families.detection import partner_of, stage_of
 from backend.services.workflows.builders import (
     flux,
@@ -28,12 +28,12 @@ from backend.services.workflows.builders import (
     wan_2_2,
 )
 from backend.services.workflows.files import FileNeed, FoundFile
-from backend.services.workflows.graph import Draft
+from backend.services.workflows.graph import BuiltGraph
 from backend.services.workflows.intent import family_for, kind_of, with_hint
 from backend.services.workflows.recipe import Lora, Recipe, lora_of, pictures_of, settings_of
 from backend.utils.errors import WorkflowError
 
-BUILDERS: Mapping[str, Callable[[Recipe], Draft]] = {
+BUILDERS: Mapping[str, Callable[[Recipe], BuiltGraph]] = {
     "checkpoint": stable_diffusion.build,
     "sd15": stable_diffusion.build,
     "sdxl": sdxl.build,
@@ -62,7 +62,7 @@ class RenderPlan:
     """`files` are in the order of the graph, the model first and LoRAs last."""
 
     family: ModelFamily
-    kind: Kind
+    kind: GraphKind
     files: tuple[FileNeed, ...]
     node_classes: frozenset[str]
 
@@ -103,7 +103,7 @@ def lora_role(number: int) -> str:
 
 
 def _render_plan(
-    request: RenderRequest, family: ModelFamily, kind: Kind, needs: tuple[FileNeed, ...]
+    request: RenderRequest, family: ModelFamily, kind: GraphKind, needs: tuple[FileNeed, ...]
 ) -> RenderPlan:
     """Build the graph with the names as they are, and see which nodes it has."""
     files = {need.role: FoundFile(need.names[0], need.class_type) for need in needs}

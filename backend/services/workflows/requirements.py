@@ -31,7 +31,7 @@ class Requirements:
 
 
 @dataclass(frozen=True)
-class Missing:
+class MissingItem:
     """One thing a server lacks. `folder` is below models/, or "nodes" for a node class."""
 
     folder: str
@@ -61,7 +61,7 @@ def requirements(request: RenderRequest) -> Requirements:
     return Requirements(first.node_classes, first.files, otherwise=tuple(others))
 
 
-def missing(needs: Requirements, catalog: ServerCatalog) -> tuple[Missing, ...]:
+def missing(needs: Requirements, catalog: ServerCatalog) -> tuple[MissingItem, ...]:
     """List what this server lacks; empty when it can render the request."""
     if needs.intent is not None:
         chosen = _best(needs.intent, catalog)
@@ -108,13 +108,15 @@ def choose_model(request: RenderRequest, catalog: ServerCatalog) -> str | None:
     return best[0] if best else None
 
 
-def lacks_of(render_plan: RenderPlan, catalog: ServerCatalog) -> tuple[Missing, ...]:
+def lacks_of(render_plan: RenderPlan, catalog: ServerCatalog) -> tuple[MissingItem, ...]:
     return tuple(_missing(render_plan.node_classes, render_plan.files, catalog))
 
 
-def _best(intent: RenderRequest, catalog: ServerCatalog) -> tuple[str, tuple[Missing, ...]] | None:
+def _best(
+    intent: RenderRequest, catalog: ServerCatalog
+) -> tuple[str, tuple[MissingItem, ...]] | None:
     """Give the model that lacks least, with what it lacks."""
-    best: tuple[str, tuple[Missing, ...]] | None = None
+    best: tuple[str, tuple[MissingItem, ...]] | None = None
     for name in _candidates(intent, catalog):
         try:
             render_plans = render_plans_of(intent, name)
@@ -145,18 +147,18 @@ def _candidates(intent: RenderRequest, catalog: ServerCatalog) -> Iterator[str]:
 
 def _missing(
     node_classes: frozenset[str], files: tuple[FileNeed, ...], catalog: ServerCatalog
-) -> Iterator[Missing]:
+) -> Iterator[MissingItem]:
     located = [(need, need.located(catalog)) for need in files]
     # A file that the loader for GGUF has needs no other loader.
     spared = {n.class_type for n, found in located if found and found.class_type != n.class_type}
     for name in sorted(node_classes):
         if name not in catalog.node_classes and name not in spared:
-            yield Missing("nodes", name)
+            yield MissingItem("nodes", name)
     for need, found in located:
         if found is None and need.gguf_loader_lacks(catalog):
-            yield Missing("nodes", GGUF_LOADERS[need.class_type])
+            yield MissingItem("nodes", GGUF_LOADERS[need.class_type])
         elif need.class_type in catalog.node_classes and found is None:
-            yield Missing(need.folder, need.names[0], need.nearest(catalog))
+            yield MissingItem(need.folder, need.names[0], need.nearest(catalog))
 
 
 def _has_model(files: tuple[FileNeed, ...], catalog: ServerCatalog) -> bool:
@@ -164,7 +166,7 @@ def _has_model(files: tuple[FileNeed, ...], catalog: ServerCatalog) -> bool:
     return bool(files) and files[0].found(catalog) is not None
 
 
-def _no_model(intent: RenderRequest) -> Missing:
+def _no_model(intent: RenderRequest) -> MissingItem:
     folder = "checkpoints" if intent.kind is ContentType.IMAGE else "diffusion_models"
     begun = " that begin from pictures" if intent.init_image else ""
-    return Missing(folder, f"any model for {intent.kind}s{begun} that StoryCanvas knows")
+    return MissingItem(folder, f"any model for {intent.kind}s{begun} that StoryCanvas knows")

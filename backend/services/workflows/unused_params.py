@@ -7,7 +7,7 @@ from functools import lru_cache
 from backend.models.content import ContentType
 from backend.models.render import RenderRequest
 from backend.services.families import VARIANTS
-from backend.services.families.base import Kind, LoraRule, ModelFamily, NegativeRule
+from backend.services.families.base import GraphKind, LoraRule, ModelFamily, NegativeRule
 from backend.services.workflows.intent import family_for, kind_of, with_hint
 from backend.utils.errors import WorkflowError
 
@@ -62,13 +62,15 @@ def _unused(request: RenderRequest, family: ModelFamily, model: str) -> frozense
     return frozenset(name for name, said in given.items() if said)
 
 
-def _idle(request: RenderRequest, family: ModelFamily, kind: Kind) -> Iterator[tuple[str, str]]:
+def _idle(
+    request: RenderRequest, family: ModelFamily, kind: GraphKind
+) -> Iterator[tuple[str, str]]:
     """Give name and field of each parameter that this kind of this family does not read.
 
     What only repeats the preset, as clients send it back, is not held against them.
     """
     preset = family.preset(request.preset, refined=request.refiner is not None)
-    if kind not in {Kind.IMAGE_TO_IMAGE, Kind.INPAINT}:
+    if kind not in {GraphKind.IMAGE_TO_IMAGE, GraphKind.INPAINT}:
         yield "denoise", "denoise"
     if not family.motion_bucket:
         yield "motion_bucket_id", "motion_bucket_id"

@@ -57,14 +57,19 @@ function drag(pressed, made, clip) {
   };
 }
 
+/** Move a clip; where there is no room it goes back first, and then a free place is offered. */
 async function move(clip, position) {
-  try {
-    await put(`/clips/${clip.id}/timeline-position`, { position });
-  } catch (error) {
-    if (!(error instanceof Refusal && error.status === 409)) throw error;
-    suggest(clip, error.detail);
-  }
+  const refusal = await put(`/clips/${clip.id}/timeline-position`, { position }).then(
+    () => null,
+    overlapIn,
+  );
   await show(current("scene"));
+  if (refusal) suggest(clip, refusal);
+}
+
+function overlapIn(error) {
+  if (error instanceof Refusal && error.status === 409) return error.detail;
+  throw error;
 }
 
 function suggest(clip, { error, suggested_position }) {

@@ -48,9 +48,9 @@ async def long_film(container: Container, make_scene: Maker) -> tuple[str, list[
         for scene, count in zip(scenes, (5, 0, 430, 2), strict=True)
         for number in range(count)
     ]
-    await container.repositories.clips.add_many(clips[::-1])
+    await container.base.repositories.clips.add_many(clips[::-1])
     for scene in scenes:
-        await container.timeline.recount(scene["id"])
+        await container.film.timeline.recount(scene["id"])
     return project_id, [clip.id for clip in clips]
 
 
@@ -104,7 +104,7 @@ async def test_what_fails_in_between_cuts_the_connection(
     app: FastAPI, container: Container, long_film: tuple[str, list[str]]
 ) -> None:
     project_id, _ = long_film
-    container.story._clips = BrokenClips(container.repositories.clips)  # type: ignore[assignment]
+    container.film.story._clips = BrokenClips(container.base.repositories.clips)  # type: ignore[assignment]
     async with served(app) as url, httpx.AsyncClient(base_url=url) as client:
         async with client.stream("GET", f"{API}/projects/{project_id}/timeline") as response:
             assert response.status_code == 200

@@ -135,14 +135,10 @@ def example_of(schema: dict[str, Any]) -> Any:
     return {name: example_of(field) for name, field in schema["properties"].items()}
 
 
-#: What the examples give a character: its pictures are made with it.
-LORAS = {"loras": ("mara_v2.safetensors", "mara_v3.safetensors")}
-
-
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[tuple[Studio, Placeholders]]:
     async with (
-        Simulator(SimulatorOptions(models=LORAS)) as simulator,
+        Simulator(SimulatorOptions(seconds_per_step=0)) as simulator,
         studio(tmp_path) as running,
     ):
         things = Placeholders(running, simulator)

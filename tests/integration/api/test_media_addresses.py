@@ -51,7 +51,8 @@ class TestWhereClientsReachUs:
 
     async def test_a_host_that_is_none_is_not_repeated(self, tmp_path: Path) -> None:
         async with studio(tmp_path) as desk:
-            for host in ('evil"onload=', "a b", "user@evil.example", "evil.example/x", ""):
+            odd = ("a:99999", "..", "a..b", "x" * 300)
+            for host in ('evil"onload=', "a b", "user@evil.example", "evil.example/x", "", *odd):
                 told = await face(desk.client, Host=host)
                 assert told.startswith("http://storycanvas"), told
 
@@ -74,6 +75,11 @@ class TestWhereClientsReachUs:
             async with studio(tmp_path, trusted_proxies=trusted) as desk:
                 assert (await face(desk.client, **sent)).startswith(f"{expected}/uploads/")
                 assert (await face(desk.client, **longer)).startswith(f"{with_prefix}/uploads/")
+                chain = {
+                    "X-Forwarded-Host": "film.example, cdn",
+                    "X-Forwarded-Proto": "HTTPS, http",
+                }
+                assert (await face(desk.client, **chain)).startswith(f"{expected}/uploads/")
                 bad = {"X-Forwarded-Host": "a b", "X-Forwarded-Prefix": "//evil.example/"}
                 assert (await face(desk.client, **bad)).startswith(f"{ORIGIN}/uploads/")
 
@@ -157,6 +163,19 @@ async def test_a_job_tells_its_result_and_its_prompt(tmp_path: Path, simulator: 
         }  # fmt: skip
 
 
+async def test_no_result_is_told_of_a_clip_that_is_gone(
+    tmp_path: Path, simulator: Simulator
+) -> None:
+    async with studio(tmp_path) as desk:
+        await desk.server(simulator)
+        clip = await desk.clip()
+        job_id = await desk.job(clip, params=SMALL)
+        assert (await desk.finished(job_id))["result"]
+        await desk.client.delete(f"/api/v1/clips/{clip['id']}")
+        job = await desk.get(f"/queue/jobs/{job_id}")
+        assert (job["status"], job["result"], job["result_url"]) == ("completed", None, None)
+
+
 async def test_streams_have_the_address_of_their_request(
     tmp_path: Path, simulator: Simulator
 ) -> None:
@@ -198,14 +217,17 @@ async def test_an_exported_film_names_its_media_and_comes_back(
     async with keyed(tmp_path) as desk:
         await desk.server(simulator)
         clip = await desk.clip()
-        await desk.finished(await desk.job(clip, params=SMALL))
+        params = {**SMALL, "init_image": await face(desk.client), "denoise": 0.5}
+        await desk.finished(await desk.job(clip, params=params))
         mara = {"name": "Mara", "face_image": await face(desk.client)}
         await desk.post("/characters", {**mara, "project_id": clip["project_id"]})
         exported = await desk.client.get(f"/api/projects/{clip['project_id']}/export/json")
         film = exported.json()
         (media,) = film["timeline"]["media"]
+        (take,) = film["clips"][0]["generated_images"]
         del desk.client.headers["Authorization"]
-        for address in (media["url"], film["characters"][0]["face_image"]):
+        begun_from = take["generation_params"]["init_image"]
+        for address in (media["url"], begun_from, film["characters"][0]["face_image"]):
             assert (await desk.client.get(address)).status_code == 200
         desk.client.headers.update(BEARER)
         files = {"file": ("film.json", exported.content)}

@@ -154,7 +154,7 @@ async def test_without_a_database_the_rest_is_told(
     client: httpx.AsyncClient, container: Container
 ) -> None:
     await client.get(f"{API}/health")
-    await container._database.stop()
+    await container.base.database.stop()
     found = await scrape(client)
     assert "storycanvas_queue_jobs" not in found
     assert ("GET", f"{API}/health", "200") in requests(found)

@@ -21,7 +21,7 @@ from backend.container import Container
 from backend.models.event import EventFilter, EventKind
 from backend.mongo.embedded import EmbeddedDatabase
 from backend.server import create_app
-from backend.utils.ids import new_id
+from backend.utils.ids import random_id
 from tests.listening import eventually, listening, on_a_port
 from tests.studio import quick_settings, server_process
 
@@ -59,7 +59,7 @@ async def test_an_event_as_browsers_get_it(tmp_path: Path) -> None:
         assert stream.response.headers["access-control-allow-origin"] == "*"
         await eventually(lambda: stream.of("hello"))
         data = {"status": "processing", "note": "two\nlines \u2028 \U0001f3ac"}
-        container.events.publish(JOB, project_id="p", job_id="j", data=data)
+        container.events.hub.publish(JOB, project_id="p", job_id="j", data=data)
         await eventually(lambda: stream.of("job.started"))
         (event,) = stream.of("job.started")
         assert event == {
@@ -85,8 +85,8 @@ async def test_filters(tmp_path: Path) -> None:
         listening(base, "?types=server,job.failed") as kinds,
         talking(base, "?clip_id=c") as clip,
     ):
-        await eventually(lambda: container.events.listening == 4)
-        publish = container.events.publish
+        await eventually(lambda: container.events.hub.listening == 4)
+        publish = container.events.hub.publish
         publish(JOB, project_id="p", job_id="j", batch_id="b", clip_id="c")
         publish(JOB, project_id="q", job_id="j", clip_id="d")
         publish(EventKind.SERVER_ONLINE, server_id="s")
@@ -114,7 +114,7 @@ async def test_a_lost_connection_resumes_without_gap_or_repeat(tmp_path: Path) -
 
         async def publish() -> None:
             for job in sent:
-                container.events.publish(JOB, job_id=job)
+                container.events.hub.publish(JOB, job_id=job)
                 await asyncio.sleep(0.01)
 
         async with listening(base) as stream:
@@ -131,7 +131,7 @@ async def test_a_lost_connection_resumes_without_gap_or_repeat(tmp_path: Path) -
         await publishing
         assert seen == sent
         async with talking(base, f"?last_event_id={last}") as socket:
-            container.events.publish(JOB, job_id="more")
+            container.events.hub.publish(JOB, job_id="more")
             assert (await socket.receive_json())["job_id"] == "more"
 
 
@@ -147,7 +147,7 @@ async def test_an_unknown_id_brings_a_reset(tmp_path: Path) -> None:
 async def test_two_processes_on_one_database_tell_all(
     tmp_path: Path, embedded: EmbeddedDatabase
 ) -> None:
-    place: dict[str, Any] = {"mongo_url": embedded.url, "db_name": f"ev_{new_id()[:8]}"}
+    place: dict[str, Any] = {"mongo_url": embedded.url, "db_name": f"ev_{random_id()[:8]}"}
     async with (
         stage(tmp_path / "a", **place) as (base_a, a),
         stage(tmp_path / "b", mongo_driver="pymongo", **place) as (base_b, b),
@@ -157,7 +157,7 @@ async def test_two_processes_on_one_database_tell_all(
     ):
         await eventually(lambda: at_a.of("hello") and at_b.of("hello"))
         for number in range(80):
-            (a if number % 3 else b).events.publish(JOB, job_id=str(number))
+            (a if number % 3 else b).events.hub.publish(JOB, job_id=str(number))
             await asyncio.sleep(0.005)
         await eventually(lambda: len(at_a.of("job.started")) == len(at_b.of("job.started")) == 80)
         assert at_a.of("job.started") == at_b.of("job.started")
@@ -173,14 +173,14 @@ async def test_one_that_reads_nothing_is_dropped_and_nobody_waits(tmp_path: Path
             lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
             lazy.connect(("127.0.0.1", int(base.rpartition(":")[2])))
             lazy.sendall(b"GET /api/v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
-            await eventually(lambda: container.events.listening == 2)
-            for listener in container.events._listeners:
+            await eventually(lambda: container.events.hub.listening == 2)
+            for listener in container.events.hub._listeners:
                 listener._room = 100
             sent: list[str] = []
-            while not any(listener.ending for listener in container.events._listeners):
+            while not any(listener.ending for listener in container.events.hub._listeners):
                 assert len(sent) < 1_000
                 for job in range(len(sent), len(sent) + 50):
-                    container.events.publish(JOB, job_id=str(job), data={"error": "x" * 8_000})
+                    container.events.hub.publish(JOB, job_id=str(job), data={"error": "x" * 8_000})
                     sent.append(str(job))
                 await quick.until("job.started", len(sent))
             assert [event["job_id"] for event in quick.of("job.started")] == sent
@@ -205,7 +205,7 @@ async def test_who_takes_nothing_at_all_is_let_go_after_a_while(
     """The response is stuck in a send: no queue is full, but nobody is there."""
     async with stage(tmp_path) as (_, container):
         response = EventResponse(
-            container.event_streams.open(EventFilter(), None), send_seconds=0.05
+            container.events.streams.open(EventFilter(), None), send_seconds=0.05
         )
         gone = asyncio.Event()
 
@@ -220,17 +220,17 @@ async def test_who_takes_nothing_at_all_is_let_go_after_a_while(
         with caplog.at_level(logging.INFO):
             async with asyncio.timeout(5):
                 await response({"type": "http", "method": "GET"}, receive, send)
-        assert container.events.listening == 0
+        assert container.events.hub.listening == 0
         assert "was dropped" in caplog.text
 
 
 async def test_a_socket_that_is_too_slow_is_closed_with_a_reason(tmp_path: Path) -> None:
     async with stage(tmp_path) as (base, container), talking(base) as slow:
-        await eventually(lambda: container.events.listening == 1)
-        (listener,) = container.events._listeners
+        await eventually(lambda: container.events.hub.listening == 1)
+        (listener,) = container.events.hub._listeners
         listener._room = 3
         for number in range(20):
-            container.events.publish(JOB, job_id=str(number))
+            container.events.hub.publish(JOB, job_id=str(number))
         await heard(slow, "dropped")
         message = await slow.receive()
         assert (message.type, message.data, message.extra) == (
@@ -249,16 +249,16 @@ async def test_a_fault_of_ours_is_logged_and_closes_the_socket(
         async with asyncio.timeout(5):
             message = await socket.receive()
         assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1011)
-        await eventually(lambda: container.events.listening == 0)
+        await eventually(lambda: container.events.hub.listening == 0)
     assert "for a reason of our own" in caplog.text
 
 
 async def test_listeners_leave_nothing_behind(tmp_path: Path) -> None:
     async with stage(tmp_path) as (base, container):
         async with listening(base), talking(base) as socket:
-            await eventually(lambda: container.events.listening == 2)
+            await eventually(lambda: container.events.hub.listening == 2)
             await socket.send_str("what clients say goes unread")
-        await eventually(lambda: container.events.listening == 0)
+        await eventually(lambda: container.events.hub.listening == 0)
 
 
 class TestKeys:

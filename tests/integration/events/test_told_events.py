@@ -85,11 +85,13 @@ async def test_progress_is_told_while_a_job_runs(tmp_path: Path) -> None:
     async with on_a_port(app) as base, listening(base, "?types=job.progress") as stream:
         container: Any = app.state.container
         await eventually(lambda: stream.of("hello"))
-        (job,) = await container.repositories.jobs.enqueue([a_job(JobStatus.PENDING)])
-        running = await container.repositories.jobs.move(job, JobStatus.PROCESSING, attempt=1)
+        (job,) = await container.base.repositories.jobs.enqueue([a_job(JobStatus.PENDING)])
+        running = await container.base.repositories.jobs.move(job, JobStatus.PROCESSING, attempt=1)
         for step in range(1, 50):
-            await container.repositories.jobs.note(running, progress=step / 50, progress_step=step)
-        await container.repositories.jobs.note(running, lease_expires_at=None)
+            await container.base.repositories.jobs.note(
+                running, progress=step / 50, progress_step=step
+            )
+        await container.base.repositories.jobs.note(running, lease_expires_at=None)
         await eventually(lambda: stream.events[-1]["data"].get("progress_step") == 49, seconds=5)
         assert len(stream.events) < 20
 
@@ -125,9 +127,9 @@ async def test_very_many_jobs_are_told_as_one_change(tmp_path: Path) -> None:
             a_job(JobStatus.PENDING).model_copy(update={"id": str(number), "batch_id": "b"})
             for number in range(101)
         ]
-        await container.repositories.jobs.enqueue(jobs)
+        await container.base.repositories.jobs.enqueue(jobs)
         await stream.until("batch.updated", 1)
         assert not stream.of("job.queued")
-        await container.queue.clear([JobStatus.PENDING])
+        await container.queue.manager.clear([JobStatus.PENDING])
         await stream.until("job.removed", 1)
         assert stream.of("job.removed")[0]["data"] == {"status": "pending"}

@@ -20,7 +20,7 @@ from backend.services.comfyui.transport import open_session
 from backend.services.events.webhook_dispatcher import WebhookDispatcher
 from backend.services.events.webhook_sender import WebhookSender
 from backend.utils.clock import utc_now
-from backend.utils.ids import new_id
+from backend.utils.ids import new_id, random_id
 from backend.utils.media_links import MediaLinks
 from backend.utils.secret_box import SecretBox
 from tests.conftest import Maker
@@ -90,7 +90,7 @@ class Bench:
 
 @asynccontextmanager
 async def bench(url: str = "memory:", *, public_only: bool = False) -> AsyncIterator[Bench]:
-    manager = DatabaseManager(url, name=f"hooks_{new_id()[:8]}", driver="motor")
+    manager = DatabaseManager(url, name=f"hooks_{random_id()[:8]}", driver="motor")
     await manager.ensure_indexes({kind.collection: kind.indexes for kind in REPOSITORIES})
     await manager.start()
     try:
@@ -370,7 +370,7 @@ class TestRoutes:
             hook = (await desk.post(path, order(receiver, events=["job.queued"])))["id"]
             clip = await self.clip(desk, project)
             transport: Any = desk.client._transport
-            events = transport.app.state.container.events
+            events = transport.app.state.container.events.hub
             events.publish(EventKind.JOB_QUEUED, project_id=project, job_id="a")
             await eventually(lambda: receiver.told == ["a"])
             await desk.client.put(f"/api/v1{path}/{hook}", json={"is_active": False})
@@ -393,7 +393,7 @@ class TestRoutes:
             deleted = await desk.client.delete(f"/api/v1/projects/{project}")
             assert deleted.json()["deleted"] == 3
             transport: Any = desk.client._transport
-            repos = transport.app.state.container.repositories
+            repos = transport.app.state.container.base.repositories
             assert await repos.webhooks.active() == []
             assert await repos.deliveries.newest(hook) == []
 
@@ -421,12 +421,12 @@ class TestRoutes:
             hook = (await desk.post(f"/projects/{project}/webhooks", order(receiver)))["id"]
             transport: Any = desk.client._transport
             container = transport.app.state.container
-            stored = await container._database.database()["webhooks"].find_one({"_id": hook})
+            stored = await container.base.database.database()["webhooks"].find_one({"_id": hook})
             assert set(stored["secret"]) == {"sealed"}
             assert SECRET not in str(stored)
             await desk.post(f"/projects/{project}/webhooks/{hook}/ping", {}, status=200)
             assert receiver.calls[0].is_signed()
-            container.repositories.webhooks._box = SecretBox("another-key")
+            container.base.repositories.webhooks._box = SecretBox("another-key")
             assert (await desk.get(f"/projects/{project}/webhooks"))[0]["secret_locked"] is True
             told = await desk.post(f"/projects/{project}/webhooks/{hook}/ping", {}, status=200)
             assert "SECRET_KEY" in told["last_error"]

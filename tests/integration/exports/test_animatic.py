@@ -137,7 +137,7 @@ async def a_long_film(desk: Studio) -> str:
     """An hour of black, which takes longer to encode than any test waits."""
     url = await desk.begin(width=1920, height=1080)
     clip = await desk.clip("Long", 1)
-    await desk.container.repositories.clips.update(clip["id"], {"length": 3600.0})
+    await desk.container.base.repositories.clips.update(clip["id"], {"length": 3600.0})
     return url + "/animatic.mp4?height=1080"
 
 
@@ -175,12 +175,13 @@ class TestJob:
         changed = await desk.client.get(f"{url}&wait=true")
         assert changed.headers["etag"] != etag
         assert (
-            await desk.container.repositories.animatics.list_for_project(desk.project["id"]) == []
+            await desk.container.base.repositories.animatics.list_for_project(desk.project["id"])
+            == []
         )
 
     async def test_progress_and_cancel(self, desk: Studio) -> None:
         url = await a_long_film(desk)
-        hub = desk.container.events
+        hub = desk.container.events.hub
         told: list[str] = []
         publish = hub.publish
 
@@ -198,7 +199,7 @@ class TestJob:
         assert (gone.status_code, gone.json()["deleted"]) == (200, 1)
         answer = await waiting
         assert (answer.status_code, answer.json()["error"]["code"]) == (409, "ANIMATIC_CANCELLED")
-        process: Any = desk.container.animatic_runner._process
+        process: Any = desk.container.exports.animatic_runner._process
         await eventually(lambda: process.pid is None)
         await eventually(lambda: not any((desk.gallery.folder / ".cache").iterdir()))
         assert told[0] == "export.started"
@@ -220,11 +221,11 @@ class TestJob:
     async def test_what_a_dead_process_left_is_taken_over(self, desk: Studio) -> None:
         url = await a_film(desk)
         options = AnimaticOptions(height=480)
-        planner = desk.container.animatics._planner
+        planner = desk.container.exports.animatics._planner
         plan = await planner.plan(desk.project["id"], options)
         long_ago = utc_now() - timedelta(minutes=1)
         for render_id in (plan.id, "of a film that is no more"):
-            await desk.container.repositories.animatics.ask(
+            await desk.container.base.repositories.animatics.ask(
                 AnimaticRender(
                     id=render_id,
                     project_id=desk.project["id"],
@@ -235,10 +236,10 @@ class TestJob:
                     updated_at=long_ago,
                 )
             )
-        desk.container.animatic_runner.wake()
-        cache = desk.container.render_cache
+        desk.container.exports.animatic_runner.wake()
+        cache = desk.container.exports.render_cache
         await eventually(lambda: cache.find(plan.file), 20)
-        renders = desk.container.repositories.animatics
+        renders = desk.container.base.repositories.animatics
         async with asyncio.timeout(10):
             while await renders.list_for_project(desk.project["id"]):
                 await asyncio.sleep(0.05)
@@ -246,9 +247,9 @@ class TestJob:
 
     async def test_a_failure_is_told_and_then_tried_again(self, desk: Studio) -> None:
         url = await a_film(desk) + f"/animatic.mp4?{SMALL}"
-        planner = desk.container.animatics._planner
+        planner = desk.container.exports.animatics._planner
         plan = await planner.plan(desk.project["id"], AnimaticOptions(height=480))
-        renders = desk.container.repositories.animatics
+        renders = desk.container.base.repositories.animatics
         now = utc_now()
         failed = AnimaticRender(
             id=plan.id,
@@ -268,11 +269,11 @@ class TestJob:
 
     async def test_a_wait_ends_in_time(self, desk: Studio) -> None:
         url = await a_long_film(desk)
-        desk.container.animatics._wait_seconds = 0.5
+        desk.container.exports.animatics._wait_seconds = 0.5
         assert (await desk.client.get(f"{url}&wait=true")).status_code == 202
         waiting = asyncio.create_task(desk.client.get(f"{url}&wait=true"))
-        desk.container.animatics._wait_seconds = 60
-        desk.container.animatics.let_go()
+        desk.container.exports.animatics._wait_seconds = 60
+        desk.container.exports.animatics.let_go()
         async with asyncio.timeout(10):
             assert (await waiting).status_code == 202
 
@@ -286,7 +287,7 @@ async def test_the_server_ends_what_it_renders(tmp_path: Path) -> None:
         desk = Studio(client, container, Gallery(container, tmp_path / "uploads"))
         url = await a_long_film(desk)
         await polled(lambda: client.get(url), lambda a: a.json()["progress"] > 0)
-        process: Any = container.animatic_runner._process
+        process: Any = container.exports.animatic_runner._process
         pid = process.pid
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)

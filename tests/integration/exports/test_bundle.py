@@ -15,7 +15,6 @@ import pytest
 from lxml import etree
 from PIL import Image
 
-from backend.api.v1.exports import packages_router
 from backend.config import Settings
 from backend.container import Container
 from backend.services.exports.bundle import _files
@@ -204,7 +203,7 @@ class TestTrouble:
         """An EDL ends at 24:00:00:00 and begins at 01:00:00:00."""
         url = await desk.begin()
         clip = await desk.clip("Long", 1)
-        await desk.container.repositories.clips.update(clip["id"], {"length": 83_000.0})
+        await desk.container.base.repositories.clips.update(clip["id"], {"length": 83_000.0})
         files = await unzipped(desk, url)
         assert not any(name.endswith(".edl") for name in files)
         assert "EDL: " in files["README.txt"].decode()
@@ -268,18 +267,14 @@ class TestWork:
             "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 1),
         }  # fmt: skip
         request = asyncio.create_task(app.app(scope, receive, send))
-        process: Any = desk.container.media_preparer._process
+        process: Any = desk.container.exports.media_preparer._process
         async with asyncio.timeout(20):
             while process.pid is None:
                 await asyncio.sleep(0.01)
         gone.set()
         async with asyncio.timeout(10):
             await request
-            while process.pid is not None or desk.container.media_preparer._tasks:
+            while process.pid is not None or desk.container.exports.media_preparer._tasks:
                 await asyncio.sleep(0.01)
         assert not any((desk.gallery.folder / ".cache").iterdir())
         assert not any(message.get("body") for message in sent)
-
-
-def test_counts() -> None:
-    assert len(packages_router.router.routes) == 3

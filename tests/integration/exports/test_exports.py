@@ -10,7 +10,6 @@ import httpx
 import pytest
 
 from backend.api.streams.downloads import has_copy
-from backend.api.v1.exports import exports_router, legacy_exports_router
 from backend.config import Settings
 from backend.container import Container
 from backend.services.exports.film import ExportFormat
@@ -26,11 +25,6 @@ OPTIONS = (
     "?media=placeholder",
     "?media_root=/Volumes/A%201&unique_reels=true",
 )
-
-
-def test_counts() -> None:
-    assert len(exports_router.router.routes) == 2
-    assert len(legacy_exports_router.router.routes) == 4
 
 
 async def test_both_routes_give_the_same(client: httpx.AsyncClient, make_clip: Maker) -> None:

@@ -5,7 +5,6 @@ from urllib.parse import unquote
 import httpx
 import pytest
 
-from backend.api.v1.exports import storyboards_router
 from backend.config import Settings
 from backend.container import Container
 from tests.conftest import API, Maker
@@ -17,10 +16,6 @@ KINDS = {"pdf": "application/pdf", "html": "text/html; charset=utf-8"}
 
 def url(project_id: str, kind: str, query: str = "") -> str:
     return f"{API}/projects/{project_id}/export/storyboard.{kind}{query}"
-
-
-def test_count() -> None:
-    assert len(storyboards_router.router.routes) == 2
 
 
 async def test_both_are_downloads(

@@ -188,7 +188,7 @@ class FullSoon(MediaFiles):
 async def test_without_room_for_all_none_is_kept(
     client: httpx.AsyncClient, container: Container, settings: Settings, room: int
 ) -> None:
-    container.media._media = FullSoon(settings.upload_dir, room)
+    container.film.media._media = FullSoon(settings.upload_dir, room)
     response = await send(client, part(PNG), part(JPEG), part(PNG))
     assert (response.status_code, response.json()["error"]["code"]) == (507, "STORAGE_FULL")
     assert files_in(settings) == []

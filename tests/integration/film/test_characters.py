@@ -341,7 +341,7 @@ class TestDelete:
         self, client: httpx.AsyncClient, container: Container, make_scripted: Maker
     ) -> None:
         clip, character = await make_scripted(), await mara(client)
-        service = container.characters
+        service = container.film.characters
 
         class Vanishing(type(service._characters)):  # type: ignore[misc]
             """Gone between the look and the write."""
@@ -359,11 +359,11 @@ class TestDelete:
     async def test_a_project_that_goes_meanwhile_takes_a_new_character_along(
         self, client: httpx.AsyncClient, container: Container, make_project: Maker
     ) -> None:
-        project, service = await make_project(), container.characters
+        project, service = await make_project(), container.film.characters
 
         class Leaving(type(service._characters)):  # type: ignore[misc]
             async def add(self, character: Character) -> Character:
-                await container.projects.delete(project["id"])
+                await container.film.projects.delete(project["id"])
                 added: Character = await super().add(character)
                 return added
 

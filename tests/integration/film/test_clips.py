@@ -345,8 +345,8 @@ async def test_gallery_and_selection(
 ) -> None:
     clip = await make_clip()
     for number in ("a", "b", "a"):
-        await container.clips._clips.add_take(clip["id"], take(number))
-    await container.clips._clips.add_take(clip["id"], take("v", ContentType.VIDEO))
+        await container.film.clips._clips.add_take(clip["id"], take(number))
+    await container.film.clips._clips.add_take(clip["id"], take("v", ContentType.VIDEO))
     gallery = (await client.get(f"{API}/clips/{clip['id']}/gallery")).json()
     assert set(gallery) == {"images", "videos", "selected_image_id", "selected_video_id"}
     assert [image["id"] for image in gallery["images"]] == ["a", "b"]

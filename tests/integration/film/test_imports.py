@@ -6,7 +6,6 @@ from typing import Any
 import httpx
 import pytest
 
-from backend.api.v1.exports import imports_router
 from backend.config import Settings
 from backend.container import Container
 from backend.mongo.embedded import EmbeddedDatabase
@@ -19,10 +18,6 @@ from tests.unit.services.media.media_samples import video
 OWN = {"id", "project_id", "scene_id", "parent_scene_id", "parent_clip_id", "updated_at"}
 OWN |= {"path", "thumbnail_path", "music_file_path", "music_file_url", "timeline_revision"}
 OWN |= {"selected_image_id", "selected_video_id", "character_id", "size_bytes"}
-
-
-def test_two_routes() -> None:
-    assert len(imports_router.router.routes) == 2
 
 
 @pytest.fixture

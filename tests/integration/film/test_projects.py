@@ -290,24 +290,24 @@ async def test_a_scene_that_comes_too_late_is_not_left_behind(
 ) -> None:
     """The project goes between the check and the write: the scene must not stay without it."""
     project = await make_project()
-    read_project = container.projects.get
+    read_project = container.film.projects.get
 
     class Vanishing:
         """A repository whose project is deleted right after it was read."""
 
         async def get(self, project_id: str) -> Any:
             found = await read_project(project_id)
-            await container.projects.delete(project_id)
+            await container.film.projects.delete(project_id)
             return found
 
         async def adjust(self, *args: Any, **kwargs: Any) -> bool:
             return False
 
-    container.scenes._projects = Vanishing()  # type: ignore[assignment]
+    container.film.scenes._projects = Vanishing()  # type: ignore[assignment]
     body = {"project_id": project["id"], "name": "late"}
     response = await client.post(f"{API}/scenes", json=body)
     assert response.status_code == 404
-    assert await container.scenes._scenes.list_for_project(project["id"]) == []
+    assert await container.film.scenes._scenes.list_for_project(project["id"]) == []
 
 
 def test_uploads_lie_in_the_folder_of_the_settings(settings: Settings, tmp_path: Path) -> None:

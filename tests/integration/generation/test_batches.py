@@ -155,7 +155,7 @@ async def test_a_batch_cut_short_by_a_crash_is_queued_to_its_end_at_the_next_sta
         clip_ids = await clips(desk, 3)
         whole = await batch(desk, clip_ids)
         # As a crash leaves it: the batch is written, one of its jobs is not yet.
-        repository: BatchRepository = app.state.container.repositories.batches
+        repository: BatchRepository = app.state.container.base.repositories.batches
         await repository.update(whole["id"], {"queued": False})
         await client.delete(f"/api/v1/queue/jobs/{whole['job_ids'][1]}")
     async with serving(create_app(settings)) as client:
@@ -170,10 +170,10 @@ async def test_a_batch_cut_short_by_a_crash_is_queued_to_its_end_at_the_next_sta
 
 async def film(container: Container, count: int) -> list[str]:
     """Clips straight into the database, and batches of them stored 100 jobs at a time."""
-    container.batch_filler.chunk = 100
+    container.generation.batch_filler.chunk = 100
     now = datetime.now(UTC)
     times: dict[str, Any] = {"created_at": now, "updated_at": now}
-    repos = container.repositories
+    repos = container.base.repositories
     await repos.projects.add(Project(id="film", name="Film", clip_count=count, **times))
     await repos.scenes.add(Scene(id="scene", project_id="film", name="One", **times))
     place: dict[str, Any] = {"project_id": "film", "scene_id": "scene", "image_prompt": "rain"}
@@ -185,7 +185,7 @@ async def film(container: Container, count: int) -> list[str]:
 
 async def all_stored(container: Container, batch_id: str, seconds: float = 30) -> None:
     async with asyncio.timeout(seconds):
-        while await container.repositories.batches.is_open(batch_id):
+        while await container.base.repositories.batches.is_open(batch_id):
             await asyncio.sleep(0.02)
 
 
@@ -212,7 +212,7 @@ class TestABigBatch:
     ) -> None:
         clip_ids = await film(container, 220)
         answer = await batch(desk, [*clip_ids, "nobody"])
-        assert await container.repositories.batches.is_open(answer["id"])
+        assert await container.base.repositories.batches.is_open(answer["id"])
         assert [row["clip_id"] for row in answer["results"]] == [*clip_ids, "nobody"]
         assert {row["status"] for row in answer["results"][:-1]} == {"pending"}
         assert (answer["status"], answer["total"], answer["failed"]) == ("pending", 221, 1)
@@ -278,7 +278,7 @@ class TestABigBatch:
         app = create_app(settings)
         async with serving(app) as client:
             answer = await batch(Studio(client), await film(app.state.container, 320))
-            assert await app.state.container.repositories.batches.is_open(answer["id"])
+            assert await app.state.container.base.repositories.batches.is_open(answer["id"])
         app = create_app(settings)
         async with serving(app) as client:
             await all_stored(app.state.container, answer["id"])
@@ -315,7 +315,7 @@ class TestABigBatch:
         apps = [create_app(settings), create_app(settings)]
         async with serving(apps[0]) as client, serving(apps[1]) as other:
             clip_ids = await film(apps[0].state.container, 220)
-            apps[1].state.container.batch_filler.chunk = 100
+            apps[1].state.container.generation.batch_filler.chunk = 100
             body = {"clip_ids": clip_ids, "params": SMALL}
             headers = {"Idempotency-Key": "both"}
             answers = await asyncio.gather(

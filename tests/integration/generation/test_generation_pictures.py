@@ -10,7 +10,7 @@ from PIL import Image
 from backend.comfyui_simulator import Simulator, SimulatorOptions
 from backend.models.content import ContentType
 from backend.services.families import FAMILIES
-from backend.services.families.base import Kind
+from backend.services.families.base import GraphKind
 from backend.services.workflows.intent import sample_request
 from tests.studio import Studio, studio
 from tests.unit.services.workflows.workflow_samples import full_nodes
@@ -43,7 +43,7 @@ async def test_every_family_ends_in_the_gallery(desk: Studio, simulator: Simulat
         sample = sample_request(family, family.official_model)
         pictures = {name: f"/uploads/{name}.png" for name in NAMES if getattr(sample, name)}
         params: dict[str, Any] = {"steps": 2, **pictures}
-        if Kind.EDIT not in family.kinds:
+        if GraphKind.EDIT not in family.kinds:
             params |= {"width": 133, "height": 101}
         if sample.kind is ContentType.VIDEO:
             params |= {"video_frames": 9, "video_fps": 12}
@@ -55,7 +55,7 @@ async def test_every_family_ends_in_the_gallery(desk: Studio, simulator: Simulat
         assert job["status"] == "completed", (family.id, job["error"])
         (take,) = await desk.takes(clip)
         assert take["model_type"] == family.id
-        if Kind.EDIT not in family.kinds:
+        if GraphKind.EDIT not in family.kinds:
             size = (family.side(133, 0), family.side(101, 0))
             assert (take["width"], take["height"]) == size
         if family.frame_rule is not None:

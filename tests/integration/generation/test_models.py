@@ -5,7 +5,6 @@ from typing import Any
 import httpx
 from pydantic import TypeAdapter
 
-from backend.api.v1.generation import models_router
 from backend.comfyui_simulator.options import SimulatorOptions
 from backend.comfyui_simulator.simulator import Simulator
 from backend.dtos.models_dto import LibraryModelDTO
@@ -26,10 +25,6 @@ async def read(client: httpx.AsyncClient, path: str) -> dict[str, Any]:
     response = await client.get(f"{API}/models/{path}")
     assert response.status_code == 200, response.text
     return dict(response.json())
-
-
-def test_five_routes() -> None:
-    assert len(models_router.router.routes) == 5
 
 
 async def test_the_models_of_all_servers(client: httpx.AsyncClient) -> None:

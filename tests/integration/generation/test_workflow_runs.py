@@ -21,7 +21,7 @@ from backend.services.comfyui.catalog import ServerCatalog
 from backend.services.comfyui.client import ComfyUIClient, open_session
 from backend.services.comfyui.messages import PromptOutcome, PromptState
 from backend.services.families import VARIANTS
-from backend.services.families.base import Kind, ModelFamily, NegativeRule
+from backend.services.families.base import GraphKind, ModelFamily, NegativeRule
 from backend.services.media.media_files import MediaFiles
 from backend.services.media.media_probe import MediaInfo, probe
 from backend.services.queue.input_images import InputImages
@@ -68,10 +68,10 @@ def server_at(url: str) -> ComfyUIServer:
     return ComfyUIServer(id=SERVER_ID, name="A", url=url, created_at=now, updated_at=now)
 
 
-def small(family: ModelFamily, kind: Kind) -> RenderRequest:
+def small(family: ModelFamily, kind: GraphKind) -> RenderRequest:
     """Ask for little: the simulator really draws each frame."""
     video: dict[str, Any] = {"frames": 9, "fps": 12} if kind.makes is ContentType.VIDEO else {}
-    size: dict[str, Any] = {} if kind is Kind.EDIT else {"width": 133, "height": 101}
+    size: dict[str, Any] = {} if kind is GraphKind.EDIT else {"width": 133, "height": 101}
     asked: dict[str, Any] = {
         "model": family.official_model,
         "prompt": "a boat",
@@ -141,7 +141,7 @@ async def test_an_edit_has_the_size_that_its_model_makes_of_the_picture(
     for key in ("flux_kontext", "qwen_edit", "qwen_edit_2509"):
         family = next(family for family in VARIANTS if family.key == key)
         info = await studio.rendered(
-            build_workflow(small(family, Kind.EDIT), catalog), tmp_path / key
+            build_workflow(small(family, GraphKind.EDIT), catalog), tmp_path / key
         )
         sizes[key] = (info.width, info.height)
     # 320x192 is 5:3: the nearest of Kontext's sizes, and one megapixel in whole cells of 8.
@@ -153,7 +153,7 @@ async def test_a_batch_begun_from_a_picture_gives_a_take_each(
     studio: Studio, tmp_path: Path
 ) -> None:
     family = next(family for family in VARIANTS if family.key == "sd15")
-    request = small(family, Kind.IMAGE_TO_IMAGE).model_copy(update={"batch_size": 3})
+    request = small(family, GraphKind.IMAGE_TO_IMAGE).model_copy(update={"batch_size": 3})
     built = build_workflow(request, await studio.client.catalog(studio.server))
     placed = await studio.images.place(studio.server, built)
     prompt_id = new_id()
@@ -164,7 +164,7 @@ async def test_a_batch_begun_from_a_picture_gives_a_take_each(
 async def test_the_same_picture_gets_the_same_name_so_graphs_repeat(studio: Studio) -> None:
     family = next(family for family in VARIANTS if family.key == "wan_2_2_i2v")
     catalog = await studio.client.catalog(studio.server)
-    built = build_workflow(small(family, Kind.FIRST_LAST_FRAME), catalog)
+    built = build_workflow(small(family, GraphKind.FIRST_LAST_FRAME), catalog)
     first = await studio.images.place(studio.server, built)
     assert (await studio.images.place(studio.server, built)).graph == first.graph
     names = {node["inputs"].get("image") for node in first.graph.values()} - {None}
@@ -176,7 +176,7 @@ async def test_the_same_picture_gets_the_same_name_so_graphs_repeat(studio: Stud
 async def test_a_graph_without_pictures_stays_as_it_is(studio: Studio) -> None:
     family = next(family for family in VARIANTS if family.key == "sdxl")
     catalog = await studio.client.catalog(studio.server)
-    built = build_workflow(small(family, Kind.TEXT_TO_IMAGE), catalog)
+    built = build_workflow(small(family, GraphKind.TEXT_TO_IMAGE), catalog)
     assert await studio.images.place(studio.server, built) is built
 
 
@@ -195,7 +195,7 @@ async def test_what_is_no_picture_of_ours_is_refused(
     studio: Studio, source: str, words: str
 ) -> None:
     family = next(family for family in VARIANTS if family.key == "svd")
-    request = small(family, Kind.IMAGE_TO_VIDEO).model_copy(update={"init_image": source})
+    request = small(family, GraphKind.IMAGE_TO_VIDEO).model_copy(update={"init_image": source})
     built = build_workflow(request, await studio.client.catalog(studio.server))
     with pytest.raises(UnprocessableError) as refusal:
         await studio.images.place(studio.server, built)

@@ -361,8 +361,8 @@ async def test_music_that_cannot_be_written_down_is_removed(
     status: int,
 ) -> None:
     project = await make_project()
-    broken: Any = _Broken(container.media._projects, outcome)
-    container.media._projects = broken
+    broken: Any = _Broken(container.film.media._projects, outcome)
+    container.film.media._projects = broken
     response = await upload(client, project, sound("wav", "pcm_s16le", 0.1))
     assert response.status_code == status
     assert files_in(settings) == []
@@ -385,7 +385,7 @@ async def test_music_that_another_project_points_to_stays(
     project, other = await make_project(), await make_project()
     first = (await upload(client, project, WHOLE["wav"])).json()
     shared = {"music_file_path": first["file_path"]}
-    assert await container.media._projects.update(other["id"], shared)
+    assert await container.film.media._projects.update(other["id"], shared)
     second = (await upload(client, project, WHOLE["flac"])).json()
     assert files_in(settings) == sorted([first["file_path"], second["file_path"]])
     await upload(client, other, WHOLE["wav"])
@@ -441,7 +441,7 @@ async def test_a_full_disk_is_507_and_leaves_nothing(
             return full.open("wb")
         return _FullDisk(late=moment == "flush")
 
-    media: Any = container.media._media
+    media: Any = container.film.media._media
     media.create = create
     project = await make_project()
     response = await upload(client, project, WHOLE["wav"])

@@ -207,6 +207,6 @@ async def test_neither_does_the_queue_at_work(
             character = await desk.post("/characters", {"name": "Mara"})
             url = f"{API}/characters/{character['id']}/generate"
             assert (await client.post(url, json={"prompt": "a"})).status_code == 200
-        await container.timeline.recount_recent(60)
+        await container.film.timeline.recount_recent(60)
     seen = await assert_all_indexed(database, queries)
     assert seen >= {"jobs", "clips", "comfyui_servers", "characters", "character_takes"}

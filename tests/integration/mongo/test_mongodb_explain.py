@@ -15,7 +15,7 @@ from backend.database import DatabaseManager
 from backend.models.job import JobStatus
 from backend.repositories.jobs.repository import JobRepository, job_filter
 from backend.repositories.registry import repositories_on
-from backend.utils.ids import new_id
+from backend.utils.ids import random_id
 from scripts.bench.jobs import fill
 from tests.support_explain import Query, RecordedQueries
 
@@ -31,7 +31,7 @@ async def manager() -> AsyncIterator[DatabaseManager]:
     """A database of its own with JOBS jobs, dropped at the end."""
     pymongo.monitoring.register(RECORDER)
     url = os.environ["MONGO_TEST_URL"]  # noqa: TID251 - a test's own setting
-    manager = DatabaseManager(url, name=f"explain_{new_id()[:8]}", driver="pymongo")
+    manager = DatabaseManager(url, name=f"explain_{random_id()[:8]}", driver="pymongo")
     await manager.ensure_indexes({JobRepository.collection: JobRepository.indexes})
     await manager.start()
     await fill(manager.database(), repositories_on(manager.database(), manager.require).jobs, JOBS)

@@ -42,7 +42,7 @@ def plain_job(clip: dict[str, Any], **fields: Any) -> Job:
 
 
 async def fail(container: Container, job: Job, words: str) -> None:
-    jobs = container.repositories.jobs
+    jobs = container.base.repositories.jobs
     [queued] = await jobs.enqueue([job])
     assert await jobs.move(queued, JobStatus.FAILED, error=words, completed_at=utc_now())
 
@@ -125,7 +125,7 @@ class TestStrangeWords:
         assert (await client.post("/api/v1/comfyui/servers", json=server)).status_code == 201
         await fail(container, plain_job(clip, prompt=EVIL), f"{EVIL} {'e' * 5_000}")
         prompt = (RTL + EVIL + "x" * 10_000)[:10_000]
-        await container.queue.add_jobs([plain_job(clip, prompt=prompt)])
+        await container.queue.manager.add_jobs([plain_job(clip, prompt=prompt)])
         page = (await client.get("/")).text
         assert "<script>alert" not in page
         assert "<img" not in page
@@ -136,7 +136,7 @@ class TestStrangeWords:
         self, client: httpx.AsyncClient, container: Container, make_clip: Maker
     ) -> None:
         clip = await make_clip(name=RTL, auto_generate=False)
-        await container.queue.add_jobs([plain_job(clip)])
+        await container.queue.manager.add_jobs([plain_job(clip)])
         page = (await client.get("/")).text
         heading = re.search(r'<h3 dir="auto">(?:<span.+?</span>)?(.+?)</h3>', page)
         assert heading is not None
@@ -149,7 +149,7 @@ class TestTheQueue:
     ) -> None:
         clip = await make_clip(name="Wide", auto_generate=False)
         many = [plain_job(clip, prompt=f"shot {n}", priority=n % 3) for n in range(60)]
-        await container.queue.add_jobs(many)
+        await container.queue.manager.add_jobs(many)
         page = (await client.get("/")).text
         assert "<h1>0 running, 60 waiting</h1>" in page
         assert f"the next {MOST_WAITING} are shown" in page
@@ -193,7 +193,7 @@ class TestTheQueue:
         self, client: httpx.AsyncClient, container: Container, make_clip: Maker
     ) -> None:
         clip = await make_clip(auto_generate=False)
-        await container.queue.add_jobs([plain_job(clip)])
+        await container.queue.manager.add_jobs([plain_job(clip)])
         [address] = re.findall(r'href="(/api/v1/projects/[^"]+)"', (await client.get("/")).text)
         assert (await client.get(address)).status_code == 200
 

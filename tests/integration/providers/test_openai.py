@@ -340,7 +340,7 @@ async def test_a_restart_of_everything_orders_once(tmp_path: Path, gateway: Gate
         desk = Studio(client)
         clip = await desk.clip()
         job = _job_for(clip)
-        await app.state.container.queue.add_jobs([job])
+        await app.state.container.queue.manager.add_jobs([job])
         await desk.until(job.id, lambda now: now["progress"] > 0)
     gateway.status_words = ["completed"]
     async with talking(tmp_path, gateway.url, **options) as (client, app):

@@ -18,7 +18,7 @@ from backend.dtos.comfyui_dto import ServerInfoDTO
 from backend.mongo.embedded import EmbeddedDatabase
 from backend.server import create_app
 from backend.utils.errors import SecretKeyMismatchError
-from backend.utils.ids import new_id
+from backend.utils.ids import random_id
 from tests.conftest import API
 from tests.studio import quick_settings, serving
 
@@ -251,7 +251,7 @@ class TestKeysAtRest:
 
     @pytest.fixture
     def place(self, embedded: EmbeddedDatabase) -> dict[str, Any]:
-        return {"mongo_url": embedded.url, "db_name": f"keys-{new_id()[:8]}"}
+        return {"mongo_url": embedded.url, "db_name": f"keys-{random_id()[:8]}"}
 
     @pytest.fixture
     def log(self, caplog: pytest.LogCaptureFixture) -> Iterator[io.StringIO]:

@@ -1,6 +1,5 @@
-"""Ids, clock and the error tree."""
+"""The clock and the error tree."""
 
-import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,22 +7,10 @@ import pytest
 from backend.utils import errors
 from backend.utils.clock import utc_now
 from backend.utils.errors import ResourceNotFoundError, StoryCanvasError
-from backend.utils.ids import derived_id, new_id
 
 
 def kinds(base: type[StoryCanvasError] = StoryCanvasError) -> list[type[StoryCanvasError]]:
     return [base, *(kind for child in base.__subclasses__() for kind in kinds(child))]
-
-
-def test_new_ids_are_uuids_and_differ() -> None:
-    ids = {new_id() for _ in range(1000)}
-    assert len(ids) == 1000
-    assert all(str(uuid.UUID(one)) == one for one in ids)
-
-
-def test_derived_ids_repeat_for_the_same_parts_only() -> None:
-    assert derived_id("a", "b") == derived_id("a", "b")
-    assert len({derived_id("a", "b"), derived_id("ab"), derived_id("b", "a"), derived_id("a")}) == 4
 
 
 def test_now_is_utc_in_whole_milliseconds() -> None:

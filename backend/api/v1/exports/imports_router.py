@@ -1,4 +1,4 @@
-"""What comes back (2), beyond the 65: a project as JSON, and the timing of an edited cut."""
+"""Imports: a project from its JSON export, and the timing of a cut that an editor made."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from backend.dtos.exports.timing_dto import TimingDTO
 from backend.dtos.shared.common_dto import ErrorDTO
 from backend.services.film.project_import import ImportedProject
 
-router = versioned_router("/projects", tags=["Imports"])
+router = versioned_router("/projects", tags=["Import"])
 
 _CUT_CONFLICT = {
     "model": ErrorDTO,

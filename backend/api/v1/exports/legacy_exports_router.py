@@ -1,4 +1,4 @@
-"""Legacy exports (4), outside v1."""
+"""Exports at their older addresses, outside v1: the bytes are those of `/projects/{id}/export/`."""
 
 from fastapi import APIRouter, Response
 
@@ -10,7 +10,7 @@ from backend.dtos.shared.common_dto import ErrorDTO
 
 router = APIRouter(
     prefix="/api/projects/{project_id}/export",
-    tags=["Legacy exports"],
+    tags=["Exports"],
     responses={"default": {"model": ErrorDTO}, **EXPORT_ANSWERS},
     route_class=StrictJsonRoute,
 )
@@ -20,13 +20,13 @@ router = APIRouter(
 async def export_fcpxml(
     project_id: Id, exports: ExportServiceDep, query: ExportQueryDep
 ) -> Response:
-    """In frames of the project's rate. A project without clips gives a valid file too."""
+    """The older address of `/api/v1/projects/{project_id}/export/fcpxml`: the same file."""
     return download(await exports.export(project_id, "fcpxml", query.options), query)
 
 
 @router.get("/edl", summary="CMX3600 EDL; over 999 events a zip of parts", response_class=Response)
 async def export_edl(project_id: Id, exports: ExportServiceDep, query: ExportQueryDep) -> Response:
-    """In frames of the project's rate. A project without clips gives a valid file too."""
+    """The older address of `/api/v1/projects/{project_id}/export/edl`: the same file."""
     return download(await exports.export(project_id, "edl", query.options), query)
 
 
@@ -34,11 +34,11 @@ async def export_edl(project_id: Id, exports: ExportServiceDep, query: ExportQue
 async def export_resolve(
     project_id: Id, exports: ExportServiceDep, query: ExportQueryDep
 ) -> Response:
-    """Written as Resolve's import likes it. A project without clips gives a valid file too."""
+    """The older address of `/api/v1/projects/{project_id}/export/resolve`: the same file."""
     return download(await exports.export(project_id, "resolve", query.options), query)
 
 
 @router.get("/json", summary="Everything as JSON", response_class=Response)
 async def export_json(project_id: Id, exports: ExportServiceDep, query: ExportQueryDep) -> Response:
-    """Every scene and clip with its times in seconds and frames; it can be imported again."""
+    """The older address of `/api/v1/projects/{project_id}/export/json`: the same file."""
     return download(await exports.export(project_id, "json", query.options), query)

@@ -11,7 +11,7 @@ from backend.models.clip import Clip
 from backend.models.exports.timeline import Audio, ClipItem, Item, Media, Music, Timeline
 from backend.models.project import Project
 from backend.models.scene import Scene
-from backend.utils.media_links import UPLOADS
+from backend.utils.media_links import UPLOADS, with_addresses
 
 Link = Callable[[str], str]
 
@@ -44,7 +44,7 @@ def write(
             "project": _project(project, link),
             "characters": (_character(character, link) for character in characters),
             "scenes": (scene.model_dump(mode="json") for scene in scenes),
-            "clips": (clip.model_dump(mode="json") for clip in clips),
+            "clips": (_clip(clip, link) for clip in clips),
             "timeline": _object(_timeline(timeline, link), depth=1),
         }
     )
@@ -100,6 +100,14 @@ def _character(character: Character, link: Link) -> dict[str, Any]:
     told = character.model_dump(mode="json")
     told["reference_images"] = [link(each) for each in character.reference_images]
     told["face_image"] = link(character.face_image) if character.face_image else None
+    told["generation_params"] = with_addresses(told["generation_params"], link)
+    return told
+
+
+def _clip(clip: Clip, link: Link) -> dict[str, Any]:
+    told = clip.model_dump(mode="json")
+    for take in (*told["generated_images"], *told["generated_videos"]):
+        take["generation_params"] = with_addresses(take["generation_params"], link)
     return told
 
 

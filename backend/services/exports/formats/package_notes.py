@@ -7,7 +7,7 @@ from backend.models.exports.timeline import Timeline
 from backend.services.exports.formats.names import one_line
 
 
-class Written(NamedTuple):
+class WrittenTimeline(NamedTuple):
     """A timeline file of the package; without names it was refused, for that reason."""
 
     label: str
@@ -32,7 +32,11 @@ StoryCanvas       {json}: POST /api/v1/projects/import makes the project anew
 
 
 def write(
-    timeline: Timeline, written: Mapping[str, Written], *, lost: Sequence[str], media_root: str = ""
+    timeline: Timeline,
+    written: Mapping[str, WrittenTimeline],
+    *,
+    lost: Sequence[str],
+    media_root: str = "",
 ) -> bytes:
     """UTF-8. `lost` says which files of the film could not be packed, a sentence each."""
     return "\n".join(
@@ -68,11 +72,11 @@ def _heading(timeline: Timeline, media_root: str) -> list[str]:
     ]
 
 
-def _names(file: Written) -> str:
+def _names(file: WrittenTimeline) -> str:
     return ", ".join(file.names) or f"({file.label} could not be written, see below)"
 
 
-def _refusals(written: Mapping[str, Written]) -> list[str]:
+def _refusals(written: Mapping[str, WrittenTimeline]) -> list[str]:
     return [f"{file.label}: {file.refusal}" for file in written.values() if file.refusal]
 
 

@@ -49,7 +49,7 @@ class Conform:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class ProbeVideo:
     """Tell size and sound of a conformed video."""
 
     kind: ClassVar[str] = "look"
@@ -87,9 +87,9 @@ class Animatic:
         return sum(shot.frames for shot in self.shots)
 
 
-Task = CheckStill | CheckSound | DrawCard | Conform | Look | Animatic
+Task = CheckStill | CheckSound | DrawCard | Conform | ProbeVideo | Animatic
 _KINDS: dict[str, type[Task]] = {
-    kind.kind: kind for kind in (CheckStill, CheckSound, DrawCard, Conform, Look, Animatic)
+    kind.kind: kind for kind in (CheckStill, CheckSound, DrawCard, Conform, ProbeVideo, Animatic)
 }
 
 

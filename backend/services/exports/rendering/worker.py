@@ -25,7 +25,7 @@ from backend.services.exports.rendering.tasks import (
     CheckStill,
     Conform,
     DrawCard,
-    Look,
+    ProbeVideo,
     Task,
     from_line,
 )
@@ -71,7 +71,7 @@ def answer(task: Task) -> dict[str, object]:
 def perform(task: Task) -> dict[str, int]:
     """Do it, and give what it was to find out."""
     match task:
-        case Look():
+        case ProbeVideo():
             return conform.look(Path(task.source))
         case Animatic():
             animatic.render(task, lambda part: _say({"progress": round(part, 4)}))

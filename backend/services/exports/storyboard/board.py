@@ -45,7 +45,7 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
-class SceneLine:
+class SceneRow:
     """A scene in the list at the beginning; times are "" for one without clips."""
 
     number: int
@@ -57,7 +57,7 @@ class SceneLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
+class Storyboard:
     """`date` is the day of the last change, so that the same film gives the same file."""
 
     title: str
@@ -65,18 +65,18 @@ class Board:
     date: str
     aspect: float
     facts: tuple[tuple[str, str], ...]
-    scenes: tuple[SceneLine, ...]
+    scenes: tuple[SceneRow, ...]
     panels: tuple[Panel, ...]
     is_drop_frame: bool = False
 
 
-def board_of(film: Film, timeline: Timeline) -> Board:
+def board_of(film: Film, timeline: Timeline) -> Storyboard:
     """Panels in the order of the timeline, which must have been built with `short_video="hold"`."""
     writer = _Writer(film, timeline)
     panels = tuple(writer.panels())
     scenes = tuple(writer.scene_lines(panels))
     project = film.project
-    return Board(
+    return Storyboard(
         title=project.name,
         description=project.description,
         date=_last_change(film),
@@ -100,7 +100,7 @@ class _Span:
 class _Writer:
     def __init__(self, film: Film, timeline: Timeline) -> None:
         self._timeline = timeline
-        self._times = Times(timeline)
+        self._times = TimecodeFormat(timeline)
         self._clips = {clip.id: clip for clip in film.clips}
         self._scenes = {scene.id: scene for scene in film.scenes}
         self._takes = {take.id: take for clip in film.clips for take in clip.takes}
@@ -119,11 +119,11 @@ class _Writer:
             yield self._panel(number, item, hole)
             hole = 0
 
-    def scene_lines(self, panels: Sequence[Panel]) -> Iterator[SceneLine]:
+    def scene_lines(self, panels: Sequence[Panel]) -> Iterator[SceneRow]:
         """Scenes with clips as they first appear."""
         for scene_id, number in self._numbers.items():
             scene, span = self._scenes[scene_id], self._spans[scene_id]
-            yield SceneLine(
+            yield SceneRow(
                 number,
                 scene.name,
                 scene.description,
@@ -178,7 +178,7 @@ class _Writer:
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
+class TimecodeFormat:
     """How frames of one timeline are written; record time starts at 01:00:00:00 as in the EDL."""
 
     timeline: Timeline
@@ -230,7 +230,7 @@ def _last_change(film: Film) -> str:
 def _facts(
     project: Project, timeline: Timeline, *, scenes: int, shots: int
 ) -> Iterator[tuple[str, str]]:
-    times = Times(timeline)
+    times = TimecodeFormat(timeline)
     yield "Scenes", f"{scenes:,}"
     yield "Shots", f"{shots:,}"
     yield "Length", times.length(timeline.total_frames)

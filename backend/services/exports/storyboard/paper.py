@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from backend.services.exports.storyboard.board import Board, Panel, SceneLine
+from backend.services.exports.storyboard.board import Panel, SceneRow, Storyboard
 from backend.services.exports.storyboard.fonts import families
 from backend.services.exports.storyboard.page_form import Box, PageForm, PanelForm, margins
-from backend.services.exports.storyboard.words import Language, Words, WordSetter
+from backend.services.exports.storyboard.words import Language, TextLine, TextSetter
 
 #: Between lines of lyrics, which have no room for lines of their own.
 _LINES = " / "
@@ -18,11 +18,11 @@ _DENSITY = 1.2
 
 
 def document_of(
-    board: Board,
+    board: Storyboard,
     form: PageForm,
     panel_form: PanelForm,
     *,
-    words: WordSetter,
+    words: TextSetter,
     pictures: Mapping[int, str],
 ) -> dict[str, Any]:
     width, height = form.sheet
@@ -45,7 +45,7 @@ def document_of(
     }
 
 
-def texts_of(board: Board) -> list[str]:
+def texts_of(board: Storyboard) -> list[str]:
     """All that is written by people, for choosing fonts and language."""
     texts = [board.title, board.description, *(value for _, value in board.facts)]
     for line in board.scenes:
@@ -70,7 +70,7 @@ def _box(box: Box) -> dict[str, float]:
     return box._asdict()
 
 
-def _scene(line: SceneLine, words: WordSetter) -> dict[str, Any]:
+def _scene(line: SceneRow, words: TextSetter) -> dict[str, Any]:
     return {
         "number": line.number,
         "name": _said(words(line.name, limit=200)),
@@ -82,7 +82,7 @@ def _scene(line: SceneLine, words: WordSetter) -> dict[str, Any]:
 
 
 def _panel(
-    panel: Panel, words: WordSetter, pictures: Mapping[int, str], limit: int
+    panel: Panel, words: TextSetter, pictures: Mapping[int, str], limit: int
 ) -> dict[str, Any]:
     sections = (
         ("Lyrics", words(panel.lyrics, limit=limit, lines=_LINES)),
@@ -104,7 +104,7 @@ def _panel(
     }
 
 
-def _said(words: Words) -> dict[str, Any]:
+def _said(words: TextLine) -> dict[str, Any]:
     return {"text": words.text, "lang": words.language, "rtl": words.right_to_left}
 
 

@@ -37,7 +37,7 @@ _SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class TextLine:
     """`text` is one line; `right_to_left` is the direction of its first letter that has one."""
 
     text: str
@@ -46,7 +46,7 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
-class WordSetter:
+class TextSetter:
     """Sets the texts of one document.
 
     `knows` tells whether a font has a character; `home` is the language of Chinese characters
@@ -56,12 +56,12 @@ class WordSetter:
     knows: Callable[[str], bool]
     home: Language = "zh-hans"
 
-    def __call__(self, text: str, *, limit: int = 400, lines: str = " ") -> Words:
+    def __call__(self, text: str, *, limit: int = 400, lines: str = " ") -> TextLine:
         """Cut after `limit` characters; `lines` stands for line breaks."""
         whole = one_line(text, lines=lines)
         short = whole if len(whole) <= limit else whole[:limit].rstrip() + "…"
         shown = breakable(self._drawable(short))
-        return Words(shown, language_of(short, self.home), is_right_to_left(short))
+        return TextLine(shown, language_of(short, self.home), is_right_to_left(short))
 
     def _drawable(self, text: str) -> str:
         if text.isascii():

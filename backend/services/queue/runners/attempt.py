@@ -30,7 +30,7 @@ from backend.utils.errors import (
     UnprocessableError,
     UpstreamError,
 )
-from backend.utils.ids import new_id
+from backend.utils.ids import random_id
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Placement:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedOrder:
     """What is to be sent. `render` is what the take will say of how it was made."""
 
     order: Any
@@ -58,7 +58,7 @@ class Prepared:
 
 
 @dataclass(frozen=True)
-class Made:
+class RunnerResult:
     """A maker is done. `seconds` as it measured, `words` for the record of the attempt."""
 
     outcome: PromptOutcome
@@ -66,7 +66,7 @@ class Made:
     words: str | None = None
 
 
-class Gone(Enum):
+class OwnershipLost(Enum):
     """Why an attempt is nobody's any more in this process."""
 
     #: Another process or a person moved the job on.
@@ -88,7 +88,7 @@ class Runner(Protocol):
         """
         ...
 
-    async def prepare(self, job: Job, placement: Placement) -> Prepared:
+    async def prepare(self, job: Job, placement: Placement) -> PreparedOrder:
         """Make the order. Raises UnprocessableError or UpstreamError when that cannot be."""
         ...
 
@@ -96,7 +96,7 @@ class Runner(Protocol):
         """Say what to note of a job that stays pending; None: it fails with the error."""
         ...
 
-    async def send(self, job: Job, server: ComfyUIServer, prepared: Prepared) -> str | Failure:
+    async def send(self, job: Job, server: ComfyUIServer, prepared: PreparedOrder) -> str | Failure:
         """Send it once; gives the maker's id of it, or why surely nothing came of it.
 
         Raises LeaseLostError when the lease was lost before the order was complete.
@@ -105,12 +105,12 @@ class Runner(Protocol):
 
     async def follow(
         self, job: Job, attempt: Attempt, server: ComfyUIServer
-    ) -> Made | Failure | Gone:
+    ) -> RunnerResult | Failure | OwnershipLost:
         """Follow an attempt to its end; nothing is sent."""
         ...
 
     async def deliver(
-        self, job: Job, server: ComfyUIServer, made: Made
+        self, job: Job, server: ComfyUIServer, made: RunnerResult
     ) -> GeneratedContent | Failure: ...
 
     async def withdraw(self, server: ComfyUIServer, prompt_id: str) -> None:
@@ -176,12 +176,12 @@ class AttemptLife:
             raise UpstreamError("A processing job has no attempt on record.")
         runner = self._runner_of(server)
         ended = await runner.follow(job, attempt, server)
-        if ended is Gone.TAKEN_AWAY:
+        if ended is OwnershipLost.TAKEN_AWAY:
             # Whoever took it may have looked before it arrived: leave nothing running.
             await runner.withdraw(server, attempt.prompt_id)
         elif isinstance(ended, Failure):
             await self._fail(runner, job, ended)
-        elif isinstance(ended, Made):
+        elif isinstance(ended, RunnerResult):
             await self._finish(runner, job, server, ended)
 
     async def recall(self, job: Job, server: ComfyUIServer, reason: str) -> bool:
@@ -201,7 +201,7 @@ class AttemptLife:
         await self._fail(self._standard, job, failure)
 
     async def _send(
-        self, runner: Runner, job: Job, server: ComfyUIServer, prepared: Prepared
+        self, runner: Runner, job: Job, server: ComfyUIServer, prepared: PreparedOrder
     ) -> Job | None:
         """Send a claimed job, and save the receipt or how it failed; gives the job to follow."""
         try:
@@ -227,7 +227,9 @@ class AttemptLife:
         """Write; for a paid maker until it is kept, as what it said is known nowhere else."""
         await (retry_until_saved(write) if runner.is_paid else write())
 
-    async def _finish(self, runner: Runner, job: Job, server: ComfyUIServer, made: Made) -> None:
+    async def _finish(
+        self, runner: Runner, job: Job, server: ComfyUIServer, made: RunnerResult
+    ) -> None:
         delivered = await runner.deliver(job, server, made)
         if isinstance(delivered, Failure):
             await self._fail(runner, job, delivered)
@@ -242,16 +244,16 @@ class AttemptLife:
 
 
 def _claim(
-    placement: Placement, prepared: Prepared, known: Attempt | None, runner: Runner
+    placement: Placement, prepared: PreparedOrder, known: Attempt | None, runner: Runner
 ) -> Claim:
     """An attempt that is still there goes on under its own ids; a paid one gets its id later."""
-    new_prompt_id = "" if runner.is_paid else new_id()
+    new_prompt_id = "" if runner.is_paid else random_id()
     return Claim(
         server_id=placement.server.id,
         server_name=placement.server.name,
         reason=placement.reason,
         render=prepared.render,
         prompt_id=known.prompt_id if known else new_prompt_id,
-        client_id=known.client_id if known else new_id(),
+        client_id=known.client_id if known else random_id(),
         made=known.made if known else prepared.made,
     )

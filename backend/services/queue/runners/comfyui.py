@@ -19,7 +19,7 @@ from backend.services.comfyui.messages import PromptOutcome, PromptState
 from backend.services.queue.delivery import ResultDelivery
 from backend.services.queue.in_flight import InFlightJobs
 from backend.services.queue.input_images import InputImages
-from backend.services.queue.provenance import GraphNotes
+from backend.services.queue.provenance import GraphRecorder
 from backend.services.queue.render_request import render_request
 from backend.services.queue.retry_policy import (
     DISK_FULL,
@@ -30,7 +30,12 @@ from backend.services.queue.retry_policy import (
     exclusions,
     judge,
 )
-from backend.services.queue.runners.attempt import Gone, Made, Placement, Prepared
+from backend.services.queue.runners.attempt import (
+    OwnershipLost,
+    Placement,
+    PreparedOrder,
+    RunnerResult,
+)
 from backend.services.queue.runners.comfyui_follower import PromptMonitor
 from backend.services.servers.fleet import ServerState
 from backend.services.workflows import BuiltWorkflow, build_workflow
@@ -48,7 +53,7 @@ _LARGEST_KEPT_SEED = 2**63 - 1
 _ADOPTABLE = frozenset({Outcome.LOST, Outcome.FORGOTTEN, Outcome.UNREACHABLE})
 
 
-class Watch(Protocol):
+class FleetMonitor(Protocol):
     """What is told of servers as attempts find them."""
 
     @property
@@ -71,10 +76,10 @@ class ComfyUIRunner:
         client: ComfyUIClient,
         *,
         images: InputImages,
-        graphs: GraphNotes,
+        graphs: GraphRecorder,
         monitor: PromptMonitor,
         delivery: ResultDelivery,
-        watch: Watch,
+        watch: FleetMonitor,
         in_flight: InFlightJobs,
     ) -> None:
         self._client = client
@@ -92,11 +97,11 @@ class ComfyUIRunner:
                 return attempt
         return None
 
-    async def prepare(self, job: Job, placement: Placement) -> Prepared:
+    async def prepare(self, job: Job, placement: Placement) -> PreparedOrder:
         number = job.attempt + 1
         built = build_workflow(render_request(job, number), placement.catalog)
         made = await self._graphs.note(job, placement.server, built, number)
-        return Prepared(built, facts_of(built), made)
+        return PreparedOrder(built, facts_of(built), made)
 
     def unsent(self, job: Job, server: ComfyUIServer, error: Exception) -> Mapping[str, Any] | None:
         if not isinstance(error, UpstreamError):
@@ -106,7 +111,7 @@ class ComfyUIRunner:
         self._watch.mark_offline(server.id)
         return {}
 
-    async def send(self, job: Job, server: ComfyUIServer, prepared: Prepared) -> str | Failure:
+    async def send(self, job: Job, server: ComfyUIServer, prepared: PreparedOrder) -> str | Failure:
         """Upload its pictures and POST the prompt; whether it arrived, following finds out."""
         attempt = _current(job)
         try:
@@ -128,22 +133,22 @@ class ComfyUIRunner:
 
     async def follow(
         self, job: Job, attempt: Attempt, server: ComfyUIServer
-    ) -> Made | Failure | Gone:
+    ) -> RunnerResult | Failure | OwnershipLost:
         self._in_flight.prompt_sent(attempt.prompt_id)
         ended = await self._monitor.follow(job, attempt, server)
         if isinstance(ended, Failure):
             await self._note_trouble(server, attempt, ended)
             return ended
-        if isinstance(ended, Gone):
+        if isinstance(ended, OwnershipLost):
             return ended
         self._watch.succeeded(server.id)
         if ended.state is not PromptState.SUCCESS:
             return _failure_of(ended)
         self._in_flight.prompt_ran(job.id, None if ended.cached else ended.seconds)
-        return Made(ended, ended.seconds)
+        return RunnerResult(ended, ended.seconds)
 
     async def deliver(
-        self, job: Job, server: ComfyUIServer, made: Made
+        self, job: Job, server: ComfyUIServer, made: RunnerResult
     ) -> GeneratedContent | Failure:
         async with self._monitor.fetching(job):
             return await self._delivery.deliver(job, server, made.outcome)

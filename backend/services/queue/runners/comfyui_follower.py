@@ -28,7 +28,7 @@ from backend.services.comfyui.messages import (
 )
 from backend.services.comfyui.transport import translated
 from backend.services.queue.retry_policy import NEVER_RAN, Failure
-from backend.services.queue.runners.attempt import Gone
+from backend.services.queue.runners.attempt import OwnershipLost
 from backend.utils.clock import Clock
 from backend.utils.errors import DatabaseUnavailableError, UpstreamError
 from backend.utils.running_alongside import running_alongside
@@ -124,7 +124,7 @@ class _Look:
 
 
 @dataclass(frozen=True)
-class Patience:
+class PromptTimeouts:
     """Seconds: between two looks, until a silent server has lost its prompts, until one hangs.
 
     A prompt whose server never told of progress gets six times as long: its socket may be deaf.
@@ -143,7 +143,7 @@ class PromptMonitor:
         jobs: JobRepository,
         client: ComfyUIClient,
         *,
-        patience: Patience,
+        patience: PromptTimeouts,
         on_start: Callable[[str], None],
         clock: Clock,
     ) -> None:
@@ -167,7 +167,7 @@ class PromptMonitor:
 
     async def follow(
         self, job: Job, attempt: Attempt, server: ComfyUIServer
-    ) -> PromptOutcome | Failure | Gone:
+    ) -> PromptOutcome | Failure | OwnershipLost:
         look = _Look(Progress((job.render or {}).get("nodes", {})))
         hearing = self._hear_progress(job, attempt, server, look)
         self._followed += 1
@@ -180,7 +180,7 @@ class PromptMonitor:
 
     async def _look_until_over(
         self, job: Job, attempt: Attempt, server: ComfyUIServer, look: _Look
-    ) -> PromptOutcome | Failure | Gone:
+    ) -> PromptOutcome | Failure | OwnershipLost:
         while True:
             taken = await self._taken(job)
             if taken is not None:
@@ -262,12 +262,12 @@ class PromptMonitor:
         words = f"'{server.name}' made no progress for {patience.total_seconds():g} s."
         return Failure(Outcome.HUNG, words, "PROMPT_HUNG")
 
-    async def _taken(self, job: Job) -> Gone | None:
+    async def _taken(self, job: Job) -> OwnershipLost | None:
         """Somebody may have cancelled the job, deleted it, or given it to another server."""
         current = await self._jobs.find_by_id(job.id)
         if current is None or (current.status, current.attempt) != (job.status, job.attempt):
-            return Gone.TAKEN_AWAY
-        return None if current.fence == job.fence else Gone.HANDED_OVER
+            return OwnershipLost.TAKEN_AWAY
+        return None if current.fence == job.fence else OwnershipLost.HANDED_OVER
 
     async def _hear_progress(
         self, job: Job, attempt: Attempt, server: ComfyUIServer, look: _Look

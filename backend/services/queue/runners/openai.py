@@ -24,7 +24,12 @@ from backend.services.providers.openai.messages import Video, VideoState
 from backend.services.providers.paid_work import PollSchedule
 from backend.services.queue.delivery import ResultDelivery
 from backend.services.queue.retry_policy import Failure, Judgement
-from backend.services.queue.runners.attempt import Gone, Made, Placement, Prepared
+from backend.services.queue.runners.attempt import (
+    OwnershipLost,
+    Placement,
+    PreparedOrder,
+    RunnerResult,
+)
 from backend.services.queue.runners.openai_policy import (
     PASSING,
     failed_there,
@@ -186,7 +191,7 @@ class OpenAIVideoRunner:
                 return attempt
         return None
 
-    async def prepare(self, job: Job, placement: Placement) -> Prepared:
+    async def prepare(self, job: Job, placement: Placement) -> PreparedOrder:
         # Only clips get videos: a picture of a character was refused before it was queued.
         clip = await self._clips.find_by_id(job.clip_id or "")
         if clip is None:
@@ -194,7 +199,7 @@ class OpenAIVideoRunner:
         order = video_order(job, clip_length=clip.length, default_model=self._default_model)
         url = job.params.get("input_reference_url")
         reference = await load_reference(self._media, url, order) if url else None
-        return Prepared(_Order(order, reference), facts_of(order))
+        return PreparedOrder(_Order(order, reference), facts_of(order))
 
     def unsent(self, job: Job, server: ComfyUIServer, error: Exception) -> Mapping[str, Any] | None:
         """A job that was ordered before stays pending until the provider can be asked."""
@@ -203,7 +208,7 @@ class OpenAIVideoRunner:
         later = verdict(job, Failure(Outcome.UNREACHABLE, "", "", error.details), self._clock())
         return {"not_before": later.not_before, "error": error.message, "error_code": error.code}
 
-    async def send(self, job: Job, server: ComfyUIServer, prepared: Prepared) -> str | Failure:
+    async def send(self, job: Job, server: ComfyUIServer, prepared: PreparedOrder) -> str | Failure:
         order: _Order = prepared.order
         attempt = job.current_attempt
         try:
@@ -221,7 +226,7 @@ class OpenAIVideoRunner:
 
     async def follow(
         self, job: Job, attempt: Attempt, server: ComfyUIServer
-    ) -> Made | Failure | Gone:
+    ) -> RunnerResult | Failure | OwnershipLost:
         """Poll a video to its end."""
         if not attempt.prompt_id:
             return fate_unknown("StoryCanvas stopped before the provider's receipt was saved.")
@@ -231,13 +236,15 @@ class OpenAIVideoRunner:
             return unasked(error.message, error.code, attempt.prompt_id)
         ended = await self._monitor.follow(job, attempt)
         if ended is None:
-            return Gone.TAKEN_AWAY
+            return OwnershipLost.TAKEN_AWAY
         if isinstance(ended, Failure):
             return ended
-        return Made(PromptOutcome(PromptState.SUCCESS, files=(OutputFile(attempt.prompt_id),)))
+        return RunnerResult(
+            PromptOutcome(PromptState.SUCCESS, files=(OutputFile(attempt.prompt_id),))
+        )
 
     async def deliver(
-        self, job: Job, server: ComfyUIServer, made: Made
+        self, job: Job, server: ComfyUIServer, made: RunnerResult
     ) -> GeneratedContent | Failure:
         delivered = await self._delivery.deliver(job, server, made.outcome)
         if isinstance(delivered, Failure):

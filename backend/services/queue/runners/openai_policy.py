@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from backend.models.job import Attempt, Job, JobStatus, Outcome
 from backend.services.providers.openai.messages import Video
 from backend.services.providers.openai.transport import BUSY, FATE_UNKNOWN, UNREACHABLE
-from backend.services.queue.retry_policy import Failure, Verdict, judge
+from backend.services.queue.retry_policy import Failure, RetryDecision, judge
 from backend.utils.backoff import Backoff
 from backend.utils.errors import SubmissionUncertainError, UpstreamError, UpstreamTimeoutError
 
@@ -71,7 +71,7 @@ def unasked(words: str, code: str, video_id: str) -> Failure:
     return Failure(Outcome.LOST, f"{words} {_KEPT}", code, {"video_id": video_id}, final=True)
 
 
-def verdict(job: Job, failure: Failure, now: datetime) -> Verdict:
+def verdict(job: Job, failure: Failure, now: datetime) -> RetryDecision:
     """Decide as for every job, but wait as long as the provider asks, and longer each time."""
     judged = judge(job, failure, now)
     if judged.status is not JobStatus.PENDING:

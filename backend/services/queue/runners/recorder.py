@@ -36,7 +36,7 @@ _UNSTARTED: Final = MappingProxyType(
 )
 
 
-class Driving(Protocol):
+class LeaseHolder(Protocol):
     """Whether this process drives the servers, and the number that its writes carry."""
 
     @property
@@ -72,7 +72,7 @@ class AttemptRecorder:
         jobs: JobRepository,
         stats: ServerStatsRepository,
         *,
-        driving: Driving,
+        driving: LeaseHolder,
         observer: JobObserver,
         clock: Clock,
     ) -> None:

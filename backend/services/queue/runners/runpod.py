@@ -22,10 +22,15 @@ from backend.services.providers.runpod.client import REFUSES_US, RunPodClient, o
 from backend.services.providers.runpod.messages import RunPodRun, RunState
 from backend.services.queue.delivery import ResultDelivery
 from backend.services.queue.input_images import InputImages
-from backend.services.queue.provenance import GraphNotes
-from backend.services.queue.retry_policy import Failure, Judgement, Verdict
-from backend.services.queue.runners.attempt import Gone, Made, Placement, Prepared
-from backend.services.queue.runners.comfyui import Watch, facts_of
+from backend.services.queue.provenance import GraphRecorder
+from backend.services.queue.retry_policy import Failure, Judgement, RetryDecision
+from backend.services.queue.runners.attempt import (
+    OwnershipLost,
+    Placement,
+    PreparedOrder,
+    RunnerResult,
+)
+from backend.services.queue.runners.comfyui import FleetMonitor, facts_of
 from backend.services.queue.runners.openai_policy import verdict
 from backend.services.queue.runners.runpod_policy import (
     TOO_LARGE,
@@ -138,10 +143,10 @@ class RunPodRunner:
         client: RunPodClient,
         *,
         images: InputImages,
-        graphs: GraphNotes,
+        graphs: GraphRecorder,
         monitor: RunPodMonitor,
         delivery: ResultDelivery,
-        watch: Watch,
+        watch: FleetMonitor,
         can_go_elsewhere: Callable[[Job], bool],
         may_order: Callable[[], bool],
     ) -> None:
@@ -162,7 +167,7 @@ class RunPodRunner:
                 return attempt
         return None
 
-    async def prepare(self, job: Job, placement: Placement) -> Prepared:
+    async def prepare(self, job: Job, placement: Placement) -> PreparedOrder:
         """Make the order; the pictures that its graph loads go with it."""
         number = job.attempt + 1
         order = run_order(job, number)
@@ -170,7 +175,7 @@ class RunPodRunner:
             named = [WorkerPicture(picture.name, picture.content) for picture in pictures]
             order = run_order(job, number, named)
         made = await self._graphs.note(job, placement.server, order.built, number)
-        return Prepared(order, facts_of(order.built), made)
+        return PreparedOrder(order, facts_of(order.built), made)
 
     def unsent(self, job: Job, server: ComfyUIServer, error: Exception) -> Mapping[str, Any] | None:
         if isinstance(error, UpstreamError):
@@ -184,7 +189,7 @@ class RunPodRunner:
             return {"excluded_server_ids": list(excluded)}
         return None
 
-    async def send(self, job: Job, server: ComfyUIServer, prepared: Prepared) -> str | Failure:
+    async def send(self, job: Job, server: ComfyUIServer, prepared: PreparedOrder) -> str | Failure:
         order: RunOrder = prepared.order
         try:
             run = await self._client.run(server, order.body, may_order=self._may_order)
@@ -198,7 +203,7 @@ class RunPodRunner:
 
     async def follow(
         self, job: Job, attempt: Attempt, server: ComfyUIServer
-    ) -> Made | Failure | Gone:
+    ) -> RunnerResult | Failure | OwnershipLost:
         """Poll a run to its end."""
         if not attempt.prompt_id:
             return fate_unknown(
@@ -206,7 +211,7 @@ class RunPodRunner:
             )
         ended = await self._monitor.follow(job, attempt, server)
         if ended is None:
-            return Gone.TAKEN_AWAY
+            return OwnershipLost.TAKEN_AWAY
         if isinstance(ended, Failure):
             return ended
         if ended.state is not RunState.COMPLETED:
@@ -214,10 +219,10 @@ class RunPodRunner:
         if not ended.files:
             return without_files(ended, server.name)
         outcome = PromptOutcome(PromptState.SUCCESS, files=outputs_of(ended))
-        return Made(outcome, words=_how_it_went(ended))
+        return RunnerResult(outcome, words=_how_it_went(ended))
 
     async def deliver(
-        self, job: Job, server: ComfyUIServer, made: Made
+        self, job: Job, server: ComfyUIServer, made: RunnerResult
     ) -> GeneratedContent | Failure:
         delivered = await self._delivery.deliver(job, server, made.outcome)
         if isinstance(delivered, Failure):
@@ -243,7 +248,7 @@ class RunPodRunner:
         excluded = _excluding(job)
         another = self._has_another_server(job, excluded)
         status = JobStatus.PENDING if another else JobStatus.FAILED
-        return Judgement(failure, Verdict(status, job.retry_count, None), excluded)
+        return Judgement(failure, RetryDecision(status, job.retry_count, None), excluded)
 
     def _has_another_server(self, job: Job, excluded: tuple[str, ...]) -> bool:
         return self._can_go_elsewhere(job.model_copy(update={"excluded_server_ids": excluded}))

@@ -8,7 +8,7 @@ from backend.services.queue.scheduling.lanes import Lane
 from backend.services.queue.scheduling.state import PlanningState
 
 
-class Why(Enum):
+class ChoiceReason(Enum):
     """Why a lane does what it does."""
 
     WARM = "it has the model loaded"
@@ -20,7 +20,7 @@ class Why(Enum):
 @dataclass(frozen=True, slots=True)
 class LaneChoice:
     demand: Demand
-    why: Why
+    why: ChoiceReason
 
 
 def choose(state: PlanningState, lane: Lane) -> LaneChoice | None:
@@ -29,14 +29,14 @@ def choose(state: PlanningState, lane: Lane) -> LaneChoice | None:
     warm = [demand for demand in demands if not state.costs.swap(lane, demand.model)]
     cold = [demand for demand in demands if demand not in warm]
     if due := _due(state, lane, warm, cold):
-        return LaneChoice(due, Why.TURN)
+        return LaneChoice(due, ChoiceReason.TURN)
     own = max(
         (demand for demand in warm if _helps(state, lane, demand)), key=state.finish, default=None
     )
     other = _worth_a_swap(state, lane, own, cold)
     if other is not None:
-        return LaneChoice(other, Why.LAST if own else Why.IDLE)
-    return LaneChoice(own, Why.WARM) if own else None
+        return LaneChoice(other, ChoiceReason.LAST if own else ChoiceReason.IDLE)
+    return LaneChoice(own, ChoiceReason.WARM) if own else None
 
 
 def _due(state: PlanningState, lane: Lane, warm: list[Demand], cold: list[Demand]) -> Demand | None:

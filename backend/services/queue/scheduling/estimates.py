@@ -31,26 +31,26 @@ _LEAST_SECONDS = 0.001
 _LONGEST_GUESS = log(86_400.0)
 
 
-class Learnt(NamedTuple):
+class RunningMean(NamedTuple):
     """A mean of logarithms, and how many observations stand behind it (at most 20)."""
 
     mean: float = 0.0
     weight: float = 0.0
 
-    def moved(self, value: float) -> "Learnt":
+    def moved(self, value: float) -> "RunningMean":
         if self.weight >= 2:
             value = min(self.mean + _OUTLIER, max(self.mean - _OUTLIER, value))
         gain = max(1 / (self.weight + 1), _LEAST_GAIN)
         weight = min(_MOST_WEIGHT, self.weight + 1)
-        return Learnt(self.mean + gain * (value - self.mean), weight)
+        return RunningMean(self.mean + gain * (value - self.mean), weight)
 
 
-_NOTHING = Learnt()
-Cells = Mapping[str, Mapping[str, Learnt]]
+_NOTHING = RunningMean()
+Cells = Mapping[str, Mapping[str, RunningMean]]
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class EstimateTable:
     """log(value) of each (server, thing) seen, and its parts: one of the server, one of the thing.
 
     The parts are those that fit what was seen best (least squares, one step nearer with each
@@ -68,16 +68,16 @@ class Table:
             return exp(mean)
         return exp(share * mean + (1 - share) * self._guess(server_id, thing, default))
 
-    def learn(self, server_id: str, thing: str, value: float) -> "Table":
+    def learn(self, server_id: str, thing: str, value: float) -> "EstimateTable":
         seen = log(max(value, _LEAST_SECONDS))
         own = {**self.cells.get(server_id, {}), thing: self.cell(server_id, thing).moved(seen)}
         cells: Cells = {**self.cells, server_id: own}
         things = {**self.things, thing: self._part_of_thing(cells, thing)}
         parts = [(cell, cell.mean - things[name]) for name, cell in own.items() if name in things]
         servers = {**self.servers, server_id: _mean(parts, drawn_to_zero=_PULL)}
-        return Table(cells, servers, things)
+        return EstimateTable(cells, servers, things)
 
-    def cell(self, server_id: str, thing: str) -> Learnt:
+    def cell(self, server_id: str, thing: str) -> RunningMean:
         own = self.cells.get(server_id)
         return own.get(thing, _NOTHING) if own else _NOTHING
 
@@ -88,10 +88,10 @@ class Table:
         """Whether the pair was seen, or the server at other things and the thing elsewhere."""
         return self.knows(server_id, thing) or (server_id in self.servers and thing in self.things)
 
-    def without(self, server_id: str) -> "Table":
+    def without(self, server_id: str) -> "EstimateTable":
         cells = {name: own for name, own in self.cells.items() if name != server_id}
         servers = {name: part for name, part in self.servers.items() if name != server_id}
-        return Table(cells, servers, self.things)
+        return EstimateTable(cells, servers, self.things)
 
     def _guess(self, server_id: str, thing: str, default: float) -> float:
         base = self.things.get(thing)
@@ -105,14 +105,14 @@ class Table:
         return _mean([(cell, cell.mean - self.servers.get(name, 0.0)) for name, cell in seen])
 
 
-def _mean(parts: Sequence[tuple[Learnt, float]], *, drawn_to_zero: float = 0.0) -> float:
+def _mean(parts: Sequence[tuple[RunningMean, float]], *, drawn_to_zero: float = 0.0) -> float:
     """Of the values beside each cell; one seen often counts for three observations at most."""
     weights = [min(3.0, cell.weight) for cell, _ in parts]
     total = sum(weight * value for weight, (_, value) in zip(weights, parts, strict=True))
     return total / (sum(weights) + drawn_to_zero)
 
 
-class Unsplit(NamedTuple):
+class RunWithLoad(NamedTuple):
     """A run that began with a load, while the run alone is not known yet."""
 
     seconds: float
@@ -135,9 +135,9 @@ class CompletedRun:
 class Estimates:
     """Seconds per unit of work, and seconds to load a model, for each server."""
 
-    rates: Table = Table()
-    swaps: Table = Table()
-    unsplit: Mapping[tuple[str, str], Unsplit] = field(default_factory=dict)
+    rates: EstimateTable = EstimateTable()
+    swaps: EstimateTable = EstimateTable()
+    unsplit: Mapping[tuple[str, str], RunWithLoad] = field(default_factory=dict)
 
     def seconds_per_work(self, server_id: str, model: str, kind: JobKind) -> float:
         return self.rates.value(server_id, _thing(model, kind), SECONDS_PER_WORK[kind])
@@ -190,7 +190,7 @@ class Estimates:
         if self.rates.knows(*key):
             return _with_load(self, run, run.seconds - alone)
         if key not in self.unsplit:
-            waiting = {**self.unsplit, key: Unsplit(run.seconds, run.work)}
+            waiting = {**self.unsplit, key: RunWithLoad(run.seconds, run.work)}
             return replace(self, unsplit=waiting)
         # It never stays for a second job: split as the guesses stand to each other.
         load = self.swap_seconds(run.server_id, run.model)
@@ -229,11 +229,11 @@ def estimates_from_dict(document: Mapping[str, Any]) -> Estimates:
     return Estimates(
         _table(document.get("rates", {})),
         _table(document.get("swaps", {})),
-        {(row[0], row[1]): Unsplit(row[2], row[3]) for row in document.get("unsplit", [])},
+        {(row[0], row[1]): RunWithLoad(row[2], row[3]) for row in document.get("unsplit", [])},
     )
 
 
-def _table_rows(table: Table) -> dict[str, Sequence[Sequence[Any]]]:
+def _table_rows(table: EstimateTable) -> dict[str, Sequence[Sequence[Any]]]:
     return {
         "cells": [
             [server_id, thing, *cell]
@@ -245,11 +245,11 @@ def _table_rows(table: Table) -> dict[str, Sequence[Sequence[Any]]]:
     }
 
 
-def _table(rows: Mapping[str, Any]) -> Table:
-    cells: dict[str, dict[str, Learnt]] = {}
+def _table(rows: Mapping[str, Any]) -> EstimateTable:
+    cells: dict[str, dict[str, RunningMean]] = {}
     for server_id, thing, mean, weight in rows.get("cells", []):
-        cells.setdefault(server_id, {})[thing] = Learnt(mean, weight)
+        cells.setdefault(server_id, {})[thing] = RunningMean(mean, weight)
     servers, things = (
         {row[0]: row[1] for row in rows.get(part, [])} for part in ("servers", "things")
     )
-    return Table(cells, servers, things)
+    return EstimateTable(cells, servers, things)

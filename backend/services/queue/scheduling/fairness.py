@@ -9,22 +9,22 @@ younger jobs form the last tier of their priority.
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from backend.services.queue.backlog import Amount, Backlog, JobLine, LineKey
+from backend.services.queue.backlog import Backlog, JobLine, LineKey, Workload
 
 
 class Share(NamedTuple):
     """What a line adds to a tier."""
 
     line: JobLine
-    amount: Amount
+    amount: Workload
 
 
 class _Entry(NamedTuple):
     """What a line has: within the age window of its project's oldest job, and in all."""
 
     line: JobLine
-    open: Amount
-    total: Amount
+    open: Workload
+    total: Workload
 
 
 def tiers(backlog: Backlog, age_window: float) -> Iterator[list[Share]]:
@@ -59,7 +59,7 @@ def _between(entries: list[_Entry], low: float, high: float) -> Iterator[Share]:
     for entry in entries:
         count = round(entry.open.jobs * last) - round(entry.open.jobs * first)
         if entry.open.jobs and last > first:
-            yield Share(entry.line, Amount(max(1, count), entry.open.work * (last - first)))
+            yield Share(entry.line, Workload(max(1, count), entry.open.work * (last - first)))
 
 
 def _work(entries: list[_Entry]) -> float:
@@ -73,4 +73,4 @@ def _has_rest(entry: _Entry) -> bool:
 
 def _rest(entry: _Entry) -> Share:
     count = entry.total.jobs - entry.open.jobs
-    return Share(entry.line, Amount(count, max(0.0, entry.total.work - entry.open.work)))
+    return Share(entry.line, Workload(count, max(0.0, entry.total.work - entry.open.work)))

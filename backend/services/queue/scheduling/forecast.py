@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from backend.services.queue.backlog import Amount, Backlog, JobLine, WaitingJob
+from backend.services.queue.backlog import Backlog, JobLine, WaitingJob, Workload
 from backend.services.queue.scheduling.estimates import Estimates
 from backend.services.queue.scheduling.fairness import Share
 from backend.services.queue.scheduling.lanes import Lane, lanes_of
@@ -84,16 +84,16 @@ class Forecast:
     def _alone(self, job: WaitingJob, lane: Lane) -> float:
         return self._state.costs.rate(lane, job.model, job.kind) * job.work
 
-    def _before(self, job: WaitingJob) -> Amount:
+    def _before(self, job: WaitingJob) -> Workload:
         """What needs the same model and stands before it; other projects take turns with its."""
-        above, own = Amount(0, 0.0), Amount(0, 0.0)
-        others: dict[str, Amount] = {}
+        above, own = Workload(0, 0.0), Workload(0, 0.0)
+        others: dict[str, Workload] = {}
         for line in self._rivals(job):
             key = line.key
             if key.priority > job.priority:
                 above = _plus(above, line.total())
             elif key.project_id != job.project_id:
-                known = others.get(key.project_id, Amount(0, 0.0))
+                known = others.get(key.project_id, Workload(0, 0.0))
                 others[key.project_id] = _plus(known, line.total())
             else:
                 own = _plus(own, self._older(line, job))
@@ -110,7 +110,7 @@ class Forecast:
             if mine & eligible(key.needs, key.pinned_server_id, key.excluded):
                 yield line
 
-    def _older(self, line: JobLine, job: WaitingJob) -> Amount:
+    def _older(self, line: JobLine, job: WaitingJob) -> Workload:
         return line.before(job) if line.key == job.line else line.queued_until(job.queued_at)
 
     # -- why -------------------------------------------------------------------------------------
@@ -164,12 +164,12 @@ class Forecast:
         return self._state.costs.eligible_for(job)
 
 
-def _plus(one: Amount, other: Amount) -> Amount:
-    return Amount(one.jobs + other.jobs, one.work + other.work)
+def _plus(one: Workload, other: Workload) -> Workload:
+    return Workload(one.jobs + other.jobs, one.work + other.work)
 
 
-def _turns(theirs: Amount, turns: int) -> Amount:
+def _turns(theirs: Workload, turns: int) -> Workload:
     """As much of another project's work as gets its turn meanwhile."""
     if theirs.jobs <= turns:
         return theirs
-    return Amount(turns, theirs.work * turns / theirs.jobs)
+    return Workload(turns, theirs.work * turns / theirs.jobs)

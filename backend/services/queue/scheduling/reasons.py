@@ -1,11 +1,11 @@
 """Why a job went where it went, in one sentence for people."""
 
-from backend.services.queue.scheduling.choice import Why
+from backend.services.queue.scheduling.choice import ChoiceReason
 from backend.services.queue.scheduling.demand import Demand
 from backend.services.queue.scheduling.lanes import Lane
 
 
-def reason(lane: Lane, demand: Demand, why: Why, *, pinned: bool, load: float) -> str:
+def reason(lane: Lane, demand: Demand, why: ChoiceReason, *, pinned: bool, load: float) -> str:
     """Ask before the job is booked: it tells of the lane as it was when it chose."""
     words = "was asked for" if pinned else _because(demand, why)
     if load:
@@ -14,15 +14,15 @@ def reason(lane: Lane, demand: Demand, why: Why, *, pinned: bool, load: float) -
     return f"'{lane.server.name}' {words} and {free}."
 
 
-def _because(demand: Demand, why: Why) -> str:
+def _because(demand: Demand, why: ChoiceReason) -> str:
     servers = len(demand.eligible)
     if servers == 1:
         return "is the only server that can run it now"
-    if why is Why.TURN:
+    if why is ChoiceReason.TURN:
         return f"is first of {servers} servers to have time for its project's turn"
-    if why is Why.LAST:
+    if why is ChoiceReason.LAST:
         return f"helps where {demand.count} jobs for one model would end last"
-    if why is Why.WARM and demand.model:
+    if why is ChoiceReason.WARM and demand.model:
         return f"has '{demand.model}' loaded"
     return f"ends it soonest of {servers} servers"
 

@@ -4,18 +4,18 @@ Guidance is an input of the model; cfg is 1, and what is not wanted is a zeroed 
 """
 
 from backend.services.workflows.builders import parts
-from backend.services.workflows.graph import Draft, GraphBuilder, Link, link
+from backend.services.workflows.graph import BuiltGraph, GraphBuilder, Link, link
 from backend.services.workflows.recipe import Recipe
 
 
-def build(recipe: Recipe) -> Draft:
+def build(recipe: Recipe) -> BuiltGraph:
     graph = GraphBuilder()
     loaded = parts.with_model_loras(graph, _load(graph, recipe), recipe.loras)
     prompt = link(graph.add("CLIPTextEncode", clip=loaded.clip, text=recipe.prompt))
     negative = link(graph.add("ConditioningZeroOut", conditioning=prompt))
     positive = guided(graph, _shown(graph, prompt, recipe), recipe)
     latent = parts.still_latent(graph, recipe, loaded.vae, "EmptySD3LatentImage")
-    conditions = parts.Conditions(positive, negative)
+    conditions = parts.Conditioning(positive, negative)
     samples = parts.sampled(graph, recipe, loaded.model, conditions, latent)
     return parts.save_image(graph, recipe, samples, loaded.vae)
 
@@ -28,7 +28,7 @@ def guided(graph: GraphBuilder, conditioning: Link, recipe: Recipe) -> Link:
     return link(graph.add("FluxGuidance", conditioning=conditioning, guidance=guidance))
 
 
-def _load(graph: GraphBuilder, recipe: Recipe) -> parts.Loaded:
+def _load(graph: GraphBuilder, recipe: Recipe) -> parts.LoadedModels:
     if recipe.files["model"].class_type == "CheckpointLoaderSimple":
         return parts.load_checkpoint(graph, recipe)
     return parts.load_split(graph, recipe, "flux")

@@ -6,11 +6,11 @@ sizes that the model was trained on.
 
 from backend.services.workflows.builders import parts
 from backend.services.workflows.builders.flux import guided
-from backend.services.workflows.graph import Draft, GraphBuilder, Link, link
+from backend.services.workflows.graph import BuiltGraph, GraphBuilder, Link, link
 from backend.services.workflows.recipe import Recipe
 
 
-def build(recipe: Recipe) -> Draft:
+def build(recipe: Recipe) -> BuiltGraph:
     graph = GraphBuilder()
     loaded = parts.with_model_loras(graph, parts.load_split(graph, recipe, "flux"), recipe.loras)
     prompt = link(graph.add("CLIPTextEncode", clip=loaded.clip, text=recipe.prompt))
@@ -18,7 +18,7 @@ def build(recipe: Recipe) -> Draft:
     seen = [_seen(graph, source, loaded.vae) for source in recipe.pictures.shown]
     for latent in seen:
         prompt = link(graph.add("ReferenceLatent", conditioning=prompt, latent=latent))
-    conditions = parts.Conditions(guided(graph, prompt, recipe), negative)
+    conditions = parts.Conditioning(guided(graph, prompt, recipe), negative)
     begin = _begin(graph, recipe, seen[0])
     samples = parts.sampled(graph, recipe, loaded.model, conditions, begin)
     return parts.save_image(graph, recipe, samples, loaded.vae)

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from backend.services.workflows.builders import parts
-from backend.services.workflows.graph import Draft, GraphBuilder
+from backend.services.workflows.graph import BuiltGraph, GraphBuilder
 from backend.services.workflows.recipe import Recipe
 
 
-def build(recipe: Recipe) -> Draft:
+def build(recipe: Recipe) -> BuiltGraph:
     graph = GraphBuilder()
     loaded = parts.with_model_loras(graph, parts.load_split(graph, recipe), recipe.loras)
     model = parts.shifted(graph, loaded.model, recipe, "ModelSamplingSD3")

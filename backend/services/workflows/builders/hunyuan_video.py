@@ -1,9 +1,9 @@
 """HunyuanVideo: text to video, and both versions of image to video. No negative prompt."""
 
-from backend.services.families.base import Kind
+from backend.services.families.base import GraphKind
 from backend.services.workflows.builders import parts
 from backend.services.workflows.builders.flux import guided
-from backend.services.workflows.graph import Draft, GraphBuilder, Link, link
+from backend.services.workflows.graph import BuiltGraph, GraphBuilder, Link, link
 from backend.services.workflows.recipe import Recipe
 
 #: By variant: how the start picture is worked in, and every which image token is read.
@@ -11,7 +11,7 @@ _GUIDANCE = {"i2v_v1": ("v1 (concat)", 2), "i2v_v2": ("v2 (replace)", 4)}
 _ALL = 4096
 
 
-def build(recipe: Recipe) -> Draft:
+def build(recipe: Recipe) -> BuiltGraph:
     graph = GraphBuilder()
     split = parts.load_split(graph, recipe, "hunyuan_video")
     loaded = parts.with_model_loras(graph, split, recipe.loras)
@@ -32,9 +32,9 @@ def build(recipe: Recipe) -> Draft:
     return parts.save_video(graph, recipe, link(images))
 
 
-def _begun(graph: GraphBuilder, recipe: Recipe, loaded: parts.Loaded) -> tuple[Link, Link]:
+def _begun(graph: GraphBuilder, recipe: Recipe, loaded: parts.LoadedModels) -> tuple[Link, Link]:
     size = parts.video_size(recipe)
-    if recipe.kind is Kind.TEXT_TO_VIDEO:
+    if recipe.kind is GraphKind.TEXT_TO_VIDEO:
         prompt = graph.add("CLIPTextEncode", clip=loaded.clip, text=recipe.prompt)
         return link(prompt), link(graph.add("EmptyHunyuanLatentVideo", **size))
     guidance_type, interleave = _GUIDANCE[recipe.family.variant]

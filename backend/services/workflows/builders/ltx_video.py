@@ -1,18 +1,18 @@
 """LTX-Video: model and VAE in one checkpoint, the text encoder apart, sigmas of its own."""
 
 from backend.services.workflows.builders import parts
-from backend.services.workflows.graph import Draft, GraphBuilder, Link, link
+from backend.services.workflows.graph import BuiltGraph, GraphBuilder, Link, link
 from backend.services.workflows.recipe import Recipe
 
 #: What the official graph tells the model, whatever the file's speed then is.
 _TRAINED_RATE = 25.0
 
 
-def build(recipe: Recipe) -> Draft:
+def build(recipe: Recipe) -> BuiltGraph:
     graph = GraphBuilder()
     checkpoint = graph.add("CheckpointLoaderSimple", ckpt_name=recipe.file("model"))
     clip = parts.load_encoders(graph, recipe, "ltxv")
-    whole = parts.Loaded(link(checkpoint, 0), clip, link(checkpoint, 2))
+    whole = parts.LoadedModels(link(checkpoint, 0), clip, link(checkpoint, 2))
     loaded = parts.with_model_loras(graph, whole, recipe.loras)
     conditions = parts.prompts(graph, loaded.clip, recipe)
     conditions, latent = _begun(graph, recipe, loaded.vae, conditions)
@@ -21,8 +21,8 @@ def build(recipe: Recipe) -> Draft:
 
 
 def _begun(
-    graph: GraphBuilder, recipe: Recipe, vae: Link, conditions: parts.Conditions
-) -> tuple[parts.Conditions, Link]:
+    graph: GraphBuilder, recipe: Recipe, vae: Link, conditions: parts.Conditioning
+) -> tuple[parts.Conditioning, Link]:
     size = parts.video_size(recipe)
     if recipe.pictures.start is None:
         return conditions, link(graph.add("EmptyLTXVLatentVideo", **size))
@@ -38,11 +38,11 @@ def _begun(
         **size,
         strength=1.0,
     )
-    return parts.Conditions(link(node, 0), link(node, 1)), link(node, 2)
+    return parts.Conditioning(link(node, 0), link(node, 1)), link(node, 2)
 
 
 def _sampled(
-    graph: GraphBuilder, recipe: Recipe, model: Link, conditions: parts.Conditions, latent: Link
+    graph: GraphBuilder, recipe: Recipe, model: Link, conditions: parts.Conditioning, latent: Link
 ) -> Link:
     settings = recipe.settings
     timed = graph.add(

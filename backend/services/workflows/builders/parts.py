@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from backend.services.families.base import Kind
+from backend.services.families.base import GraphKind
 from backend.services.workflows.files import GGUF_LOADERS
-from backend.services.workflows.graph import Draft, GraphBuilder, Link, link
+from backend.services.workflows.graph import BuiltGraph, GraphBuilder, Link, link
 from backend.services.workflows.recipe import Lora, Recipe
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedModels:
     """What the loaders give."""
 
     model: Link
@@ -19,28 +19,28 @@ class Loaded:
 
 
 @dataclass(frozen=True)
-class Conditions:
+class Conditioning:
     """What is to be seen, and what not."""
 
     positive: Link
     negative: Link
 
 
-def load_checkpoint(graph: GraphBuilder, recipe: Recipe) -> Loaded:
+def load_checkpoint(graph: GraphBuilder, recipe: Recipe) -> LoadedModels:
     """Load a file with everything in it; its VAE may be replaced by a file of its own."""
     checkpoint = graph.add("CheckpointLoaderSimple", ckpt_name=recipe.file("model"))
     vae = link(checkpoint, 2)
     if "vae" in recipe.files:
         vae = link(graph.add("VAELoader", vae_name=recipe.file("vae")))
-    return Loaded(link(checkpoint, 0), link(checkpoint, 1), vae)
+    return LoadedModels(link(checkpoint, 0), link(checkpoint, 1), vae)
 
 
-def load_split(graph: GraphBuilder, recipe: Recipe, clip_type: str = "") -> Loaded:
+def load_split(graph: GraphBuilder, recipe: Recipe, clip_type: str = "") -> LoadedModels:
     """Load model, text encoders and VAE from files of their own."""
     model = load_model(graph, recipe, "model")
     clip = load_encoders(graph, recipe, clip_type)
     vae = graph.add("VAELoader", vae_name=recipe.file("vae"))
-    return Loaded(model, clip, link(vae))
+    return LoadedModels(model, clip, link(vae))
 
 
 def load_model(graph: GraphBuilder, recipe: Recipe, role: str) -> Link:
@@ -66,7 +66,7 @@ def load_encoders(graph: GraphBuilder, recipe: Recipe, clip_type: str = "") -> L
     return link(graph.add(class_type, **inputs))
 
 
-def with_loras(graph: GraphBuilder, loaded: Loaded, loras: Iterable[Lora]) -> Loaded:
+def with_loras(graph: GraphBuilder, loaded: LoadedModels, loras: Iterable[Lora]) -> LoadedModels:
     """Chain LoRAs on model and text encoder."""
     model, clip = loaded.model, loaded.clip
     for lora in loras:
@@ -82,7 +82,9 @@ def with_loras(graph: GraphBuilder, loaded: Loaded, loras: Iterable[Lora]) -> Lo
     return replace(loaded, model=model, clip=clip)
 
 
-def with_model_loras(graph: GraphBuilder, loaded: Loaded, loras: Iterable[Lora]) -> Loaded:
+def with_model_loras(
+    graph: GraphBuilder, loaded: LoadedModels, loras: Iterable[Lora]
+) -> LoadedModels:
     """Chain LoRAs on the model, and on the encoder those that are given a strength for it."""
     for lora in loras:
         if lora.clip_weight is None:
@@ -105,22 +107,22 @@ def shifted(graph: GraphBuilder, model: Link, recipe: Recipe, class_type: str) -
     return link(graph.add(class_type, model=model, shift=recipe.settings.shift))
 
 
-def prompts(graph: GraphBuilder, clip: Link, recipe: Recipe) -> Conditions:
+def prompts(graph: GraphBuilder, clip: Link, recipe: Recipe) -> Conditioning:
     positive = graph.add("CLIPTextEncode", clip=clip, text=recipe.prompt)
     negative = graph.add("CLIPTextEncode", clip=clip, text=recipe.negative_prompt)
-    return Conditions(link(positive), link(negative))
+    return Conditioning(link(positive), link(negative))
 
 
 def still_latent(graph: GraphBuilder, recipe: Recipe, vae: Link, empty: str) -> Link:
     """Give the latent that an image begins as: noise, a picture, or a picture under a mask."""
-    if recipe.kind is Kind.TEXT_TO_IMAGE or recipe.pictures.start is None:
+    if recipe.kind is GraphKind.TEXT_TO_IMAGE or recipe.pictures.start is None:
         node = graph.add(
             empty, width=recipe.width, height=recipe.height, batch_size=recipe.batch_size
         )
         return link(node)
     picture = graph.load_image(recipe.pictures.start)
     pixels = scaled(graph, link(picture), recipe)
-    if recipe.kind is Kind.INPAINT and recipe.pictures.mask is not None:
+    if recipe.kind is GraphKind.INPAINT and recipe.pictures.mask is not None:
         latent = _masked(graph, recipe, vae, pixels)
     else:
         latent = encoded(graph, pixels, vae)
@@ -177,7 +179,7 @@ def _mask(graph: GraphBuilder, recipe: Recipe) -> Link:
 
 
 def sampled(
-    graph: GraphBuilder, recipe: Recipe, model: Link, conditions: Conditions, latent: Link
+    graph: GraphBuilder, recipe: Recipe, model: Link, conditions: Conditioning, latent: Link
 ) -> Link:
     settings = recipe.settings
     node = graph.add(
@@ -201,7 +203,7 @@ class Stage:
     """One of two models that share the steps. The first adds the noise, the last takes it all."""
 
     model: Link
-    conditions: Conditions
+    conditions: Conditioning
     start: int
     end: int | None
 
@@ -237,13 +239,13 @@ def switch_step(recipe: Recipe) -> int:
     return max(1, min(steps - 1, round(steps * (recipe.settings.switch or 0.5))))
 
 
-def save_image(graph: GraphBuilder, recipe: Recipe, samples: Link, vae: Link) -> Draft:
+def save_image(graph: GraphBuilder, recipe: Recipe, samples: Link, vae: Link) -> BuiltGraph:
     images = graph.add("VAEDecode", samples=samples, vae=vae)
     output = graph.add("SaveImage", images=link(images), filename_prefix=recipe.filename_prefix)
     return graph.finished(output)
 
 
-def save_video(graph: GraphBuilder, recipe: Recipe, images: Link) -> Draft:
+def save_video(graph: GraphBuilder, recipe: Recipe, images: Link) -> BuiltGraph:
     video = graph.add("CreateVideo", images=images, fps=recipe.fps)
     output = graph.add(
         "SaveVideo",
@@ -255,7 +257,9 @@ def save_video(graph: GraphBuilder, recipe: Recipe, images: Link) -> Draft:
     return graph.finished(output)
 
 
-def decode_and_save_video(graph: GraphBuilder, recipe: Recipe, samples: Link, vae: Link) -> Draft:
+def decode_and_save_video(
+    graph: GraphBuilder, recipe: Recipe, samples: Link, vae: Link
+) -> BuiltGraph:
     images = graph.add("VAEDecode", samples=samples, vae=vae)
     return save_video(graph, recipe, link(images))
 

@@ -4,15 +4,15 @@ Without a size asked for, the result has the picture's proportions at about one 
 """
 
 from backend.services.workflows.builders import parts
-from backend.services.workflows.graph import Draft, GraphBuilder, Link, link
+from backend.services.workflows.graph import BuiltGraph, GraphBuilder, Link, link
 from backend.services.workflows.recipe import Recipe
 
 
-def build(recipe: Recipe) -> Draft:
+def build(recipe: Recipe) -> BuiltGraph:
     return build_with(recipe, "TextEncodeQwenImageEdit", ("image",))
 
 
-def build_with(recipe: Recipe, encoder: str, inputs: tuple[str, ...]) -> Draft:
+def build_with(recipe: Recipe, encoder: str, inputs: tuple[str, ...]) -> BuiltGraph:
     """Build with the encoder of one of the two models; `inputs` are the pictures that it takes."""
     graph = GraphBuilder()
     split = parts.load_split(graph, recipe, "qwen_image")
@@ -20,7 +20,7 @@ def build_with(recipe: Recipe, encoder: str, inputs: tuple[str, ...]) -> Draft:
     shifted = parts.shifted(graph, loaded.model, recipe, "ModelSamplingAuraFlow")
     model = link(graph.add("CFGNorm", model=shifted, strength=1.0))
     shown = _shown(graph, recipe, inputs)
-    conditions = parts.Conditions(
+    conditions = parts.Conditioning(
         *(
             link(graph.add(encoder, clip=loaded.clip, vae=loaded.vae, prompt=text, **shown))
             for text in (recipe.prompt, recipe.negative_prompt)

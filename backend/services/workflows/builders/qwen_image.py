@@ -1,11 +1,11 @@
 """Qwen-Image: text to image, or begun from a picture."""
 
 from backend.services.workflows.builders import parts
-from backend.services.workflows.graph import Draft, GraphBuilder
+from backend.services.workflows.graph import BuiltGraph, GraphBuilder
 from backend.services.workflows.recipe import Recipe
 
 
-def build(recipe: Recipe) -> Draft:
+def build(recipe: Recipe) -> BuiltGraph:
     graph = GraphBuilder()
     split = parts.load_split(graph, recipe, "qwen_image")
     loaded = parts.with_model_loras(graph, split, recipe.loras)

@@ -1,12 +1,12 @@
 """SDXL, alone or with its refiner, which takes over for the last steps."""
 
-from backend.services.families.base import Kind
+from backend.services.families.base import GraphKind
 from backend.services.workflows.builders import parts, stable_diffusion
-from backend.services.workflows.graph import Draft, GraphBuilder, link
+from backend.services.workflows.graph import BuiltGraph, GraphBuilder, link
 from backend.services.workflows.recipe import Recipe
 
 
-def build(recipe: Recipe) -> Draft:
+def build(recipe: Recipe) -> BuiltGraph:
     if "refiner" not in recipe.files:
         return stable_diffusion.build(recipe)
     graph = GraphBuilder()
@@ -27,6 +27,6 @@ def build(recipe: Recipe) -> Draft:
 
 def _first_step(recipe: Recipe, switch: int) -> int:
     """Skip the steps that a start picture is to keep; this sampler knows no denoise."""
-    if recipe.kind is Kind.TEXT_TO_IMAGE:
+    if recipe.kind is GraphKind.TEXT_TO_IMAGE:
         return 0
     return min(switch - 1, round(recipe.settings.steps * (1.0 - recipe.denoise)))

@@ -1,11 +1,11 @@
 """SD 1.5 and checkpoints whose family is unknown: loader → LoRAs → two prompts → sampler → PNG."""
 
 from backend.services.workflows.builders import parts
-from backend.services.workflows.graph import Draft, GraphBuilder, Link, link
+from backend.services.workflows.graph import BuiltGraph, GraphBuilder, Link, link
 from backend.services.workflows.recipe import Recipe
 
 
-def build(recipe: Recipe) -> Draft:
+def build(recipe: Recipe) -> BuiltGraph:
     graph = GraphBuilder()
     loaded = parts.with_loras(graph, parts.load_checkpoint(graph, recipe), recipe.loras)
     conditions = parts.prompts(graph, clip_of(graph, loaded.clip, recipe), recipe)

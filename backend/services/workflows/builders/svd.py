@@ -1,14 +1,14 @@
 """Stable Video Diffusion: sets one picture in motion. It reads no text and takes no LoRA."""
 
 from backend.services.workflows.builders import parts
-from backend.services.workflows.graph import Draft, GraphBuilder, link
+from backend.services.workflows.graph import BuiltGraph, GraphBuilder, link
 from backend.services.workflows.recipe import Recipe
 
 #: Frames a second that it was trained on; the file may play faster.
 _TRAINED_RATE = 6
 
 
-def build(recipe: Recipe) -> Draft:
+def build(recipe: Recipe) -> BuiltGraph:
     graph = GraphBuilder()
     checkpoint = graph.add("ImageOnlyCheckpointLoader", ckpt_name=recipe.file("model"))
     picture = graph.load_image(recipe.pictures.start or "")
@@ -25,6 +25,6 @@ def build(recipe: Recipe) -> Draft:
         fps=_TRAINED_RATE,
         augmentation_level=0.0,
     )
-    conditions = parts.Conditions(link(node, 0), link(node, 1))
+    conditions = parts.Conditioning(link(node, 0), link(node, 1))
     samples = parts.sampled(graph, recipe, link(model), conditions, link(node, 2))
     return parts.decode_and_save_video(graph, recipe, samples, link(checkpoint, 2))

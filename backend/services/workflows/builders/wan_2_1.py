@@ -5,13 +5,13 @@ Its image models see the pictures through CLIP vision, too. LoRAs come before th
 
 from typing import Any
 
-from backend.services.families.base import Kind
+from backend.services.families.base import GraphKind
 from backend.services.workflows.builders import parts
-from backend.services.workflows.graph import Draft, GraphBuilder, Link, link
+from backend.services.workflows.graph import BuiltGraph, GraphBuilder, Link, link
 from backend.services.workflows.recipe import Recipe
 
 
-def build(recipe: Recipe) -> Draft:
+def build(recipe: Recipe) -> BuiltGraph:
     graph = GraphBuilder()
     split = parts.load_split(graph, recipe, "wan")
     loaded = parts.with_model_loras(graph, split, recipe.loras)
@@ -23,13 +23,13 @@ def build(recipe: Recipe) -> Draft:
 
 
 def begun(
-    graph: GraphBuilder, recipe: Recipe, vae: Link, conditions: parts.Conditions
-) -> tuple[parts.Conditions, Link]:
+    graph: GraphBuilder, recipe: Recipe, vae: Link, conditions: parts.Conditioning
+) -> tuple[parts.Conditioning, Link]:
     """Give the conditions with the pictures in them, and the latent."""
     size = parts.video_size(recipe)
-    if recipe.kind is Kind.TEXT_TO_VIDEO:
+    if recipe.kind is GraphKind.TEXT_TO_VIDEO:
         return conditions, link(graph.add("EmptyHunyuanLatentVideo", **size))
-    last = recipe.kind is Kind.FIRST_LAST_FRAME
+    last = recipe.kind is GraphKind.FIRST_LAST_FRAME
     node = graph.add(
         "WanFirstLastFrameToVideo" if last else "WanImageToVideo",
         positive=conditions.positive,
@@ -38,12 +38,12 @@ def begun(
         **size,
         **_pictures(graph, recipe),
     )
-    return parts.Conditions(link(node, 0), link(node, 1)), link(node, 2)
+    return parts.Conditioning(link(node, 0), link(node, 1)), link(node, 2)
 
 
 def _pictures(graph: GraphBuilder, recipe: Recipe) -> dict[str, Any]:
     start = link(graph.load_image(recipe.pictures.start or ""))
-    if recipe.kind is not Kind.FIRST_LAST_FRAME:
+    if recipe.kind is not GraphKind.FIRST_LAST_FRAME:
         seen = _seen(graph, recipe, [start])
         return {**({"clip_vision_output": seen[0]} if seen else {}), "start_image": start}
     end = link(graph.load_image(recipe.pictures.end or ""))

@@ -2,15 +2,15 @@
 
 from backend.services.workflows.builders import parts
 from backend.services.workflows.builders.wan_2_1 import begun
-from backend.services.workflows.graph import Draft, GraphBuilder, Link, link
+from backend.services.workflows.graph import BuiltGraph, GraphBuilder, Link, link
 from backend.services.workflows.recipe import Recipe
 
 
-def build(recipe: Recipe) -> Draft:
+def build(recipe: Recipe) -> BuiltGraph:
     return _two_stages(recipe) if "low" in recipe.files else _one(recipe)
 
 
-def _two_stages(recipe: Recipe) -> Draft:
+def _two_stages(recipe: Recipe) -> BuiltGraph:
     graph = GraphBuilder()
     clip = parts.load_encoders(graph, recipe, "wan")
     vae = link(graph.add("VAELoader", vae_name=recipe.file("vae")))
@@ -33,7 +33,7 @@ def _with_loras(graph: GraphBuilder, recipe: Recipe, stage: str, model: Link) ->
     return parts.on_model(graph, model, [r for r in recipe.loras if r.stage in {None, stage}])
 
 
-def _one(recipe: Recipe) -> Draft:
+def _one(recipe: Recipe) -> BuiltGraph:
     graph = GraphBuilder()
     split = parts.load_split(graph, recipe, "wan")
     loaded = parts.with_model_loras(graph, split, recipe.loras)

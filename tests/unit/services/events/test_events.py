@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from backend.database import DatabaseManager
 from backend.models.event import CHUNK_ROOM, Event, EventChunk, EventFilter, EventKind
 from backend.repositories.event_repository import EventRepository
-from backend.services.events.event_listener import Listener, StreamEnding
+from backend.services.events.event_listener import Listener, StreamEndReason
 from backend.services.events.event_outbox import CHUNK_EVENTS, Outbox
 from backend.services.events.hub import EventHub, HubTiming
 from backend.services.events.stream import EventStreams
@@ -189,16 +189,16 @@ class TestListener:
         assert not has_ended(listener)
         assert listener.position == 1 * CHUNK_ROOM + CHUNK_ROOM - 1
         listener.put(a_chunk(2, an_event(job_id="a")))
-        assert listener.ending is StreamEnding.TOO_SLOW
+        assert listener.ending is StreamEndReason.TOO_SLOW
         listener.put(a_chunk(3, an_event(job_id="a")))
-        listener.end(StreamEnding.CLOSING)
-        assert listener.ending is StreamEnding.TOO_SLOW
+        listener.end(StreamEndReason.CLOSING)
+        assert listener.ending is StreamEndReason.TOO_SLOW
         assert await listener.next(1) == []
 
     async def test_what_waits_is_given_before_the_end(self) -> None:
         listener = Listener(ALL)
         listener.put(a_chunk(1, an_event(job_id="a")))
-        listener.end(StreamEnding.CLOSING)
+        listener.end(StreamEndReason.CLOSING)
         assert len(await listener.next(1)) == 1
         assert await listener.next(1) == []
 
@@ -370,7 +370,7 @@ class TestResume:
                     [],
                     ["reset"],
                 )
-                assert stream.ending is StreamEnding.CLOSING
+                assert stream.ending is StreamEndReason.CLOSING
                 late = EventStreams(hub, heartbeat_seconds=60).open(ALL, None)
                 assert len([batch async for batch in late.batches()]) == 1
 

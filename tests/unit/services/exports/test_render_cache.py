@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 from backend.services.exports.bundle import ZipStream
-from backend.services.exports.fingerprints import ContentHashes, FilePrint
+from backend.services.exports.fingerprints import ContentHashes, FileFingerprint
 from backend.services.exports.render_cache import RenderCache
 
 
@@ -60,9 +60,9 @@ def test_contents_are_known_by_their_hash(tmp_path: Path) -> None:
     two.write_bytes(b"same")
     first = hashes.of(one)
     assert first == hashes.of(two)
-    seen = FilePrint.of(one)
+    seen = FileFingerprint.of(one)
     one.write_bytes(b"other")
-    assert FilePrint.of(one) != seen
+    assert FileFingerprint.of(one) != seen
     assert hashes.of(one) != first
 
 

@@ -16,8 +16,13 @@ from backend.utils.errors import ResourceNotFoundError
 
 
 def a_job(**owner: Any) -> Job:
-    fields: dict[str, Any] = {"id": "j", "project_id": "p", "generation_type": ContentType.IMAGE}
-    return Job(**fields, **owner, created_at=utc_now())
+    fields: dict[str, Any] = {
+        "id": "j",
+        "project_id": "p",
+        "generation_type": ContentType.IMAGE,
+        **owner,
+    }
+    return Job(**fields, created_at=utc_now())
 
 
 TAKE = GeneratedContent(

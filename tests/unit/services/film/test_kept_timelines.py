@@ -23,7 +23,7 @@ from backend.services.film.clip_timeline import ClipTimeline, report_on
 from backend.services.film.scene_service import SceneService
 from backend.services.film.scene_spans import SceneSpans
 from backend.services.film.story_reader import StoryReader
-from backend.services.film.timeline_analysis import TimelineAnalyst, analysis_of
+from backend.services.film.timeline_analysis import TimelineAnalyzer, analysis_of
 from backend.services.media.media_files import MediaFiles
 from backend.utils.clock import utc_now
 from backend.utils.errors import ResourceNotFoundError
@@ -60,7 +60,7 @@ class Process(NamedTuple):
     clips: ClipService
     intake: ClipCreator
     alternates: AlternatesService
-    analyst: TimelineAnalyst
+    analyst: TimelineAnalyzer
     story: StoryReader
 
 
@@ -77,7 +77,7 @@ def process_on(database: Any, folder: Path) -> Process:
         ClipService(repos.scenes, repos.clips, timeline=timeline, **shared),
         ClipCreator(repos.scenes, repos.clips, timeline=timeline, clock=utc_now),
         AlternatesService(*trio, timeline=timeline, media=media, clock=utc_now),
-        TimelineAnalyst(repos.scenes, spans),
+        TimelineAnalyzer(repos.scenes, spans),
         StoryReader(*trio),
     )
 

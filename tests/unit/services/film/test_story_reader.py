@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from backend.services.film.story_reader import (
     PIECE_CLIPS,
-    Layout,
-    Piece,
+    SceneLayout,
+    SceneRange,
     layout_of,
     pieces_of,
     pieces_of_page,
@@ -31,11 +31,11 @@ def named(scenes: Sequence[Sequence[float]]) -> Film:
     return [(f"scene {number}", positions) for number, positions in enumerate(scenes)]
 
 
-def laid_out(film: Film) -> list[tuple[str, Layout]]:
+def laid_out(film: Film) -> list[tuple[str, SceneLayout]]:
     return [(scene_id, layout_of(positions)) for scene_id, positions in film]
 
 
-def shown(film: Film, pieces: Iterable[Piece]) -> list[tuple[str, int]]:
+def shown(film: Film, pieces: Iterable[SceneRange]) -> list[tuple[str, int]]:
     """What reading these pieces gives: clips as scene and index."""
     found: list[tuple[str, int]] = []
     for piece in pieces:
@@ -76,11 +76,11 @@ def test_a_whole_film_that_changed_since_it_was_laid_out(
     """Marks of another day cut elsewhere; nothing is lost, nothing comes twice."""
     marks = dict(laid_out(named(before)))
     film = named(after)
-    stale = [(scene_id, marks.get(scene_id, Layout(0))) for scene_id, _ in film]
+    stale = [(scene_id, marks.get(scene_id, SceneLayout(0))) for scene_id, _ in film]
     assert shown(film, pieces_of(stale)) == whole(film)
 
 
 def test_pieces_are_short_unless_clips_lie_at_one_place() -> None:
     apart = layout_of([float(number) for number in range(10_000)])
     assert len(apart.marks) == 10_000 // PIECE_CLIPS - 1
-    assert layout_of([0.0] * 10_000) == Layout(10_000)
+    assert layout_of([0.0] * 10_000) == SceneLayout(10_000)

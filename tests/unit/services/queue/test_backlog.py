@@ -6,7 +6,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.services.queue.backlog import SLICE_SECONDS, Amount, Backlog, JobLine, WaitingJob
+from backend.services.queue.backlog import SLICE_SECONDS, Backlog, JobLine, WaitingJob, Workload
 from tests.unit.services.queue.scheduling.worlds import NOW, job
 
 
@@ -69,9 +69,9 @@ def test_amounts_tell_how_much_was_queued_until_when() -> None:
     first = SLICE_SECONDS * 500
     backlog = Backlog(job(n, queued_at=first + n * SLICE_SECONDS, work=2.0) for n in range(10))
     (line,) = lines(backlog)
-    assert line.total() == Amount(10, 20.0)
-    assert line.queued_until(first + 3 * SLICE_SECONDS) == Amount(4, 8.0)
-    assert line.before(job(6, queued_at=first + 6 * SLICE_SECONDS)) == Amount(6, 12.0)
+    assert line.total() == Workload(10, 20.0)
+    assert line.queued_until(first + 3 * SLICE_SECONDS) == Workload(4, 8.0)
+    assert line.before(job(6, queued_at=first + 6 * SLICE_SECONDS)) == Workload(6, 12.0)
 
 
 def test_a_place_within_one_moment_is_told_by_number() -> None:

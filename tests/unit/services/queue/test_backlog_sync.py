@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -27,15 +27,14 @@ class World:
     """A queue that is read in parts; `meanwhile` happens between a read and what comes of it."""
 
     def __init__(self) -> None:
-        database: Any = AsyncMongoMockClient(tz_aware=True)["queue"]
-        repos = repositories_on(database, lambda: None)
+        self.database: Any = AsyncMongoMockClient(tz_aware=True)["queue"]
+        repos = repositories_on(self.database, lambda: None)
         self.jobs = repos.jobs
         self.reads = 0
         self.meanwhile: list[Meanwhile] = []
         self._read = self.jobs.pending_rows
         self.jobs.pending_rows = self._read_slowly  # type: ignore[method-assign]
         self.synced = BacklogSync(repos.jobs, repos.workers, JobNeeds(), clock=utc_now)
-        self.jobs.listeners.append(self.synced)
 
     async def _read_slowly(self, after_number: int, limit: int) -> list[PendingRow]:
         rows = await self._read(after_number, limit)
@@ -67,10 +66,11 @@ def _job(name: str) -> Job:
 
 
 @pytest_asyncio.fixture
-async def world() -> World:
+async def world() -> AsyncIterator[World]:
     made = World()
-    await made.queue("a", "b", "c")
-    return made
+    with made.synced.attached():
+        await made.queue("a", "b", "c")
+        yield made
 
 
 async def test_a_job_that_starts_while_it_is_read_does_not_wait(world: World) -> None:
@@ -94,9 +94,9 @@ async def test_a_job_that_is_given_to_a_server_stands_in_line_no_more(world: Wor
 
 async def test_reading_again_finds_what_another_process_moved(world: World) -> None:
     await world.synced.load()
-    world.jobs.listeners.clear()
-    await world.start("b")
-    await world.queue("d")
+    elsewhere = repositories_on(world.database, lambda: None).jobs
+    await elsewhere.move(await elsewhere.get("b"), JobStatus.PROCESSING, attempt=1)
+    await elsewhere.enqueue([_job("d")])
     await world.synced.load()
     assert world.waiting == {"a", "c", "d"}
 
@@ -190,9 +190,27 @@ async def test_reading_that_does_not_help_becomes_rare(world: World) -> None:
     assert await looked(world, 200) < 2 * 4
 
 
-async def test_whoever_drives_no_more_knows_nothing_of_what_is_on_its_way(world: World) -> None:
+async def test_who_does_not_drive_remembers_nothing() -> None:
+    world = World()
+    await world.queue("a", "b")
+    assert world.waiting == set()
+    with world.synced.attached():
+        await world.synced.load()
+        world.synced.give("b", 0.0)
+        await world.queue("c")
+    assert world.waiting == set()
+    await world.queue("d")
+    with world.synced.attached():
+        assert world.waiting == set()
+        await world.synced.load()
+        # What was on its way to a server is known no more: another process may have had it.
+        assert world.waiting == {"a", "b", "c", "d"}
+
+
+async def test_a_job_is_only_announced_until_it_is_taken_in(world: World) -> None:
     await world.synced.load()
-    world.synced.give("b", 0.0)
-    world.synced.let_all_go()
-    await world.synced.load()
+    await world.queue("d", "e")
+    await world.start("d")
     assert world.waiting == {"a", "b", "c"}
+    await world.synced.take_in()
+    assert world.waiting == {"a", "b", "c", "e"}

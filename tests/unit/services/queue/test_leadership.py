@@ -9,10 +9,10 @@ import pytest
 from mongomock_motor import AsyncMongoMockClient
 
 from backend.repositories.lease_repository import LeaseRepository
-from backend.services.queue.leadership import Leadership, LeasePace, place_of_process
+from backend.services.queue.leadership import Leadership, LeaseTiming, place_of_process
 from backend.utils.errors import DatabaseUnavailableError
 
-QUICK = LeasePace(renew=0.02, trusted=0.15, expires=0.25, look=0.01)
+QUICK = LeaseTiming(renew=0.02, trusted=0.15, expires=0.25, look=0.01)
 
 
 class Gate:
@@ -113,7 +113,7 @@ async def test_a_short_outage_takes_nothing(database: Any) -> None:
 async def test_the_lease_of_a_dead_neighbour_is_free_at_once(database: Any) -> None:
     leases = LeaseRepository(database, Gate())
     await leases.take(None, "the dead one", place_of_process(ended_process()))
-    patient = LeasePace(expires=60, look=0.01)
+    patient = LeaseTiming(expires=60, look=0.01)
     assert await got(Leadership(leases, pace=patient), 0.5)
 
 

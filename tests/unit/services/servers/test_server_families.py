@@ -6,7 +6,7 @@ from backend.comfyui_simulator.nodes import load_nodes
 from backend.comfyui_simulator.options import SimulatorOptions
 from backend.services.comfyui.catalog import ServerCatalog
 from backend.services.families import FAMILIES, VARIANTS
-from backend.services.families.base import Kind
+from backend.services.families.base import GraphKind
 from backend.services.servers.server_families import families_on
 from tests.unit.services.comfyui.catalogs import catalog
 from tests.unit.services.workflows.workflow_samples import full_nodes
@@ -69,7 +69,7 @@ def test_the_official_file_is_told_in_the_folder_where_it_belongs() -> None:
 
 def test_kinds_that_lack_the_same_stand_together() -> None:
     (lack,) = told(simulated())["pony"]["lacks"]
-    assert lack["kinds"] == [Kind.TEXT_TO_IMAGE, Kind.IMAGE_TO_IMAGE, Kind.INPAINT]
+    assert lack["kinds"] == [GraphKind.TEXT_TO_IMAGE, GraphKind.IMAGE_TO_IMAGE, GraphKind.INPAINT]
     assert [(each.folder, len(each.nearest) > 0) for each in lack["missing"]] == [
         ("checkpoints", False)
     ]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from backend.models.content import ContentType
 from backend.models.render import LoraUse, RenderRequest
 from backend.services.families import FAMILIES, VARIANTS
-from backend.services.families.base import Kind, LoraRule, ModelFamily
+from backend.services.families.base import GraphKind, LoraRule, ModelFamily
 from backend.services.workflows import BuiltWorkflow, build_workflow, missing, requirements
 from backend.services.workflows.render_plans import BUILDERS
 from backend.utils.errors import WorkflowError
@@ -156,7 +156,7 @@ def test_no_parameters_make_an_invalid_graph(
     """What is impossible is refused in words; what is built is valid, and is what was told."""
     if data.draw(st.booleans()):
         kind = data.draw(st.sampled_from(sorted(family.kinds)))
-        free = {**free, **pictures_for(Kind(kind))}
+        free = {**free, **pictures_for(GraphKind(kind))}
     refiner = {"refiner": "sd_xl_refiner_1.0"} if family.key == "sdxl" else {}
     request = request_of(model=family.official_model, **free, **refiner)
     try:

@@ -18,7 +18,7 @@ from backend.comfyui_simulator.options import SimulatorOptions
 from backend.models.render import LoraUse, RenderRequest
 from backend.services.comfyui.catalog import ServerCatalog
 from backend.services.families import VARIANTS
-from backend.services.families.base import Kind
+from backend.services.families.base import GraphKind
 from backend.services.families.detection import detect_family, partner_of, stage_of
 from backend.services.workflows import BuiltWorkflow, build_workflow
 from backend.services.workflows.graph import Graph
@@ -132,20 +132,20 @@ def request_of(*, model: str, **asked: Any) -> RenderRequest:
 def matrix() -> Iterator[tuple[str, RenderRequest]]:
     """Give every family and variant x kind x 0, 1 and 3 LoRAs x preset, by name."""
     for family in VARIANTS:
-        for kind, count, preset in itertools.product(Kind, (0, 1, 3), ("fast", "quality")):
+        for kind, count, preset in itertools.product(GraphKind, (0, 1, 3), ("fast", "quality")):
             if kind in family.kinds:
                 asked = {**pictures_for(kind), "loras": _loras(count), "preset": preset}
                 name = f"{family.key}-{kind}-{count}-{preset}"
                 yield name, request_of(model=family.official_model, **asked)
 
 
-def pictures_for(kind: Kind) -> dict[str, Any]:
+def pictures_for(kind: GraphKind) -> dict[str, Any]:
     return {
-        Kind.IMAGE_TO_IMAGE: {"init_image": START},
-        Kind.INPAINT: {"init_image": START, "mask": MASK},
-        Kind.EDIT: {"init_image": START},
-        Kind.IMAGE_TO_VIDEO: {"init_image": START},
-        Kind.FIRST_LAST_FRAME: {"init_image": START, "end_image": END},
+        GraphKind.IMAGE_TO_IMAGE: {"init_image": START},
+        GraphKind.INPAINT: {"init_image": START, "mask": MASK},
+        GraphKind.EDIT: {"init_image": START},
+        GraphKind.IMAGE_TO_VIDEO: {"init_image": START},
+        GraphKind.FIRST_LAST_FRAME: {"init_image": START, "end_image": END},
     }.get(kind, {})
 
 

@@ -10,7 +10,7 @@ from backend.models.comfyui_server import ComfyUIServer
 from backend.models.content import ContentType
 from backend.models.job import Attempt, Job, JobStatus
 from backend.services.comfyui.messages import ProgressEvent, ServerQueue, StepDone
-from backend.services.queue.runners.comfyui_follower import Patience, PromptMonitor
+from backend.services.queue.runners.comfyui_follower import PromptMonitor, PromptTimeouts
 from backend.utils.clock import utc_now
 
 SERVER = ComfyUIServer(id="s", name="S", url="", created_at=utc_now(), updated_at=utc_now())
@@ -68,7 +68,7 @@ async def notes_of(prompts: int, seconds: float) -> Jobs:
     monitor = PromptMonitor(
         jobs,  # type: ignore[arg-type]
         Client(),  # type: ignore[arg-type]
-        patience=Patience(poll=1.0, lost=10.0, stall=10.0),
+        patience=PromptTimeouts(poll=1.0, lost=10.0, stall=10.0),
         on_start=lambda job_id: None,
         clock=utc_now,
     )

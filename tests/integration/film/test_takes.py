@@ -6,7 +6,6 @@ from typing import Any
 import httpx
 import pytest
 
-from backend.api.v1.film import selection_router
 from backend.config import Settings
 from backend.container import Container
 from tests.conftest import API, Maker
@@ -20,10 +19,6 @@ def gallery(container: Container, settings: Settings) -> Gallery:
 
 async def select(client: httpx.AsyncClient, clip: dict[str, Any], **query: Any) -> httpx.Response:
     return await client.put(f"{API}/clips/{clip['id']}/select-content", params=query)
-
-
-def test_one_route() -> None:
-    assert len(selection_router.router.routes) == 1
 
 
 async def test_gives_the_clip_as_it_is_then(
@@ -86,3 +81,21 @@ async def test_selections_made_at_once_lose_nothing(
     assert kept["selected_image_id"] in {take.id for take in images}
     assert kept["selected_video_id"] in {take.id for take in videos}
     assert (kept["image_prompt"], kept["lyrics"]) == ("rain", "la")
+
+
+async def test_by_the_names_that_web_clients_use(
+    client: httpx.AsyncClient, make_clip: Maker, gallery: Gallery
+) -> None:
+    clip = await make_clip()
+    _, second = await gallery.hang(clip), await gallery.hang(clip)
+    film = await gallery.hang(clip, VIDEO)
+    changed = (await select(client, clip, image_id=second.id, video_id=film.id)).json()
+    assert (changed["selected_image_id"], changed["selected_video_id"]) == (second.id, film.id)
+    for query in ({}, {"content_id": second.id}, {"content_type": "image"}):
+        refused = await select(client, clip, **query)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (422, "VALIDATION_ERROR")
+
+
+async def test_a_version_written_twice_finds_the_route(client: httpx.AsyncClient) -> None:
+    answer = await client.post(f"{API}/v1/generate", json={"clip_id": "none", "prompt": "x"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "CLIP_NOT_FOUND")

@@ -1,4 +1,4 @@
-"""A project's pool of kept content (6), beyond the 65."""
+"""The pool: takes that a project keeps apart from its clips."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Results of external workers as files (1)."""
+"""Workers: hand in the result of a leased job as a file."""
 
 from typing import Annotated
 
@@ -16,7 +16,7 @@ RESULT_ERRORS = upload_errors(
     "worker ran out, the file is kept as an extra take.",
 )
 
-router = versioned_router("/queue", tags=["Queue"])
+router = versioned_router("/queue", tags=["Workers"])
 
 
 @router.post(

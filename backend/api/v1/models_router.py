@@ -1,12 +1,12 @@
-"""Models of all servers, model families and their presets."""
+"""Models: files of all servers, the model families and their presets."""
 
 from typing import Annotated, Any
 
-from fastapi import Path, Query, Response
+from fastapi import Depends, Path, Query, Response
 
 from backend.api.http.versioned_router import versioned_router
 from backend.api.streams.models_json import models_json
-from backend.api.v1.dependencies import ModelLibraryDep, PageDep
+from backend.api.v1.dependencies import ModelLibraryDep, Page
 from backend.dtos.models_dto import (
     LibraryModelDTO,
     ModelDefaultsDTO,
@@ -36,6 +36,17 @@ ModelName = Annotated[
 ]
 
 
+async def _whole_library(
+    skip: Annotated[int, Query(ge=0, le=2**31 - 1, description="How many to leave out.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=10_000, description="How many to give.")] = 10_000,
+) -> Page:
+    """Give all, unless less is asked for: web clients search in what they got."""
+    return Page(skip, limit)
+
+
+WholeLibraryDep = Annotated[Page, Depends(_whole_library)]
+
+
 @router.get(
     "",
     response_model=list[LibraryModelDTO],
@@ -46,7 +57,7 @@ ModelName = Annotated[
 )
 async def list_models(
     library: ModelLibraryDep,
-    page: PageDep,
+    page: WholeLibraryDep,
     search: Annotated[
         str, Query(max_length=200, description="Part of the name, folders included, in any case.")
     ] = "",

@@ -1,4 +1,4 @@
-"""Webhooks of a project, beyond the 65: for those who cannot listen."""
+"""Webhooks: events of a project, sent to a URL, for those who cannot listen."""
 
 from typing import Annotated
 

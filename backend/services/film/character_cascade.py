@@ -7,7 +7,7 @@ from backend.services.film.cascade import JobCanceller
 from backend.services.media.media_files import MediaFiles, character_folder
 
 
-class CharacterBelongings:
+class CharacterCascade:
     def __init__(
         self,
         takes: CharacterTakeRepository,

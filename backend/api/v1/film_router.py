@@ -1,31 +1,30 @@
-"""Reads that the web client makes (5), beyond the 65."""
+"""The film across its parts: reads that go one level down, and alternates beside the originals."""
 
 from fastapi import Response
 
 from backend.api.http.versioned_router import versioned_router
-from backend.api.streams.server_json import detail_json
 from backend.api.streams.story_stream import film_chunks, project_json, streamed
 from backend.api.v1.dependencies import (
+    AlternatesServiceDep,
     ClipServiceDep,
-    ComfyUIServiceDep,
     Id,
     PageDep,
     SceneServiceDep,
     StoryReaderDep,
 )
 from backend.dtos.clip_dto import ClipResponseDTO
-from backend.dtos.comfyui_dto import ServerDetailDTO
 from backend.dtos.scene_dto import SceneResponseDTO
-from backend.dtos.spa_dto import ProjectTimelineDTO, ServerWorkflowsDTO
+from backend.dtos.spa_dto import ProjectTimelineDTO
 from backend.models.clip import Clip
 from backend.models.scene import Scene
 
-router = versioned_router(tags=["Web client"])
+router = versioned_router()
 
 
 @router.get(
     "/projects/{project_id}/scenes",
     response_model=list[SceneResponseDTO],
+    tags=["Scenes"],
     summary="List a project's scenes in order, as GET /scenes/project/{project_id} does",
     responses={404: {"description": "No such project."}},
 )
@@ -41,6 +40,7 @@ async def list_scenes_of_project(
 @router.get(
     "/projects/{project_id}/timeline",
     response_model=ProjectTimelineDTO,
+    tags=["Projects"],
     summary="Read a project with all its scenes and clips, in story order",
     responses={404: {"description": "No such project."}},
 )
@@ -54,6 +54,7 @@ async def read_project_timeline(project_id: Id, story: StoryReaderDep) -> Respon
 @router.get(
     "/scenes/{scene_id}/clips",
     response_model=list[ClipResponseDTO],
+    tags=["Clips"],
     summary="List a scene's clips along its timeline, as GET /clips/scene/{scene_id} does",
     responses={404: {"description": "No such scene."}},
 )
@@ -66,23 +67,34 @@ async def list_clips_of_scene(
     return found
 
 
-@router.get(
-    "/comfyui/servers/{server_id}",
-    response_model=ServerDetailDTO,
-    summary="Read a server with its models and LoRAs, all as last seen",
-    responses={404: {"description": "No such server."}},
+@router.post(
+    "/clips/{clip_id}/create-alternate",
+    response_model=ClipResponseDTO,
+    status_code=201,
+    tags=["Clips"],
+    summary="Copy a clip with its takes as a numbered alternate, outside the timeline",
+    responses={404: {"description": "No such clip."}},
 )
-async def read_server(server_id: Id, servers: ComfyUIServiceDep) -> Response:
-    """Nobody is asked; `GET /comfyui/servers/{server_id}/info` does that."""
-    return await detail_json(await servers.detail(server_id))
+async def create_clip_alternate(clip_id: Id, alternates: AlternatesServiceDep) -> Clip:
+    """Number within the original and copy; an alternate of an alternate belongs to the original.
+
+    The alternate has files of its own, and stays when the original is deleted.
+    """
+    return await alternates.of_clip(clip_id)
 
 
-@router.get(
-    "/comfyui/servers/{server_id}/workflows",
-    response_model=ServerWorkflowsDTO,
-    summary="Ask a server what it can render, and what it lacks for the rest",
-    responses={404: {"description": "No such server."}},
+@router.post(
+    "/scenes/{scene_id}/create-alternate",
+    response_model=SceneResponseDTO,
+    status_code=201,
+    tags=["Scenes"],
+    summary="Copy a scene with its clips and takes as a numbered alternate, outside the film",
+    responses={404: {"description": "No such scene."}},
 )
-async def read_server_workflows(server_id: Id, servers: ComfyUIServiceDep) -> dict[str, object]:
-    """A model family is available when the server has its nodes and files."""
-    return await servers.workflows(server_id)
+async def create_scene_alternate(scene_id: Id, alternates: AlternatesServiceDep) -> Scene:
+    """Number within the original and copy; an alternate of an alternate belongs to the original.
+
+    Its clips are ordinary clips of its own timeline, which count in no total of the project.
+    It stays when the original is deleted.
+    """
+    return await alternates.of_scene(scene_id)

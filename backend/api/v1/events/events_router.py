@@ -1,4 +1,4 @@
-"""What happens, as it happens: server-sent events and a WebSocket, beyond the 65."""
+"""Events: what happens, as it happens, by server-sent events and by a WebSocket."""
 
 from typing import Annotated
 

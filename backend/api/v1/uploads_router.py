@@ -1,4 +1,4 @@
-"""Uploads at the addresses that the single-page app has for them."""
+"""Uploads beside the media router: music and faces at shorter addresses, pictures of characters."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Any

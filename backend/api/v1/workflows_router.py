@@ -1,4 +1,4 @@
-"""Saved workflows, beyond the 65: graphs of the user's own that a project keeps."""
+"""Saved workflows: graphs of the user's own that a project keeps."""
 
 from typing import Annotated, Any
 

@@ -1,4 +1,0 @@
-"""Routes of what a film is made of, beyond those of the eleven routers that every client knows.
-
-`v1` imports it. It imports `v1.dependencies`, `http`, services and DTOs.
-"""
