@@ -15,13 +15,14 @@ from typing import Any, Final
 
 from backend.mongo import embedded_guard
 from backend.mongo.embedded_guard import DIRECTORY_IN_USE, ENDED, PREFIX, STARTED
+from backend.utils.backoff import Backoff
 
 logger = logging.getLogger(__name__)
 
 _START_SECONDS: Final = 20.0
 #: The guard gives the database 1.2 s to end before it kills it.
 _STOP_SECONDS: Final = 2.0
-_LONGEST_PAUSE: Final = 5.0
+_RESTARTS: Final = Backoff(0.1, longest=5.0)
 _GUARD: Final = str(Path(embedded_guard.__file__))
 _KEPT_LINES: Final = 20
 _LONGEST_LINE: Final = 500
@@ -134,13 +135,11 @@ class EmbeddedDatabase:
 
     def _supervise(self, guard: subprocess.Popen[bytes]) -> None:
         """Read what guard and database say; a guard that was killed gets a successor."""
-        pause = 0.1
-        while True:
+        for pause in _RESTARTS.pauses():
             self._listen(guard)
             if not self._serving.is_set() or self._stopping.wait(pause):
                 return
             logger.warning("The guard of the embedded database ended; starting another.")
-            pause = min(pause * 2, _LONGEST_PAUSE)
             with self._lock:
                 if self._stopping.is_set():
                     return

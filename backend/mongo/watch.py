@@ -4,6 +4,8 @@ import random
 from collections.abc import Iterator
 from typing import Final
 
+from backend.utils.backoff import Backoff
+
 #: A lost connection that comes back within this time was none: the driver's own retry covers it.
 GRACE_SECONDS: Final = 1.0
 
@@ -26,7 +28,6 @@ class Reachability:
 
 def pauses(longest: float = 1.0) -> Iterator[float]:
     """Give growing waits between tries, each varied so that many processes do not knock as one."""
-    pause, jitter = 0.1, random.SystemRandom()
-    while True:
+    jitter = random.SystemRandom()
+    for pause in Backoff(0.1, longest).pauses():
         yield pause * (0.5 + jitter.random() / 2)
-        pause = min(pause * 2, longest)

@@ -9,6 +9,7 @@ from backend.services.providers.runpod.client import RunPodDownloads
 from backend.services.queue.context import SchedulerContext
 from backend.services.queue.delivery import ResultDelivery
 from backend.services.queue.input_images import InputImages
+from backend.services.queue.job_requirements import can_go_somewhere
 from backend.services.queue.provenance import GraphRecorder
 from backend.services.queue.runners.attempt import AttemptLife
 from backend.services.queue.runners.comfyui import ComfyUIRunner
@@ -17,7 +18,6 @@ from backend.services.queue.runners.openai import OpenAIVideoRunner, VideoMonito
 from backend.services.queue.runners.recorder import AttemptRecorder
 from backend.services.queue.runners.router import RunnerRouter
 from backend.services.queue.runners.runpod import RunPodMonitor, RunPodRunner
-from backend.services.servers.capability import can_go_somewhere
 from backend.services.workers.remote_media import RemoteMedia
 from backend.utils.clock import utc_now
 from backend.wiring.foundation import Foundation

@@ -5,9 +5,11 @@ from backend.models.job import Job
 from backend.models.worker import Worker
 from backend.repositories.comfyui_repository import ComfyUIRepository
 from backend.repositories.worker_repository import WorkerRepository
+from backend.services.queue.render_request import render_request
 from backend.services.servers.capability import check_capability
 from backend.services.servers.fleet import Fleet
 from backend.services.workers.matching import why_not
+from backend.services.workflows import requirements
 from backend.utils.clock import Clock
 from backend.utils.errors import ModelUnavailableError
 
@@ -46,7 +48,7 @@ class EligibilityChecker:
             await self._check_pinned(job, job.pinned_server_id)
             return
         try:
-            check_capability(job, self._fleet.states)
+            self._check_servers(job)
         except ModelUnavailableError as error:
             lacking = {
                 worker.name: self._why_not(job, worker) for worker in await self._workers.list_all()
@@ -60,11 +62,16 @@ class EligibilityChecker:
         maker = await self._named(maker_id)
         if not isinstance(maker, Worker):
             maker.require_key()
-            check_capability(job, self._fleet.states)
+            self._check_servers(job)
         elif why := self._why_not(job, maker):
             raise ModelUnavailableError(
                 f"'{maker.name}' cannot make this: {why}", servers={maker.name: [why]}
             )
+
+    def _check_servers(self, job: Job) -> None:
+        pinned = job.pinned_server_id
+        states = [state for state in self._fleet.states if pinned in {None, state.server.id}]
+        check_capability(requirements(render_request(job, 1)), states)
 
     async def _named(self, maker_id: str) -> Worker | ComfyUIServer:
         return await self._workers.find_by_id(maker_id) or await self._servers.get(maker_id)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
+from backend.utils.backoff import Backoff
 from backend.utils.errors import DatabaseUnavailableError, StoryCanvasError
 
 T = TypeVar("T")
@@ -35,9 +36,11 @@ class PollSchedule:
 
     def next(self) -> float:
         if self.troubles:
-            return max(self.first * min(2.0**self.troubles, _TROUBLED), self.asked)
+            troubled = Backoff(self.first, longest=_TROUBLED * self.first)
+            return max(troubled.after(self.troubles), self.asked)
         self.looks += 1
-        return self.first * min(_GROWTH**self.looks, _CALM)
+        calm = Backoff(self.first, longest=_CALM * self.first, factor=_GROWTH)
+        return calm.after(self.looks)
 
     def well(self) -> None:
         self.troubles = self.strange = 0

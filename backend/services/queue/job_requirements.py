@@ -1,7 +1,7 @@
 """Computes what waiting jobs need, once for all that need the same."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -100,7 +100,7 @@ class JobNeeds(Mapping[str, frozenset[str]]):
         text = orjson.dumps(asked, default=str, option=orjson.OPT_SORT_KEYS)
         order = hashlib.blake2b(text, digest_size=16).digest()
         if order not in self._by_order:
-            self._by_order[order] = self._named(_requirements_of(row))
+            self._by_order[order] = self._named(requirements_of(_as_job(row)))
         return self._by_order[order]
 
     def _named(self, needs: Requirements | None) -> str:
@@ -127,12 +127,22 @@ def _loads(needs: Requirements | None) -> str:
     return f"workflow {hashlib.blake2b(told, digest_size=8).hexdigest()}"
 
 
-def _requirements_of(row: PendingRow) -> Requirements | None:
+def requirements_of(job: Job) -> Requirements | None:
     """Give the requirements; None for a broken graph, which any server may get and refuse."""
     try:
-        return requirements(render_request(_as_job(row), 1))
+        return requirements(render_request(job, 1))
     except UnprocessableError:
         return None
+
+
+def can_go_somewhere(job: Job, states: Iterable[ServerState]) -> bool:
+    """Tell whether a server that the job does not exclude may make it, as far as is known.
+
+    Servers that are offline count too: they come back.
+    """
+    able = {state.server.id for state in states_with(requirements_of(job), states)}
+    able -= set(job.excluded_server_ids)
+    return bool(able) if job.pinned_server_id is None else job.pinned_server_id in able
 
 
 def _as_job(row: PendingRow) -> Job:

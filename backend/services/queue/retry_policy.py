@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from backend.models.job import Job, JobStatus, Outcome
-from backend.services.servers.capability import can_go_somewhere
+from backend.services.queue.job_requirements import can_go_somewhere
 from backend.services.servers.fleet import ServerState
+from backend.utils.backoff import Backoff
 
-_FIRST_BACKOFF = 2.0
-_LONGEST_BACKOFF = 60.0
+_BACKOFF = Backoff(2.0, longest=60.0)
 #: Between two sendings after a transport failure, so that a refusing server is not hammered.
 _TRANSPORT_PAUSE = 1.0
 #: A job that was lost so often in a row may be what brings servers down.
@@ -72,8 +72,8 @@ def judge(job: Job, failure: Failure, now: datetime) -> RetryDecision:
         return failed if seen else RetryDecision(JobStatus.PENDING, job.retry_count, None)
     if job.retry_count >= job.max_retries:
         return failed
-    backoff = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2**job.retry_count)
-    return RetryDecision(JobStatus.PENDING, job.retry_count + 1, now + timedelta(seconds=backoff))
+    pause = timedelta(seconds=_BACKOFF.after(job.retry_count))
+    return RetryDecision(JobStatus.PENDING, job.retry_count + 1, now + pause)
 
 
 def is_servers_fault(failure: Failure) -> bool:

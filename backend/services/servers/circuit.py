@@ -7,6 +7,8 @@ it is half open one probe may go through, and what becomes of it decides.
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from backend.utils.backoff import Backoff
+
 FAILURES_TO_OPEN = 3
 FIRST_SECONDS = 15.0
 LONGEST_SECONDS = 300.0
@@ -26,7 +28,6 @@ class Circuit:
     #: The first pause; the longest is twenty times that.
     first: float = FIRST_SECONDS
     failures: int = 0
-    pause: float = 0.0
     until: float | None = None
 
     def state(self, now: float) -> CircuitState:
@@ -42,9 +43,9 @@ class Circuit:
         failures = self.failures + 1
         if state is CircuitState.CLOSED and failures < FAILURES_TO_OPEN:
             return replace(self, failures=failures)
-        longest = self.first * LONGEST_SECONDS / FIRST_SECONDS
-        pause = min(longest, self.pause * 2) if self.pause else self.first
-        return Circuit(self.first, failures, pause, now + pause)
+        backoff = Backoff(self.first, longest=self.first * LONGEST_SECONDS / FIRST_SECONDS)
+        pause = backoff.after(failures - FAILURES_TO_OPEN)
+        return replace(self, failures=failures, until=now + pause)
 
     def succeeded(self, now: float) -> "Circuit":
         """After an answer. An open one stays so: what came late says little."""

@@ -11,10 +11,10 @@ from backend.models.job import Attempt, Job, JobStatus, Outcome
 from backend.services.providers.openai.messages import Video
 from backend.services.providers.openai.transport import BUSY, FATE_UNKNOWN, UNREACHABLE
 from backend.services.queue.retry_policy import Failure, RetryDecision, judge
+from backend.utils.backoff import Backoff
 from backend.utils.errors import SubmissionUncertainError, UpstreamError, UpstreamTimeoutError
 
-_FIRST_BACKOFF = 2.0
-_LONGEST_BACKOFF = 300.0
+_BACKOFF = Backoff(2.0, longest=300.0)
 #: So many refusals in a row that are not the job's fault (18 minutes of them) end it.
 _MOST_REFUSALS = 10
 #: Errors that a wait may mend: the provider is down, slow or full.
@@ -78,8 +78,8 @@ def verdict(job: Job, failure: Failure, now: datetime) -> RetryDecision:
         return judged
     asked = float((failure.details or {}).get("retry_after") or 0)
     count = max(_refusals_in_a_row(job), job.retry_count)
-    backoff = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2**count)
-    return replace(judged, not_before=now + timedelta(seconds=max(asked, backoff)))
+    pause = timedelta(seconds=max(asked, _BACKOFF.after(count)))
+    return replace(judged, not_before=now + pause)
 
 
 def ordered_before(job: Job) -> list[Attempt]:
