@@ -139,9 +139,6 @@ class ClipRepository(BaseRepository[Clip]):
         """Which of these clips there are."""
         return {each["_id"] for each in await self._raw_by_ids(clip_ids, {"_id": 1})}
 
-    async def count_for_scene(self, scene_id: str) -> int:
-        return await self._count({"scene_id": scene_id})
-
     async def scenes_with_character(self, character_id: str) -> set[str]:
         """The scenes of the clips that have this character."""
         found = await self._find_raw({"character_id": character_id}, fields={"scene_id": 1})

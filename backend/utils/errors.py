@@ -2,7 +2,6 @@
 
 StoryCanvasError
 ├── InvalidRequestError        400  well-formed, but makes no sense
-├── UnauthorizedError          401
 ├── ResourceNotFoundError      404
 ├── ConflictError              409  exists already, or is in the wrong state
 │   └── TimelineOverlapError   409  carries a position that fits
@@ -47,11 +46,6 @@ class StoryCanvasError(Exception):
 class InvalidRequestError(StoryCanvasError):
     status = 400
     default_code = "INVALID_REQUEST"
-
-
-class UnauthorizedError(StoryCanvasError):
-    status = 401
-    default_code = "UNAUTHORIZED"
 
 
 class ResourceNotFoundError(StoryCanvasError):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from backend.database import DatabaseManager
-from backend.models.job import Job, JobStatus, Outcome
+from backend.models.job import Job, JobStatus
 from backend.repositories.jobs.repository import job_filter
 from backend.repositories.jobs.totals import STRETCH, WINDOW
 from backend.repositories.registry import Repositories, repositories_on
@@ -66,7 +66,7 @@ async def assert_totals_are_true(repos: Repositories) -> None:
     )
     assert await repos.jobs.totals.range_of("nobody") is None
     waiting = [job for job in jobs if job.status is JobStatus.PENDING]
-    assert await repos.jobs.totals.turns() == dict(
+    assert (await repos.jobs.totals.line()).turns == dict(
         sorted(Counter(job.priority for job in waiting).items(), reverse=True)
     )
 
@@ -160,30 +160,25 @@ async def test_stretches_where_nobody_waits_are_forgotten(
     (job,) = await repos.jobs.enqueue([a_job(project_id="a")])
     empty = {f"windows.3.line.0.{part}": 0 for part in range(96, 96 + 70)}
     await counters.update_one({"_id": "job_totals"}, {"$set": empty})
-    assert await repos.jobs.totals.turns() == {0: 1}
+    assert (await repos.jobs.totals.line()).turns == {0: 1}
     kept = await counters.find_one({"_id": "job_totals"})
     assert kept["windows"]["3"]["line"]["0"] == {}
     assert (await repos.jobs.positions([job])) == {job.id: 1}
 
 
 async def test_waiting_jobs_come_as_light_rows(repos: Repositories) -> None:
-    attempt = {
-        "number": 1, "server_id": "s1", "server_name": "One", "prompt_id": "p", "client_id": "c",
-        "started_at": NOW, "outcome": Outcome.LOST,
-    }  # fmt: skip
     jobs = await repos.jobs.enqueue(
         [a_job(priority=n % 2, params={"seed": n}) for n in range(150)]
-        + [a_job(workflow_json="{}", loras=({"name": "l", "weight": 1.0},), attempts=(attempt,))]
+        + [a_job(workflow_json="{}", loras=({"name": "l", "weight": 1.0},))]
     )
     for job in jobs[:100]:
         assert await repos.jobs.move(job, JobStatus.PROCESSING)
     first = await repos.jobs.pending_rows(0, 10)
     assert [row.id for row in first] == [job.id for job in jobs[100:110]]
-    assert [(row.params, row.priority, row.tried) for row in first[:1]] == [({"seed": 100}, 0, ())]
+    assert [(row.params, row.priority) for row in first[:1]] == [({"seed": 100}, 0)]
     rest = await repos.jobs.pending_rows(first[-1].number, 1_000)
     assert [row.id for row in rest] == [job.id for job in jobs[110:]]
     assert (rest[-1].workflow_json, rest[-1].loras) == ("{}", ({"name": "l", "weight": 1.0},))
-    assert rest[-1].tried == (("s1", Outcome.LOST),)
     assert rest[-1].created_at == NOW
     assert await repos.jobs.last_number() == jobs[-1].number
     assert await repos.jobs.pending_rows(jobs[-1].number, 5) == []

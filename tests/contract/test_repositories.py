@@ -145,7 +145,7 @@ class TestEvery:
     async def test_more_than_one_chunk(self, repos: Repositories) -> None:
         await repos.clips.add_many([])
         await repos.clips.add_many([a_clip() for _ in range(501)])
-        assert await repos.clips.count_for_scene("s") == 501
+        assert len(await repos.clips.ids_for_scene("s")) == 501
         assert await repos.clips.delete_for_scene("s") == 501
         assert await repos.clips.delete_for_scene("s") == 0
 
@@ -272,7 +272,6 @@ class TestClips:
         assert await repos.clips.page_for_scene("s", skip=2, limit=1) == (along[2:3], 4)
         assert sorted(await repos.clips.ids_for_scene("s")) == sorted(clip.id for clip in made)
         assert len(await repos.clips.list_for_project("p")) == 5
-        assert await repos.clips.count_for_scene("s") == 4
         assert await repos.clips.delete_for_project("p") == 5
 
     async def test_a_stretch_of_the_timeline(self, repos: Repositories) -> None:
@@ -428,7 +427,7 @@ class TestJobs:
         places = await repos.jobs.positions(turn)
         assert [places[job.id] for job in turn] == [1, 2, 3, 4, 5]
         assert [(await repos.jobs.positions([job]))[job.id] for job in turn] == [1, 2, 3, 4, 5]
-        assert await repos.jobs.totals.turns() == {5: 2, 0: 2, -5: 1}
+        assert (await repos.jobs.totals.line()).turns == {5: 2, 0: 2, -5: 1}
 
     async def test_the_head_of_the_line_moves_on_and_back(self, repos: Repositories) -> None:
         jobs = await repos.jobs.enqueue([a_job() for _ in range(6)])

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from backend.models.content import ContentType
-from backend.models.job import Job, JobStatus, Outcome
+from backend.models.job import Job, JobStatus
 
 ROW_FIELDS = {"clip_id": 1, "status": 1, "content_id": 1, "result_url": 1, "error": 1}
 
@@ -19,13 +19,6 @@ class JobRow(NamedTuple):
     content_id: str | None
     result_url: str | None
     error: str | None
-
-
-class TriedAt(NamedTuple):
-    """An attempt: at which server, and how it ended; None while it runs."""
-
-    server_id: str
-    outcome: Outcome | None
 
 
 class PendingRow(NamedTuple):
@@ -46,16 +39,11 @@ class PendingRow(NamedTuple):
     workflow_json: str | None
     plan_json: str | None
     excluded_server_ids: tuple[str, ...]
-    tried: tuple[TriedAt, ...]
 
 
-PENDING_FIELDS = {
-    **{name: 1 for name in PendingRow._fields if name not in {"id", "tried"}},
-    "attempts.server_id": 1,
-    "attempts.outcome": 1,
-}
+_OF_JOB = {*PendingRow._fields} - {"id"}
 
-_OF_JOB = {*PendingRow._fields, "attempts"} - {"id", "tried"}
+PENDING_FIELDS = dict.fromkeys(_OF_JOB, 1)
 
 
 class RunningRow(NamedTuple):
@@ -107,14 +95,8 @@ def pending_row(document: Mapping[str, Any]) -> PendingRow:
         workflow_json=document.get("workflow_json"),
         plan_json=document.get("plan_json"),
         excluded_server_ids=tuple(document.get("excluded_server_ids") or ()),
-        tried=tuple(_tried(attempt) for attempt in document.get("attempts") or ()),
     )
 
 
 def as_pending_row(job: Job) -> PendingRow:
     return pending_row({**job.model_dump(include=_OF_JOB), "_id": job.id})
-
-
-def _tried(attempt: Mapping[str, Any]) -> TriedAt:
-    outcome = attempt.get("outcome")
-    return TriedAt(attempt["server_id"], Outcome(outcome) if outcome else None)

@@ -150,10 +150,6 @@ class JobTotals:
             await self._take_out(empty[:_TIDIED])
         return WaitingCounts(waiting)
 
-    async def turns(self) -> dict[int, int]:
-        """How many jobs wait at each priority, the highest first."""
-        return (await self.line()).turns
-
     async def read(self, scope: str, window: int | None = None) -> dict[str, int]:
         """The totals of a scope, or of one window of all, by path."""
         with self._guarded():

@@ -86,10 +86,6 @@ class ServerCatalog:
         return self.choices("LoraLoader", "lora_name")
 
     @property
-    def vaes(self) -> tuple[str, ...]:
-        return self.choices("VAELoader", "vae_name")
-
-    @property
     def text_encoders(self) -> tuple[str, ...]:
         return self.choices("CLIPLoader", "clip_name")
 

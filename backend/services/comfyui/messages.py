@@ -42,7 +42,6 @@ class ExecutionFailure:
 
     node_id: str
     node_type: str
-    exception_type: str
     message: str
     out_of_memory: bool = False
 
@@ -209,7 +208,6 @@ def _failure(messages: Iterable[tuple[str, Mapping[str, Any]]]) -> ExecutionFail
     return ExecutionFailure(
         node_id=_text(told.get("node_id")),
         node_type=_text(told.get("node_type")),
-        exception_type=kind,
         message=words or kind or "ComfyUI reports an error without a reason.",
         out_of_memory=kind.endswith("OutOfMemoryError")
         or any(sign in words.lower() for sign in _OUT_OF_MEMORY),

@@ -42,10 +42,7 @@ class Downloads(Protocol):
 
 @dataclass(frozen=True)
 class StoredMedia:
-    """A stored result. Paths are POSIX and relative to UPLOAD_DIR; `duration` is in seconds.
-
-    `original_path` is the animated picture that `path` was converted from, if any.
-    """
+    """A stored result. Paths are POSIX and relative to UPLOAD_DIR; `duration` is in seconds."""
 
     path: str
     thumbnail_path: str
@@ -56,7 +53,6 @@ class StoredMedia:
     duration: float | None = None
     fps: float | None = None
     frames: int | None = None
-    original_path: str | None = None
     size_bytes: int | None = None
 
 
@@ -121,15 +117,16 @@ class ResultStore:
             return None
         if info.is_animated_picture:  # stopped before its conversion was in place
             return None
-        originals = (path for path in _variants(place) if path != main and path.is_file())
-        return self._stored(main, info, next(originals, None))
+        return self._stored(main, info)
 
     def _adopt(self, raw: Path, place: Path) -> StoredMedia:
-        """Prove the file and move it into place, the main file last: it vouches for the rest."""
+        """Prove the file and move it into place, the main file last: it vouches for the rest.
+
+        An animated picture stays beside the video that is made of it.
+        """
         info = probe(raw)
         thumbnail = raw.with_name("thumbnail")
         write_thumbnail(raw, info, thumbnail)
-        original = None
         if info.is_animated_picture:
             original = place.with_name(f"{place.name}.{info.extension}")
             picture, raw = raw, raw.with_name("converted")
@@ -138,9 +135,9 @@ class ResultStore:
         _publish(thumbnail, _thumbnail(place))
         main = place.with_name(f"{place.name}.{info.extension}")
         _publish(raw, main)
-        return self._stored(main, info, original)
+        return self._stored(main, info)
 
-    def _stored(self, main: Path, info: MediaInfo, original: Path | None) -> StoredMedia:
+    def _stored(self, main: Path, info: MediaInfo) -> StoredMedia:
         place = main.with_name(main.name.removesuffix(f".{info.extension}"))
         return StoredMedia(
             path=self._relative(main),
@@ -152,7 +149,6 @@ class ResultStore:
             duration=info.duration,
             fps=info.fps,
             frames=info.frames,
-            original_path=self._relative(original) if original else None,
             size_bytes=main.stat().st_size,
         )
 

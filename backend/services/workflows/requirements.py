@@ -18,14 +18,13 @@ from backend.utils.errors import ModelUnavailableError, WorkflowError
 class Requirements:
     """Hashable, so that answers can be kept per (requirements, catalog).
 
-    `any_model_for` is set when the request names no model: the server then must have one that
-    does what `intent` says, and what else is needed depends on which one it is. `otherwise` are
-    further ways to do it, each with all that it takes.
+    `intent` is set when the request names no model: the server then must have one that does what
+    it says, and what else is needed depends on which one it is. `otherwise` are further ways to
+    do it, each with all that it takes.
     """
 
     node_classes: frozenset[str] = frozenset()
     files: tuple[FileNeed, ...] = ()
-    any_model_for: ContentType | None = None
     otherwise: tuple[RenderPlan, ...] = ()
     intent: RenderRequest | None = None
 
@@ -56,7 +55,7 @@ def requirements(request: RenderRequest) -> Requirements:
     check_sources(request)
     intent = essence(request)
     if request.model is None:
-        return Requirements(any_model_for=request.kind, intent=intent)
+        return Requirements(intent=intent)
     first, *others = render_plans_of(intent, request.model)
     return Requirements(first.node_classes, first.files, otherwise=tuple(others))
 

@@ -67,7 +67,6 @@ class Storyboard:
     facts: tuple[tuple[str, str], ...]
     scenes: tuple[SceneRow, ...]
     panels: tuple[Panel, ...]
-    is_drop_frame: bool = False
 
 
 def board_of(film: Film, timeline: Timeline) -> Storyboard:
@@ -84,7 +83,6 @@ def board_of(film: Film, timeline: Timeline) -> Storyboard:
         facts=tuple(_facts(project, timeline, scenes=len(scenes), shots=len(panels))),
         scenes=scenes,
         panels=panels,
-        is_drop_frame=timeline.drop_frame,
     )
 
 

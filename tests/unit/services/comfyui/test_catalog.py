@@ -20,7 +20,7 @@ def test_reads_models_and_choices() -> None:
     assert read.checkpoints == ("sub/a.safetensors",)
     assert read.unets == ("wan2.1_t2v_1.3B_fp16.safetensors",)
     assert read.loras[0] == "test_lora_a.safetensors"
-    assert read.vaes == ("wan_2.1_vae.safetensors",)
+    assert read.choices("VAELoader", "vae_name") == ("wan_2.1_vae.safetensors",)
     assert read.text_encoders == ("umt5_xxl_fp8_e4m3fn_scaled.safetensors",)
     assert list(read.samplers) == SAMPLERS
     assert "karras" in read.schedulers
