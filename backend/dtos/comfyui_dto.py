@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
+from backend.dtos.server_workflows_dto import MissingDTO
 from backend.dtos.shared import example_ids
 from backend.dtos.shared.common_dto import (
     OMITTED,
@@ -13,7 +14,6 @@ from backend.dtos.shared.common_dto import (
     Timestamp,
     request_example,
 )
-from backend.dtos.spa_dto import MissingDTO
 from backend.models.comfyui_server import ServerType
 
 Url = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]

@@ -14,8 +14,8 @@ from backend.api.v1.dependencies import (
     StoryReaderDep,
 )
 from backend.dtos.clip_dto import ClipResponseDTO
+from backend.dtos.project_timeline_dto import ProjectTimelineDTO
 from backend.dtos.scene_dto import SceneResponseDTO
-from backend.dtos.spa_dto import ProjectTimelineDTO
 from backend.models.clip import Clip
 from backend.models.scene import Scene
 

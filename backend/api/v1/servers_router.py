@@ -6,7 +6,7 @@ from backend.api.http.versioned_router import versioned_router
 from backend.api.streams.server_json import detail_json
 from backend.api.v1.dependencies import ComfyUIServiceDep, Id
 from backend.dtos.comfyui_dto import ServerDetailDTO
-from backend.dtos.spa_dto import ServerWorkflowsDTO
+from backend.dtos.server_workflows_dto import ServerWorkflowsDTO
 
 router = versioned_router("/comfyui/servers", tags=["ComfyUI servers"])
 

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from backend.container import Container
 from backend.dtos.clip_dto import ClipResponseDTO
 from backend.dtos.project_dto import ProjectWithScenesDTO
-from backend.dtos.spa_dto import ProjectTimelineDTO
+from backend.dtos.project_timeline_dto import ProjectTimelineDTO
 from backend.models.clip import Clip
 from backend.utils.clock import utc_now
 from backend.utils.errors import DatabaseUnavailableError

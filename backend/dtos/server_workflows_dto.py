@@ -1,22 +1,10 @@
-"""What the web client reads in one go."""
+"""What a ComfyUI server can make, and what it lacks for the rest."""
 
 from pydantic import Field
 
-from backend.dtos.clip_dto import ClipResponseDTO
-from backend.dtos.project_dto import ProjectResponseDTO
-from backend.dtos.scene_dto import SceneResponseDTO
 from backend.dtos.shared import example_ids
 from backend.dtos.shared.common_dto import ResponseDTO
 from backend.models.content import ContentType
-
-
-class TimelineSceneDTO(SceneResponseDTO):
-    clips: list[ClipResponseDTO] = Field(description="Along the scene's timeline.")
-
-
-class ProjectTimelineDTO(ResponseDTO):
-    project: ProjectResponseDTO = Field(description="The project itself.")
-    scenes: list[TimelineSceneDTO] = Field(description="In order, alternates among them.")
 
 
 class MissingDTO(ResponseDTO):
