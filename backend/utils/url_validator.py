@@ -40,17 +40,55 @@ _FORBIDDEN = tuple(
         "fd20:ce::254/128",
     )
 )
-#: Prefixes whose last 32 bits are an IPv4 address that a router or the kernel would reach.
-_CARRIERS = tuple(
-    IPv6Network(block) for block in ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96")
+#: Prefixes of IPv6 that carry an IPv4 address which a router or the kernel would reach, and the
+#: bit at which it begins, counted from the right. RFC 4291 (compatible, mapped), 2765, 6052
+#: (NAT64), 3056 (6to4), 8215 (a network's own NAT64, here as /96).
+_CARRIERS = (
+    (IPv6Network("::/96"), 0),
+    (IPv6Network("::ffff:0:0/96"), 0),
+    (IPv6Network("::ffff:0:0:0/96"), 0),
+    (IPv6Network("64:ff9b::/96"), 0),
+    (IPv6Network("64:ff9b:1::/48"), 0),
+    (IPv6Network("2002::/16"), 80),
 )
-_SIX_TO_FOUR = IPv6Network("2002::/16")
+#: Translates for one network alone, so what it carries is never the open internet.
+_LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
+#: Teredo (RFC 4380) carries its client with all bits turned over.
+_TEREDO = IPv6Network("2001::/32")
+#: ISATAP (RFC 5214): an interface id of 0:5efe or 200:5efe and the IPv4 address, in any prefix.
+_ISATAP = frozenset({0x00005EFE, 0x02005EFE})
+_LOW_32 = 0xFFFFFFFF
 
 
 def is_forbidden_address(address: IPAddress) -> bool:
     """Tell whether no server of ours can live there: metadata, link-local, multicast and such."""
-    plain = _unwrapped(address)
-    return any(plain in block for block in _FORBIDDEN if block.version == plain.version)
+    places = (address, carried_address(address) or address)
+    return any(
+        place in block for place in places for block in _FORBIDDEN if block.version == place.version
+    )
+
+
+def is_public_address(address: IPAddress) -> bool:
+    """Tell whether it lies on the open internet, judged by the IPv4 address that it may carry."""
+    carried = carried_address(address)
+    if carried is None:
+        return address.is_global
+    return carried.is_global and address not in _LOCAL_NAT64
+
+
+def carried_address(address: IPAddress) -> IPv4Address | None:
+    """Give the IPv4 address inside an IPv6 one that only carries it; `::` and `::1` carry none."""
+    if isinstance(address, IPv4Address) or int(address) <= 1:
+        return None
+    number = int(address)
+    for prefix, bit in _CARRIERS:
+        if address in prefix:
+            return IPv4Address((number >> bit) & _LOW_32)
+    if address in _TEREDO:
+        return IPv4Address(~number & _LOW_32)
+    if (number >> 32) & _LOW_32 in _ISATAP:
+        return IPv4Address(number & _LOW_32)
+    return None
 
 
 def validate_server_url(url: str) -> str:
@@ -153,17 +191,6 @@ def _port(parts: SplitResult) -> str:
     if port == 0:
         raise _refused("its port must be a number from 1 to 65535")
     return "" if port is None or port == _DEFAULT_PORTS[parts.scheme] else f":{port}"
-
-
-def _unwrapped(address: IPAddress) -> IPAddress:
-    """Give the IPv4 address inside an IPv6 one that only carries it; `::` and `::1` stay."""
-    if isinstance(address, IPv4Address) or int(address) <= 1:
-        return address
-    if any(address in carrier for carrier in _CARRIERS):
-        return IPv4Address(int(address) & 0xFFFFFFFF)
-    if address in _SIX_TO_FOUR:
-        return IPv4Address((int(address) >> 80) & 0xFFFFFFFF)
-    return address
 
 
 def parse_address(text: str) -> IPAddress:

@@ -4,7 +4,7 @@ import re
 from urllib.parse import urlsplit
 
 from backend.utils.errors import InvalidRequestError
-from backend.utils.url_validator import parse_address, validate_server_url
+from backend.utils.url_validator import is_public_address, parse_address, validate_server_url
 
 _REST = re.compile(r"[!-~]*")
 _HERE = ("localhost", ".localhost", ".local", ".internal", ".lan", ".home.arpa")
@@ -34,7 +34,7 @@ def validate_webhook_url(url: str, *, private_allowed: bool) -> str:
 
 def _is_private(host: str) -> bool:
     try:
-        return not parse_address(host).is_global
+        return not is_public_address(parse_address(host))
     except ValueError:
         return f".{host}".endswith(_HERE) or "." not in host
 

@@ -16,7 +16,7 @@ from backend.utils.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
-from backend.utils.url_validator import is_forbidden_address, parse_address
+from backend.utils.url_validator import is_forbidden_address, is_public_address, parse_address
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def guarded_socket(address: tuple[Any, ...]) -> socket.socket:
 
 def public_socket(address: tuple[Any, ...]) -> socket.socket:
     """Like `guarded_socket`, and for addresses of the open internet alone."""
-    if not parse_address(str(address[4][0])).is_global:
+    if not is_public_address(parse_address(str(address[4][0]))):
         raise ForbiddenAddressError(errno.EACCES, f"refused to connect to {address[4][0]}")
     return guarded_socket(address)
 

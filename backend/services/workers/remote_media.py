@@ -6,6 +6,8 @@ URL lies on a registered server.
 
 import asyncio
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -18,7 +20,7 @@ from backend.services.comfyui.messages import OutputFile
 from backend.services.comfyui.transport import translated
 from backend.services.media.media_files import INCOMING, MediaFiles
 from backend.utils.disk import removed_on_failure, storage_errors
-from backend.utils.errors import InvalidRequestError, UpstreamError
+from backend.utils.errors import InvalidRequestError, ServerUnreachableError, UpstreamError
 
 _UPLOADS = "/uploads/"
 #: A worker only named the URL: what lies there is not to be taken for the worker.
@@ -53,13 +55,13 @@ class RemoteMedia:
         """Put what the URL names into `target`; gives its size in bytes.
 
         Raises InvalidRequestError for a URL that may not be read, UpstreamError for one that
-        cannot.
+        cannot: URL_UNREACHABLE when nobody answers there.
         """
         url = file.filename
         if url.startswith(_UPLOADS):
             return await asyncio.to_thread(self._copy, url, target, max_bytes)
         session = self._registered if await self._is_registered(url) else self._public
-        with translated(self._who), removed_on_failure(target), storage_errors():
+        with _no_comfyui(), translated(self._who), removed_on_failure(target), storage_errors():
             async with session.get(
                 url,
                 headers={"Accept-Encoding": "identity"},
@@ -88,6 +90,8 @@ class RemoteMedia:
     async def _is_registered(self, url: str) -> bool:
         try:
             wanted = urlsplit(url)
+            # A resolver raises for labels that are empty or longer than 63 letters.
+            (wanted.hostname or "").encode("idna")
             place = (wanted.hostname, wanted.port)
         except ValueError:
             raise InvalidRequestError("result_url is no URL.") from None
@@ -95,3 +99,12 @@ class RemoteMedia:
             raise InvalidRequestError("result_url must be http(s) or begin with /uploads/.")
         known = [urlsplit(server.url) for server in await self._servers.list_all()]
         return place in {(parts.hostname, parts.port) for parts in known}
+
+
+@contextmanager
+def _no_comfyui() -> Iterator[None]:
+    """Say of a host that a client named that it is no ComfyUI of ours that is away."""
+    try:
+        yield
+    except ServerUnreachableError as error:
+        raise ServerUnreachableError(error.message, code="URL_UNREACHABLE") from error

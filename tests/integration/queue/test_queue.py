@@ -216,6 +216,9 @@ class TestWorkers:
             ("http://127.0.0.1:9/x.png", 503),
             ("http://169.254.169.254/latest", 503),
             ("http://[::1", 400),
+            (f"http://{'a' * 64}.example/x.png", 400),
+            ("http://a..b/x.png", 400),
+            ("http://[64:ff9b::10.0.0.1]/x.png", 503),
         ],
     )
     async def test_a_result_that_may_not_be_read_is_refused_and_the_lease_stays(
@@ -237,11 +240,13 @@ class TestWorkers:
         await self.worker(desk)
         await self.next(desk)
         path = f"/api/v1/queue/jobs/{job_id}/complete"
-        said = []
+        said, codes = [], []
         for url in (f"{gone}/take.png", "http://127.0.0.1:9/take.png", "/uploads/junk.png"):
             answer = await desk.client.post(path, json={"success": True, "result_url": url})
             said.append((answer.status_code, answer.json()["detail"]))
+            codes.append(answer.json()["error"]["code"])
         assert [status for status, _ in said] == [503, 503, 502]
+        assert codes[:2] == ["URL_UNREACHABLE", "URL_UNREACHABLE"]
         reached = "The host of result_url can't be reached: "
         assert said[0][1].startswith(reached)
         assert said[1][1].startswith(f"{reached}refused to connect")

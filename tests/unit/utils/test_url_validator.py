@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.utils.errors import InvalidRequestError
-from backend.utils.url_validator import is_forbidden_address, validate_server_url
+from backend.utils.url_validator import is_forbidden_address, is_public_address, validate_server_url
 
 METADATA = IPv4Address("169.254.169.254")
 
@@ -96,7 +96,11 @@ def test_refuses_what_is_no_server_url(url: str) -> None:
         "[::ffff:a9fe:a9fe]",
         "[::169.254.169.254]",
         "[64:ff9b::a9fe:a9fe]",
+        "[64:ff9b:1::a9fe:a9fe]",
         "[2002:a9fe:a9fe::1]",
+        "[::ffff:0:a9fe:a9fe]",
+        "[2001:0:5ef5:79fd::5601:5601]",
+        "[fd12::5efe:a9fe:a9fe]",
         "[fe80::1]",
         "[fd00:ec2::254]",
         "[::]",
@@ -119,6 +123,32 @@ def test_refuses_metadata_and_unusable_addresses_in_any_notation(host: str) -> N
 @pytest.mark.parametrize("text", ["127.0.0.1", "10.1.2.3", "8.8.8.8", "::1", "::ffff:10.0.0.1"])
 def test_lets_private_loopback_and_public_addresses_pass(text: str) -> None:
     assert not is_forbidden_address(ip_address(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "10.0.0.1",
+        "127.0.0.1",
+        "::1",
+        "fd12::1",
+        "::7f00:1",
+        "::ffff:10.0.0.1",
+        "::ffff:0:7f00:1",
+        "64:ff9b::10.0.0.1",
+        "64:ff9b:1::8.8.8.8",
+        "2002:a00:1::",
+        "2001:0:5ef5:79fd::f5ff:fffe",
+        "2606:4700::5efe:10.0.0.1",
+    ],
+)
+def test_a_private_address_is_private_in_whatever_carries_it(text: str) -> None:
+    assert not is_public_address(ip_address(text))
+
+
+@pytest.mark.parametrize("text", ["8.8.8.8", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8", "2606:4700::1"])
+def test_addresses_of_the_open_internet_are_public(text: str) -> None:
+    assert is_public_address(ip_address(text))
 
 
 @given(st.ip_addresses())

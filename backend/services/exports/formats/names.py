@@ -13,15 +13,15 @@ _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\u
 _SPACE = re.compile(r"\s+")
 #: Hex digits as letters: a stem that ends in a digit is taken for a frame of an image sequence.
 _LETTERS = str.maketrans("0123456789", "ghijklmnop")
-#: Windows opens a device, not a file, under these names.
-_DEVICES = frozenset({"con", "prn", "aux", "nul"})
+#: Windows opens a device, not a file, under these names, whatever extension follows.
+_DEVICE = re.compile(r"con|prn|aux|nul|(?:com|lpt)[0-9]")
 
 
 def slug(text: str, *, fallback: str, limit: int = 24) -> str:
     """`Rooftop: Nacht` → `rooftop_nacht`; `fallback` when no ASCII letter or digit is left."""
     ascii_text = (text if text.isascii() else ascii_only(text)).lower()
     short = _NOT_SLUG.sub("_", ascii_text).strip("_")[:limit].rstrip("_")
-    return fallback if not short or short in _DEVICES else short
+    return fallback if not short or _DEVICE.fullmatch(short) else short
 
 
 def ascii_only(text: str) -> str:
