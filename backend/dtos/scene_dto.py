@@ -104,8 +104,11 @@ class TimelineOverlapDTO(ResponseDTO):
 
 
 class TimelineGapDTO(ResponseDTO):
-    after_clip_id: str = Field(description="The clip before it.", examples=[example_ids.CLIP])
-    after_clip_name: str = Field(description="For people.", examples=["Wide: rooftop"])
+    after_clip_id: str | None = Field(
+        description="The clip before it; null where the scene begins with the gap.",
+        examples=[example_ids.CLIP],
+    )
+    after_clip_name: str | None = Field(description="For people.", examples=["Wide: rooftop"])
     before_clip_id: str = Field(
         description="The clip behind it.", examples=[example_ids.OTHER_CLIP]
     )

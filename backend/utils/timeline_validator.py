@@ -36,12 +36,14 @@ class Overlap(NamedTuple):
 
 
 class SpanGap(NamedTuple):
-    after: Span
+    """A hole in front of `before`; `after` is None where the scene begins with one."""
+
+    after: Span | None
     before: Span
 
     @property
     def start(self) -> int:
-        return self.after.end
+        return self.after.end if self.after else 0
 
     @property
     def end(self) -> int:
@@ -61,11 +63,11 @@ def in_order(spans: Iterable[Span]) -> list[Span]:
 
 
 def find_gaps(ordered: Sequence[Span]) -> list[SpanGap]:
-    """Holes between clips; what lies before the first one is not a gap between clips."""
+    """Stretches from the scene's beginning to its end in which no clip lies."""
     gaps: list[SpanGap] = []
     furthest: Span | None = None
     for span in ordered:
-        if furthest is not None and span.start > furthest.end:
+        if span.start > (furthest.end if furthest else 0):
             gaps.append(SpanGap(furthest, span))
         if furthest is None or span.end > furthest.end:
             furthest = span

@@ -2,10 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import get_args
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException
@@ -15,7 +13,6 @@ from starlette.types import Scope
 
 from backend import __version__
 from backend.api.http.addresses import STATIC
-from backend.services.exports.film import ExportFormat
 from backend.services.monitoring.live_board import QueueSnapshot
 from backend.services.queue.scheduling.reasons import seconds
 
@@ -54,9 +51,7 @@ class Pages:
         self._templates.filters.update(
             length_of_time=length_of_time, cut=cut, millis=millis, moment=moment
         )
-        self._templates.globals.update(
-            version=__version__, static=STATIC, film=_film_link(), client=client
-        )
+        self._templates.globals.update(version=__version__, static=STATIC, client=client)
 
     async def whole(self, board: QueueSnapshot | None, *, origin: str) -> Response:
         """The page with the board in it; None says that the database is away."""
@@ -117,10 +112,3 @@ def millis(value: datetime) -> int:
 
 def moment(value: datetime) -> str:
     return value.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _film_link() -> Mapping[str, str]:
-    """Where a project is shown as a whole: its storyboard, if this version exports one."""
-    if "storyboard.html" in get_args(ExportFormat):
-        return {"word": "Storyboard", "path": "export/storyboard.html"}
-    return {"word": "Timeline", "path": "timeline"}

@@ -124,7 +124,8 @@ async def update_clip(clip_id: Id, body: ClipUpdateDTO, clips: ClipServiceDep) -
     responses={
         409: {
             "model": OverlapErrorDTO,
-            "description": "It would overlap; `suggested_position` fits.",
+            "description": "It would overlap; `suggested_position` fits. SCENE_BUSY: too many "
+            "changes at once; try again.",
         }
     },
 )

@@ -64,8 +64,8 @@ def _overlap(overlap: Overlap) -> dict[str, Any]:
 
 def _gap(gap: SpanGap) -> dict[str, Any]:
     return {
-        "after_clip_id": gap.after.id,
-        "after_clip_name": gap.after.name,
+        "after_clip_id": gap.after.id if gap.after else None,
+        "after_clip_name": gap.after.name if gap.after else None,
         "before_clip_id": gap.before.id,
         "before_clip_name": gap.before.name,
         "gap_start": to_seconds(gap.start),

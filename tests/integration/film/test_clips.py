@@ -234,7 +234,7 @@ class TestMove:
             "clip_id": clip["id"],
             "new_position": 7.25,
             "timeline_summary": {
-                "total_clips": 2, "total_duration": 5, "timeline_end": 9.25, "gaps": 1,
+                "total_clips": 2, "total_duration": 5, "timeline_end": 9.25, "gaps": 2,
             },
         }  # fmt: skip
         assert (await read(client, clip))["timeline_position"] == 7.25

@@ -200,7 +200,7 @@ class TestAnalysis:
         ]
         found = await self.analysis(client, scene["id"])
         assert found["summary"] == {
-            "total_clips": 3, "total_duration": 7, "timeline_end": 9.25, "gaps": 1,
+            "total_clips": 3, "total_duration": 7, "timeline_end": 9.25, "gaps": 2,
         }  # fmt: skip
         assert found["overlaps"] == [
             {
@@ -210,6 +210,10 @@ class TestAnalysis:
             }
         ]  # fmt: skip
         assert found["gaps"] == [
+            {
+                "after_clip_id": None, "after_clip_name": None, "before_clip_id": a["id"],
+                "before_clip_name": "a", "gap_start": 0, "gap_end": 1, "gap_duration": 1,
+            },
             {
                 "after_clip_id": b["id"], "after_clip_name": "b", "before_clip_id": c["id"],
                 "before_clip_name": "c", "gap_start": 5.5, "gap_end": 8.25, "gap_duration": 2.75,
