@@ -152,6 +152,15 @@ class ClipRepository(BaseRepository[Clip]):
         found = await self._find_raw({"character_id": character_id}, fields={"project_id": 1})
         return {document["project_id"] for document in found}
 
+    async def move(self, clip: Clip, position: float, *, now: datetime) -> bool:
+        """Move along the timeline unless its place or length changed since `clip` was read.
+
+        False means that it did, or that the clip is gone.
+        """
+        guard = {"timeline_position": clip.timeline_position, "length": clip.length}
+        changes = {"timeline_position": position, "updated_at": now}
+        return await self._update_one({"_id": clip.id, **guard}, {"$set": changes})
+
     async def update_as_read(self, clip: Clip, changes: Mapping[str, Any]) -> bool:
         """Set fields unless its prompts or character changed since `clip` was read.
 

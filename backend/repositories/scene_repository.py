@@ -73,11 +73,18 @@ class SceneRepository(BaseRepository[Scene]):
         return await self._find({"updated_at": {"$gte": moment}})
 
     async def replace_totals(self, scene: Scene, totals: Totals, *, now: datetime) -> bool:
-        """Write new totals over the ones in `scene`; False when somebody changed them since.
+        """Write new totals over the ones in `scene`; False when its timeline changed since.
 
-        Totals are written when clips change, so this raises the timeline's revision.
+        Totals are written when clips change, so this raises the timeline's revision. Who lost
+        reads the clips again: this is what orders changes of several processes.
         """
-        expected = {"clip_count": scene.clip_count, "duration": scene.duration}
+        revision = scene.timeline_revision
+        expected = {
+            "clip_count": scene.clip_count,
+            "duration": scene.duration,
+            # Scenes of the first versions have none.
+            "timeline_revision": revision or {"$in": [0, None]},
+        }
         return await self._update_one(
             {"_id": scene.id, **expected},
             {"$set": {**totals._asdict(), "updated_at": now}, **_NEXT_REVISION},

@@ -18,7 +18,7 @@ from backend.repositories.project_repository import ProjectRepository
 from backend.repositories.scene_repository import SceneRepository, Totals
 from backend.services.film.scene_spans import SceneSpans, span_of, totals_of
 from backend.utils.clock import Clock
-from backend.utils.errors import TimelineOverlapError
+from backend.utils.errors import ConflictError, TimelineOverlapError
 from backend.utils.timeline_validator import (
     LATEST_START,
     Overlap,
@@ -36,6 +36,8 @@ from backend.utils.timeline_validator import (
 
 #: How many projects are looked at after a stop; more cannot have changed in its last seconds.
 _MENDED_AT_MOST = 100
+#: Each lost try means that another process changed the scene; nobody loses this often in earnest.
+_TRIES = 50
 
 
 class TimelineReport(NamedTuple):
@@ -80,8 +82,7 @@ class ClipTimeline:
         self._clips = clips
         self._spans = spans
         self._clock = clock
-        # Two moves in one scene must not both find the same free place. Processes beside this
-        # one are not held back; the analysis shows what they did.
+        # Spares this process lost tries; across processes the scene's revision decides.
         # A lock lives as long as somebody holds it or waits for it.
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -93,21 +94,46 @@ class ClipTimeline:
     async def place(self, clip: Clip, position: float, *, check_overlap: bool) -> TimelineReport:
         """Move a clip along its scene.
 
-        ResourceNotFoundError without the scene; TimelineOverlapError carries a position that fits.
+        ResourceNotFoundError without the clip or scene; TimelineOverlapError carries a position
+        that fits; ConflictError when others never stop changing the scene.
         """
         async with self.lock(clip.scene_id):
-            scene = await self._scenes.get(clip.scene_id)
-            spans = await self._spans.of(scene)
-            others = in_order(span for span in spans if span.id != clip.id)
-            start, length = to_ms(position), to_ms(clip.length)
-            if check_overlap and not clip.is_alternate and overlaps_at(others, start, length):
-                raise _overlap(clip, position, nearest_fit(others, start, length))
-            now = self._clock()
-            await self._clips.update(clip.id, {"timeline_position": position, "updated_at": now})
-            if not clip.is_alternate:
-                others.append(Span(clip.id, clip.name, start, start + length))
-            await self._set(scene, others)
-            return report_on(others)
+            for _ in range(_TRIES):
+                # Read after the scene, so that whoever changes it from now on is noticed.
+                scene = await self._scenes.get(clip.scene_id)
+                current = await self._clips.get(clip.id)
+                moved = await self._try_to_place(
+                    scene, current, position, check_overlap=check_overlap
+                )
+                if moved is not None:
+                    return moved
+        raise ConflictError("The scene is being changed. Try again.", code="SCENE_BUSY")
+
+    async def _try_to_place(
+        self, scene: Scene, clip: Clip, position: float, *, check_overlap: bool
+    ) -> TimelineReport | None:
+        """Move the clip as it was read; None, and nothing moved, when somebody was faster.
+
+        Moved first and counted then, under the revision that was read: of two processes that
+        move clips into one place, the second finds that it lost, and looks again.
+        """
+        spans = await self._spans.of(scene)
+        others = in_order(span for span in spans if span.id != clip.id)
+        start, length = to_ms(position), to_ms(clip.length)
+        if check_overlap and not clip.is_alternate and overlaps_at(others, start, length):
+            raise _overlap(clip, position, nearest_fit(others, start, length))
+        if not await self._clips.move(clip, position, now=self._clock()):
+            return None
+        if not clip.is_alternate:
+            others.append(Span(clip.id, clip.name, start, start + length))
+        if not await self._replace(scene, totals_of(others)):
+            there = clip.model_copy(update={"timeline_position": position})
+            await self._clips.move(there, clip.timeline_position, now=self._clock())
+            # Who read the clips meanwhile has seen it there.
+            await self._scenes.raise_revision(scene.id)
+            return None
+        self._spans.changed(scene, others)
+        return report_on(others)
 
     async def follow(self, scene_id: str, clip_id: str) -> None:
         """Set a scene's totals after one of its clips was changed or deleted."""
@@ -152,7 +178,10 @@ class ClipTimeline:
 
     async def recount(self, scene_id: str) -> None:
         """Set a scene's totals to what its clips say."""
-        await self._keep(scene_id, await self._counted(scene_id))
+        # Read before its clips are counted, so that a change in between is noticed.
+        while (scene := await self._scenes.find_by_id(scene_id)) is not None:
+            if await self._replace(scene, await self._counted(scene_id)):
+                return
 
     async def _counted(self, scene_id: str) -> Totals:
         return totals_of(await self._clips.spans(scene_id))
@@ -172,7 +201,7 @@ class ClipTimeline:
                 # What is right stays untouched, its time of change too.
                 totals = await self._counted(scene_id)
                 if totals != (scene.clip_count, scene.duration):
-                    await self._keep(scene_id, totals)
+                    await self.recount(scene_id)
                 else:
                     await self.touch(scene_id)
         for project_id in sorted(project_ids):
@@ -198,11 +227,6 @@ class ClipTimeline:
         }
         if project is not None:
             await self._projects.replace_totals(project, totals)
-
-    async def _keep(self, scene_id: str, totals: Totals) -> None:
-        scene = await self._scenes.find_by_id(scene_id)
-        if scene is not None and not await self._replace(scene, totals):
-            await self.recount(scene_id)
 
     async def _replace(self, scene: Scene, totals: Totals) -> bool:
         now = self._clock()

@@ -2,31 +2,22 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mongomock_motor import AsyncMongoMockClient
 
 from backend.dtos.clip_dto import ClipCreateDTO, ClipUpdateDTO
-from backend.dtos.scene_dto import SceneCreateDTO, TimelineAnalysisDTO
+from backend.dtos.scene_dto import TimelineAnalysisDTO
 from backend.models.clip import Clip
-from backend.models.project import Project
-from backend.repositories.registry import Repositories, repositories_on
 from backend.repositories.scene_repository import Totals
-from backend.services.film.alternates_service import AlternatesService
-from backend.services.film.clip_creation import ClipCreator
-from backend.services.film.clip_service import ClipService
-from backend.services.film.clip_timeline import ClipTimeline, report_on
-from backend.services.film.scene_service import SceneService
-from backend.services.film.scene_spans import SceneSpans
-from backend.services.film.story_reader import StoryReader
-from backend.services.film.timeline_analysis import TimelineAnalyzer, analysis_of
-from backend.services.media.media_files import MediaFiles
+from backend.services.film.clip_timeline import report_on
+from backend.services.film.timeline_analysis import analysis_of
 from backend.utils.clock import utc_now
 from backend.utils.errors import ResourceNotFoundError
+from tests.support_processes import Process, two_processes
 
 SECONDS = st.integers(0, 30).map(float)
 LENGTHS = st.integers(1, 9).map(float)
@@ -45,52 +36,6 @@ STEPS = st.lists(
     ),
     max_size=12,
 )
-
-
-class NoJobs:
-    async def cancel_for(self, field: str, value: str, *, project_id: str) -> int:
-        return 0
-
-
-class Process(NamedTuple):
-    """The services of one backend process, with locks and shelves of its own."""
-
-    repos: Repositories
-    scenes: SceneService
-    clips: ClipService
-    intake: ClipCreator
-    alternates: AlternatesService
-    analyst: TimelineAnalyzer
-    story: StoryReader
-
-
-def process_on(database: Any, folder: Path) -> Process:
-    repos = repositories_on(database, lambda: None)
-    media = MediaFiles(folder)
-    shared: dict[str, Any] = {"jobs": NoJobs(), "media": media, "clock": utc_now}
-    trio = (repos.projects, repos.scenes, repos.clips)
-    spans = SceneSpans(repos.clips)
-    timeline = ClipTimeline(*trio, spans=spans, clock=utc_now)
-    return Process(
-        repos,
-        SceneService(*trio, timeline=timeline, **shared),
-        ClipService(repos.scenes, repos.clips, timeline=timeline, **shared),
-        ClipCreator(repos.scenes, repos.clips, timeline=timeline, clock=utc_now),
-        AlternatesService(*trio, timeline=timeline, media=media, clock=utc_now),
-        TimelineAnalyzer(repos.scenes, spans),
-        StoryReader(*trio),
-    )
-
-
-async def two_processes(folder: Path) -> tuple[list[Process], str]:
-    database: Any = AsyncMongoMockClient(tz_aware=True)["film"]
-    processes = [process_on(database, folder) for _ in range(2)]
-    now = utc_now()
-    await processes[0].repos.projects.add(
-        Project(id="p", name="Film", created_at=now, updated_at=now)
-    )
-    scene = await processes[0].scenes.create(SceneCreateDTO(project_id="p", name="Scene"))
-    return processes, scene.id
 
 
 async def carry_out(process: Process, scene_id: str, step: tuple[Any, ...]) -> None:
