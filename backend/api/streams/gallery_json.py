@@ -1,14 +1,20 @@
 """A gallery with the graphs of its takes as JSON: a graph that takes share is written once."""
 
 from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
 
 import orjson
-from fastapi import Response
+from fastapi import Query, Response
 
 from backend.api.streams.long_json import arrays, long_json, portions_of, whole
 from backend.dtos.clip_dto import GalleryDTO, GeneratedContentDTO
 from backend.dtos.provenance_dto import TakeGraphDTO
 from backend.models.provenance import GraphPlan
+
+WithGraphs = Annotated[
+    Literal["workflow"] | None,
+    Query(description="workflow: the graph of each take comes along."),
+]
 
 #: Takes written without letting others have a turn.
 _TAKES = 50

@@ -1,11 +1,11 @@
 """Clips: stretches of a scene's timeline, with their prompts and galleries."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import Query, Response
 
 from backend.api.http.versioned_router import versioned_router
-from backend.api.streams.gallery_json import gallery_json
+from backend.api.streams.gallery_json import WithGraphs, gallery_json
 from backend.api.v1.dependencies import (
     ClipServiceDep,
     GalleryManagerDep,
@@ -84,10 +84,7 @@ async def read_gallery(
     clip_id: Id,
     clips: ClipServiceDep,
     galleries: GalleryManagerDep,
-    include: Annotated[
-        Literal["workflow"] | None,
-        Query(description="workflow: the graph of each take comes along."),
-    ] = None,
+    include: WithGraphs = None,
 ) -> dict[str, object] | Response:
     """The first take of a kind is selected by itself."""
     clip = await clips.get(clip_id)

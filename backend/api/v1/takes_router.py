@@ -1,13 +1,13 @@
 """Takes: choose what a clip shows, render one once more, and make and read those of characters."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import Query, Response
 from fastapi.exceptions import RequestValidationError
 
 from backend.api.http.generated import WAITED, generated, with_samples
 from backend.api.http.versioned_router import versioned_router
-from backend.api.streams.gallery_json import gallery_json
+from backend.api.streams.gallery_json import WithGraphs, gallery_json
 from backend.api.v1.dependencies import (
     GalleryManagerDep,
     GenerationServiceDep,
@@ -153,10 +153,7 @@ async def generate_character_picture(
 async def read_character_gallery(
     character_id: Id,
     galleries: GalleryManagerDep,
-    include: Annotated[
-        Literal["workflow"] | None,
-        Query(description="workflow: the graph of each take comes along."),
-    ] = None,
+    include: WithGraphs = None,
 ) -> dict[str, object] | Response:
     """Selected is the take that is the character's reference: none until somebody makes it so."""
     takes = await galleries.of_character(character_id)
