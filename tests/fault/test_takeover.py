@@ -134,7 +134,10 @@ async def test_a_stopped_leader_is_replaced_and_does_nothing_when_it_wakes_up(
             assert not await is_leader(first)
             jobs = [await desk.get(f"/queue/jobs/{job_id}") for job_id in job_ids]
             outcomes = [[a["outcome"] for a in job["attempts"]] for job in jobs]
-            assert outcomes == [["completed"]] * JOBS
+            # An attempt is saved before it is sent. Frozen between the two, the server never
+            # hears of it, and the new leader orders that one job anew.
+            unsent = [each for each in outcomes if each != ["completed"]]
+            assert unsent in ([], [["forgotten", "completed"]])
 
 
 async def test_a_leader_that_is_cut_from_the_database_is_replaced(
