@@ -5,6 +5,7 @@ They charge for every order that they accept, so a test can count them.
 
 import asyncio
 import itertools
+from abc import ABC, abstractmethod
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -33,7 +34,7 @@ class Fault:
     late: bool = False
 
 
-class PaidStandIn:
+class PaidStandIn(ABC):
     """A subclass adds its routes; each begins with `_begin`, and orders go through `_order`."""
 
     def __init__(self) -> None:
@@ -86,12 +87,13 @@ class PaidStandIn:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
+    @abstractmethod
     def _add_routes(self, router: web.UrlDispatcher) -> None:
-        raise NotImplementedError
+        """Add what the provider answers to."""
 
+    @abstractmethod
     def _refused(self, request: web.Request) -> Fault | None:
         """What is answered to somebody who may not call; None when they may."""
-        raise NotImplementedError
 
     def _begin(self, request: web.Request, action: str) -> Fault | None:
         """Note a call; gives the fault that it meets with."""
