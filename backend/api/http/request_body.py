@@ -25,6 +25,7 @@ class RequestBody:
         self._chunked = "transfer-encoding" in headers
         self._asks_first = "expect" in headers
         self._ended = False
+        self._until = 0
         self.declared = _declared_length(headers)
         self.received = 0
 
@@ -42,21 +43,27 @@ class RequestBody:
     async def drain(self) -> None:
         """Throw away what a client still sends, for a few seconds.
 
-        A socket that is closed with unread bytes in it is reset, and the answer with it may never
-        be seen; browsers read it only once they have sent everything. (nginx: lingering_close.)
+        Browsers read an answer only once they have sent everything, and a socket that is closed
+        with unread bytes in it is reset, the answer with it. (nginx: lingering_close.)
         """
         if self._asks_first and not self.received:
             return  # it waits for our word before it sends, and this answer is the word
-        until = self.received + _UNDECLARED_REST if self._chunked else self.declared
+        if not self._until:
+            self._until = self.received + _UNDECLARED_REST if self._chunked else self.declared
         with suppress(TimeoutError):
             async with asyncio.timeout(_LINGER):
-                while not self._ended and self.received < until:
+                while not self._ended and self.received < self._until:
                     async with asyncio.timeout(_LINGER_IDLE):
                         await self.read()
 
 
 class ClosingSend:
-    """Closes the connection behind an answer that comes before the body's end."""
+    """Closes the connection behind an answer that comes before the body's end.
+
+    What a client still sends is read before the answer, since some stop at the first line of a
+    refusal: nginx then drops what it has not passed on yet of the answer, and its client sees a
+    broken HTTP/2 stream. Whoever sends for longer is listened to once more behind it.
+    """
 
     def __init__(self, send: Send, body: RequestBody) -> None:
         self._send = send
@@ -67,6 +74,7 @@ class ClosingSend:
         if message["type"] == "http.response.start" and self._body.is_unread:
             self._closing = True
             MutableHeaders(scope=message)["Connection"] = "close"
+            await self._body.drain()
         last = message["type"] == "http.response.body" and not message.get("more_body", False)
         if not (self._closing and last):
             await self._send(message)
