@@ -22,6 +22,7 @@ from backend.config import ROOT, Settings
 from backend.container import build_container
 from backend.server import create_app
 from backend.services.comfyui.client import ComfyUIClient
+from tests.warm_server import WarmServer
 
 #: Quick enough for tests, everything else as it ships.
 QUICK: dict[str, Any] = {
@@ -140,9 +141,13 @@ class ServerProcess:
             **{key: value for key, value in os.environ.items() if key.upper() not in _OURS},  # noqa: TID251
             **{key.upper(): str(value) for key, value in values.items()},
         }
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: WarmServer | subprocess.Popen[bytes] | None = None
 
-    def start(self, command: tuple[str, ...] = ("-m", "backend.server")) -> None:
+    def start(self, *command: str) -> None:
+        """Start it; with `command` as Python's arguments, in a new interpreter."""
+        if not command:
+            self.process = WarmServer(self._environment, self._log)
+            return
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, *command], cwd=ROOT, env=self._environment, stdout=log, stderr=log
@@ -174,7 +179,7 @@ class ServerProcess:
     def kill(self) -> None:
         """SIGKILL: no chance to say goodbye."""
         assert self.process is not None
-        self.process.kill()
+        self.process.send_signal(signal.SIGKILL)
         self.process.wait(10)
 
     def terminate(self) -> tuple[int, float]:

@@ -148,7 +148,7 @@ async def test_every_way_to_start_it_serves_and_ends(
     command: tuple[str, ...], tmp_path: Path
 ) -> None:
     with server_process(tmp_path, mongo_url="memory:") as server:
-        server.start(tuple(part.format(port=server.port) for part in command))
+        server.start(*(part.format(port=server.port) for part in command))
         await server.ready()
         code, seconds = await asyncio.to_thread(server.terminate)
         # uvicorn's own command line re-raises the signal once it has shut down.

@@ -199,7 +199,7 @@ def test_settings_do_not_change() -> None:
 )
 def test_the_start_stops_with_one_line(tmp_path: Path, command: tuple[str, ...]) -> None:
     with server_process(tmp_path, mongo_url="nonsense") as server:
-        server.start(command)
+        server.start(*command)
         assert server.process is not None
         assert server.process.wait(20) == 1
         lines = [line for line in server.log.splitlines() if line.strip()]
